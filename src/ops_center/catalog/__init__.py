@@ -1,0 +1,1 @@
+"""What models are, what they cost and how good they are: data with source and date."""

@@ -1,0 +1,1 @@
+"""Whom we can call: one row per provider type."""

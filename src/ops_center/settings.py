@@ -1,0 +1,53 @@
+"""The settings of one installation, read from the environment (`OPS_CENTER_*`) and the command line.
+
+Nothing here is secret-safe to print: `master_key` and `admin_password` are `SecretStr`.
+A wrong setting stops the start with one line that names it (see `cli.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every knob with its default; environment variables carry the prefix `OPS_CENTER_`."""
+
+    model_config = SettingsConfigDict(env_prefix="OPS_CENTER_", extra="ignore", hide_input_in_errors=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8084, ge=0, le=65535)
+    data_dir: Path = Path("data")
+    database_url: str | None = None  # None: SQLite in data_dir
+    valkey_url: str | None = None
+    master_key: SecretStr | None = None  # None: a 0600 file in data_dir
+    admin_email: str | None = None
+    admin_password: SecretStr | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value and not value.startswith(
+            ("sqlite:", "sqlite+aiosqlite:", "postgresql:", "postgresql+asyncpg:", "postgres:")
+        ):
+            raise ValueError("must start with sqlite: or postgresql:")
+        return value or None
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The SQLAlchemy URL with its async driver named."""
+        url = self.database_url
+        if url is None:
+            return f"sqlite+aiosqlite:///{(self.data_dir / 'ops-center.db').absolute()}"
+        scheme, rest = url.split(":", 1)
+        driver = "sqlite+aiosqlite" if scheme.startswith("sqlite") else "postgresql+asyncpg"
+        return f"{driver}:{rest}"

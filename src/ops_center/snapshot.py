@@ -1,0 +1,143 @@
+"""The configuration as the data plane sees it: one immutable value, built whole, swapped by one pointer.
+
+The control plane builds a `Snapshot` after every change (`control/publish.py`); the data plane only
+reads. It carries decrypted credentials, so it is never logged, printed or sent anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from ops_center.providers.spec import ProviderSpec
+from ops_center.types import PowerLevel, Price, Scope, Strategy
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who calls: an API key and the user behind it."""
+
+    api_key_id: str
+    api_key_name: str
+    user_id: str
+    user_email: str
+    scope: Scope = Scope.INFERENCE
+    power_level: PowerLevel | None = None  # the key's own, else the user's; None: the global strategy
+    models: frozenset[str] | None = None  # names this key may use; None: all
+    expires_at: datetime | None = None
+    requests_per_minute: int | None = None
+    budget_usd: Decimal | None = None
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One configured provider with its secret, ready to be called."""
+
+    id: str
+    name: str
+    spec: ProviderSpec
+    base_url: str
+    credential: str = ""
+    credential_id: str = ""
+    priority: int = 50
+    auto_fallback: bool = True
+    allow_private_network: bool = False
+
+    def __repr__(self) -> str:  # the credential stays out of logs and tracebacks
+        return f"Provider({self.id}, {self.name!r}, {self.base_url})"
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one provider: what a plan is made of."""
+
+    id: str  # the model's id in the catalogue, `mdl_...`
+    provider: Provider
+    model: str  # the provider's own model id
+    price: Price | None = None
+    score: float | None = None  # quality, 0 to 100
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: frozenset[str] = frozenset()  # tools, vision, structured_output, reasoning, ...
+
+    @property
+    def blended_mtok(self) -> Decimal | None:
+        """One figure to compare prices by: three parts input, one part output; None without a price."""
+        if self.price is None:
+            return None
+        return (3 * self.price.input_mtok + self.price.output_mtok) / 4
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """A name of ours that stands for the first of `candidates` somebody serves."""
+
+    name: str
+    candidates: tuple[str, ...]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    strategy: Strategy = Strategy.BALANCED
+    principals: Mapping[bytes, Principal] = {}  # by SHA-256 of the secret
+    targets: tuple[Target, ...] = ()  # enabled models of enabled providers, highest priority first
+    by_model: Mapping[str, tuple[Target, ...]] = {}  # exact model id, and canonical name
+    by_provider: Mapping[
+        str, Mapping[str, Target]
+    ] = {}  # lower-cased provider name, id or type → model id → target
+    aliases: Mapping[str, tuple[str, ...]] = {}  # alias → canonical names, best first
+
+
+def api_key_digest(secret: str | bytes) -> bytes:
+    """SHA-256 of an API key: 256 bits of our own randomness need no slow hash."""
+    return hashlib.sha256(secret if isinstance(secret, bytes) else secret.encode()).digest()
+
+
+_VERSION_DOT = re.compile(r"(?<=\d)\.(?=\d)")
+
+
+def canonical_model_name(model: str) -> str:
+    """The name by which the same model at several providers is recognised.
+
+    The maker's prefix goes, case goes, a dot between digits becomes a dash: `anthropic/claude-haiku-4.5`
+    and `claude-haiku-4-5` are one model. Variants (`:free`) and dated releases stay apart.
+    """
+    return _VERSION_DOT.sub("-", model.rsplit("/", 1)[-1].lower())
+
+
+def build_snapshot(
+    *,
+    version: int,
+    strategy: Strategy,
+    principals: Mapping[bytes, Principal],
+    targets: Iterable[Target],
+    aliases: Iterable[Alias] = (),
+) -> Snapshot:
+    """Index the targets by every name a client may send. Order: priority down, then price, then id."""
+    ordered = sorted(
+        targets,
+        key=lambda t: (
+            -t.provider.priority,
+            t.blended_mtok is None,
+            t.blended_mtok or Decimal(0),
+            t.provider.id,
+            t.model,
+        ),
+    )
+    by_model: dict[str, list[Target]] = {}
+    by_provider: dict[str, dict[str, Target]] = {}
+    for target in ordered:
+        for name in {target.model, canonical_model_name(target.model)}:
+            by_model.setdefault(name, []).append(target)
+        for name in (target.provider.name.lower(), target.provider.id, target.provider.spec.type):
+            by_provider.setdefault(name, {}).setdefault(target.model, target)
+    return Snapshot(
+        version=version,
+        strategy=strategy,
+        principals=principals,
+        targets=tuple(ordered),
+        by_model={name: tuple(found) for name, found in by_model.items()},
+        by_provider=by_provider,
+        aliases={a.name: tuple(canonical_model_name(c) for c in a.candidates) for a in aliases},
+    )

@@ -1,0 +1,261 @@
+"""The one schema, for SQLite and PostgreSQL alike. No queries: those live beside the noun that asks.
+
+Two column types keep both engines exact: `Money` stores whole nano-dollars, `Instant` whole microseconds
+since 1970 UTC, each in a BIGINT, so sums never pass through a float and ranges never through a string.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NANO = Decimal(1_000_000_000)
+
+
+class Money(TypeDecorator[Decimal]):
+    """USD as `Decimal` outside, nano-dollars in a BIGINT inside. Sums of it are exact on both engines."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int((value * _NANO).to_integral_value(ROUND_HALF_EVEN))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(int(value)) / _NANO
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime outside, microseconds since 1970 UTC in a BIGINT inside."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(40), primary_key=True),  # usr_
+    Column("email", String(320), nullable=False, unique=True),  # lower case
+    Column("name", String(200), nullable=False, default=""),
+    Column("password_hash", Text, nullable=True),  # argon2id
+    Column("role", String(16), nullable=False),
+    Column("power_level", String(16), nullable=True),
+    Column("budget_usd", Money, nullable=True),
+    Column("disabled_at", Instant, nullable=True),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),  # SHA-256 of the cookie
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("ip_address", String(64), nullable=False, default=""),
+    Column("user_agent", String(400), nullable=False, default=""),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),  # key_
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("secret_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    Column("preview", String(40), nullable=False),  # "sk-oc-ab…wxyz"
+    Column("scope", String(16), nullable=False),
+    Column("models", JSON, nullable=True),  # list of names, null: all
+    Column("power_level", String(16), nullable=True),
+    Column("requests_per_minute", Integer, nullable=True),
+    Column("budget_usd", Money, nullable=True),
+    Column("expires_at", Instant, nullable=True),
+    Column("revoked_at", Instant, nullable=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    Column("id", String(40), primary_key=True),  # prov_
+    Column("name", String(100), nullable=False, unique=True),
+    Column("type", String(40), nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("auto_fallback", Boolean, nullable=False),
+    Column("allow_private_network", Boolean, nullable=False),
+    # the last run of the test, shown on the card
+    Column("test_at", Instant, nullable=True),
+    Column("test_success", Boolean, nullable=True),
+    Column("test_latency_ms", Integer, nullable=True),
+    Column("test_message", Text, nullable=True),
+    Column("test_error_type", String(40), nullable=True),
+    # the last discovery of models
+    Column("discovery_status", String(16), nullable=False, default="pending"),  # pending | ok | failed
+    Column("discovery_message", Text, nullable=True),
+    Column("discovery_at", Instant, nullable=True),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", String(40), primary_key=True),  # cred_
+    # exactly one of the two owners: a provider (the platform's key) or a user and a type (BYOK)
+    Column("provider_id", ForeignKey("providers.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("provider_type", String(40), nullable=True),
+    Column("secret", LargeBinary, nullable=False),  # sealed by storage/secrets.py, bound to this row's id
+    Column("preview", String(40), nullable=False),
+    Column("weight", Integer, nullable=False, default=1),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", String(40), primary_key=True),  # mdl_
+    Column("provider_id", ForeignKey("providers.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(300), nullable=False),  # the provider's own id
+    Column("enabled", Boolean, nullable=False),
+    Column("origin", String(16), nullable=False),  # discovered | manual
+    Column("discovered", JSON, nullable=True),  # facts from the provider's own list
+    Column("override", JSON, nullable=True),  # the admin's word, which wins
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    UniqueConstraint("provider_id", "name"),
+)
+
+routing_versions = Table(
+    "routing_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=True),
+    Column("rules", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(40), nullable=True),
+)
+
+usage_records = Table(
+    "usage_records",
+    metadata,
+    Column("request_id", String(40), primary_key=True),  # req_, sorts by time
+    Column("started_at", Instant, nullable=False),
+    Column("duration_seconds", Float, nullable=False),
+    Column("time_to_first_chunk_seconds", Float, nullable=True),
+    Column("endpoint", String(40), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("error_type", String(60), nullable=True),
+    Column("finish_reason", String(60), nullable=True),
+    Column("stream", Boolean, nullable=False),
+    Column("requested_model", String(300), nullable=False),
+    Column("strategy", String(16), nullable=True),
+    # names as they were then; no foreign keys, so history outlives what it names
+    Column("api_key_id", String(40), nullable=False),
+    Column("api_key_name", String(200), nullable=False),
+    Column("user_id", String(40), nullable=False),
+    Column("user_email", String(320), nullable=False),
+    Column("provider_id", String(40), nullable=True),
+    Column("provider_name", String(100), nullable=True),
+    Column("provider_type", String(40), nullable=True),
+    Column("model", String(300), nullable=True),
+    Column("credential_source", String(16), nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost_usd", Money, nullable=True),
+    Column("cost_source", String(16), nullable=False),
+    Column("cost_note", Text, nullable=True),
+    Column("price_source", String(100), nullable=True),
+    Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
+    Index(None, "started_at", "request_id"),
+    Index(None, "provider_id", "started_at"),
+    Index(None, "api_key_id", "started_at"),
+    Index(None, "user_id", "started_at"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("request_id", String(40), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("provider_id", String(40), nullable=False),
+    Column("provider_name", String(100), nullable=False),
+    Column("model", String(300), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("duration_seconds", Float, nullable=False),
+    Column("time_to_first_chunk_seconds", Float, nullable=True),
+    Column("status", Integer, nullable=True),
+    Column("outcome", String(60), nullable=False),
+    Column("detail", Text, nullable=True),
+    Index(None, "provider_id", "started_at"),
+)
+
+journal_positions = Table(
+    "journal_positions",
+    metadata,
+    Column("segment", String(200), primary_key=True),
+    Column("offset", BigInteger, nullable=False),  # bytes already in usage_records
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", String(40), primary_key=True),  # aud_, sorts by time
+    Column("at", Instant, nullable=False),
+    Column("actor_id", String(40), nullable=True),
+    Column("actor_email", String(320), nullable=False),
+    Column("action", String(60), nullable=False),  # "provider.create"
+    Column("object_type", String(40), nullable=False),
+    Column("object_id", String(40), nullable=False),
+    Column("object_name", String(320), nullable=False),
+    Column("before", JSON, nullable=True),  # secrets masked
+    Column("after", JSON, nullable=True),
+    Column("ip_address", String(64), nullable=False),
+    Index(None, "at"),
+)

@@ -1,0 +1,165 @@
+"""The values that every floor shares: usage, cost, records, prices. No behaviour, no I/O.
+
+Everything here is an immutable msgspec struct, so it can be written to the journal, published in a
+snapshot or handed between planes without copying. Money is `Decimal` in USD, prices are USD per million
+tokens (`_mtok`), instants are aware datetimes, durations are float seconds.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+
+class Strategy(StrEnum):
+    """How a target is chosen when the caller leaves the choice to us."""
+
+    COST = "cost"
+    BALANCED = "balanced"
+    QUALITY = "quality"
+
+
+class PowerLevel(StrEnum):
+    """A user's, key's or request's own wish; mirrors the three strategies one to one."""
+
+    ECO = "eco"
+    BALANCED = "balanced"
+    PRECISION = "precision"
+
+    @property
+    def strategy(self) -> Strategy:
+        return _STRATEGY_OF_LEVEL[self]
+
+
+_STRATEGY_OF_LEVEL = {
+    PowerLevel.ECO: Strategy.COST,
+    PowerLevel.BALANCED: Strategy.BALANCED,
+    PowerLevel.PRECISION: Strategy.QUALITY,
+}
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    USER = "user"
+    VIEWER = "viewer"
+
+
+class Scope(StrEnum):
+    """What an API key may open: the data plane only, or the control API too."""
+
+    INFERENCE = "inference"
+    ADMIN = "admin"
+
+
+class CostSource(StrEnum):
+    """Where a cost comes from; shown beside every figure."""
+
+    PROVIDER = "provider"  # billed by the provider and reported in its answer
+    COMPUTED = "computed"  # measured tokens x known price
+    ESTIMATED = "estimated"  # tokens counted by us; the record's cost_note says why
+    UNKNOWN = "unknown"  # no price: never shown as $0
+
+
+class CredentialSource(StrEnum):
+    PLATFORM = "platform"
+    BYOK = "byok"
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens of one call. `input_tokens` includes cached ones, `output_tokens` includes reasoning."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0  # all cache writes, the one-hour ones included
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    provider_cost_usd: Decimal | None = None  # what the provider says it billed (OpenRouter: usage.cost)
+
+
+class PriceTier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Prices that apply to the whole request once its input is larger than `above_input_tokens`."""
+
+    above_input_tokens: int
+    input_mtok: Decimal
+    output_mtok: Decimal
+    cache_read_mtok: Decimal | None = None
+    cache_write_mtok: Decimal | None = None
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """USD per million tokens, with the place and the day the figure was taken from."""
+
+    input_mtok: Decimal
+    output_mtok: Decimal
+    cache_read_mtok: Decimal | None = None  # None: cached input is billed as ordinary input
+    cache_write_mtok: Decimal | None = None
+    cache_write_1h_mtok: Decimal | None = None
+    request_usd: Decimal = Decimal(0)
+    tiers: tuple[PriceTier, ...] = ()  # ascending by above_input_tokens
+    source: str  # "provider", "override", "models.dev", ...
+    as_of: str  # ISO date of the source
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One call to one provider, as it was then."""
+
+    number: int  # from 1
+    provider_id: str
+    provider_name: str
+    model: str
+    started_at: datetime
+    duration_seconds: float
+    time_to_first_chunk_seconds: float | None = None
+    status: int | None = None  # the provider's HTTP status; None when no answer arrived
+    outcome: str  # "success" or an error type of errors.py
+    detail: str | None = None  # for the operator; never a fragment of a body or a secret
+
+
+class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request of a client, whatever became of it. Written once, to the journal, before its last byte."""
+
+    request_id: str
+    started_at: datetime
+    duration_seconds: float
+    endpoint: str  # "chat/completions", "messages", ...
+    status: int  # what the client got; 499 when it went away first
+    stream: bool = False
+    time_to_first_chunk_seconds: float | None = None
+    error_type: str | None = None
+    finish_reason: str | None = None
+
+    requested_model: str = ""
+    strategy: str | None = None  # set when the strategy or a power level chose the model
+    api_key_id: str = ""
+    api_key_name: str = ""
+    user_id: str = ""
+    user_email: str = ""
+
+    provider_id: str | None = None  # who answered (or was asked last)
+    provider_name: str | None = None
+    provider_type: str | None = None
+    model: str | None = None  # the provider's own model id
+    credential_source: CredentialSource = CredentialSource.PLATFORM
+
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None  # None: unknown
+    cost_source: CostSource = CostSource.UNKNOWN
+    cost_note: str | None = None
+    price_source: str | None = None  # "models.dev 2026-07-02"
+
+    attempts: tuple[AttemptRecord, ...] = ()
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id such as `req_019a...`: 12 hex digits of Unix milliseconds, then 14 random ones.
+
+    Ids of one kind sort by the moment they were made, to the millisecond.
+    """
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(7)}"
