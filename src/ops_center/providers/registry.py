@@ -19,7 +19,7 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         recommended_for="cost optimization",
         catalog_id="openrouter",
         quirks=(
-            "Reports its own cost in usage.cost (https://openrouter.ai/docs/use-cases/usage-accounting, 2026-11).",
+            "Reports its cost in usage.cost (https://openrouter.ai/docs/use-cases/usage-accounting, 2026-11).",
         ),
     ),
     ProviderSpec(
@@ -56,7 +56,7 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         type="custom",
         name="Custom (OpenAI-compatible)",
         color="#64748B",
-        description="Any server that speaks OpenAI's chat completions: vLLM, Ollama, LM Studio, a LiteLLM proxy",
+        description="Any server that speaks OpenAI's chat completions: vLLM, Ollama, LM Studio, LiteLLM",
         requires_key=False,
         key_proof=KeyProof(path="/models", proves_key=False),
     ),
