@@ -15,7 +15,13 @@ from decimal import Decimal
 import msgspec
 
 from ops_center.providers.spec import ProviderSpec
+from ops_center.ranking import rank
 from ops_center.types import PowerLevel, Price, Scope, Strategy
+
+
+_OTHER_TASKS = frozenset(
+    {"embedding", "image_generation", "audio", "speech", "transcription", "moderation", "rerank"}
+)
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     context_window: int | None = None
     max_output_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()  # tools, vision, structured_output, reasoning, ...
+
+    @property
+    def chat(self) -> bool:
+        """Whether it answers conversations; models that only embed, draw, speak or judge do not."""
+        return not (self.capabilities & _OTHER_TASKS)
 
     @property
     def blended_mtok(self) -> Decimal | None:
@@ -138,6 +149,7 @@ def build_snapshot(
         principals=principals,
         targets=tuple(ordered),
         by_model={name: tuple(found) for name, found in by_model.items()},
+        ranked={each: rank(ordered, each) for each in Strategy},
         by_provider=by_provider,
         aliases={a.name: tuple(canonical_model_name(c) for c in a.candidates) for a in aliases},
     )

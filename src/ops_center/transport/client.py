@@ -1,0 +1,607 @@
+"""A thin HTTP/1.1 client: pooled connections over httptools, one exchange at a time on each.
+
+It carries the calls to providers, the test of a key and the discovery of models. It checks every address,
+verifies TLS, follows no redirect, reads no environment and knows nothing of providers or formats.
+
+    client.send(origin, head, body, limits) -> Response     the way of a request, head prepared beforehand
+    client.fetch(method, url, ...)          -> FetchAnswer   the convenient way, for the control plane
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import zlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+import msgspec
+
+from ops_center.errors import (
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnreachable,
+    ProviderUnusable,
+)
+from ops_center.transport.addresses import AddressBook
+
+_HIGH_WATER = 256 * 1024  # unread bytes of one answer above which its socket is no longer read
+_MAX_HEADER_BYTES = 64 * 1024
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where connections lead; connections are shared among requests with an equal origin only."""
+
+    scheme: str
+    host: str
+    port: int
+    allow_private_network: bool = False
+
+    @classmethod
+    def of(cls, url: str, *, allow_private_network: bool = False) -> Origin:
+        """The origin of an http(s) URL. Raises ValueError when it has no host or another scheme."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not an http(s) URL")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return cls(parts.scheme, parts.hostname, port, allow_private_network)
+
+    @property
+    def host_header(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait, in seconds: for a connection, the head of the answer, and between chunks."""
+
+    connect_seconds: float = 10.0
+    head_seconds: float = 600.0
+    chunk_seconds: float = 120.0
+
+
+class ConnectionLost(Exception):
+    """The connection ended before any byte of an answer arrived on it."""
+
+
+class FetchAnswer(msgspec.Struct, frozen=True):
+    status: int
+    headers: Mapping[str, str]  # lower-case names
+    body: bytes
+
+
+class Response:
+    """One answer being read. Read it to the end or `close()` it; either way the connection is settled."""
+
+    __slots__ = ("_connection", "_inflate", "headers", "status")
+
+    def __init__(self, connection: _Connection, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._connection: _Connection | None = connection
+        self.status = status
+        self.headers = headers
+        encoding = self.header(b"content-encoding")
+        self._inflate = zlib.decompressobj(47) if encoding in (b"gzip", b"x-gzip", b"deflate") else None
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, `name` in lower case."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    async def chunk(self) -> bytes:
+        """The bytes that arrived since the last call, waiting for some; `b""` at the end of the answer.
+
+        Raises ProviderTimeout, or ProviderUnusable when the answer breaks off.
+        """
+        while True:
+            connection = self._connection
+            if connection is None:
+                return b""
+            try:
+                data = await connection.read()
+            except BaseException:
+                self.close()
+                raise
+            if not data:
+                self._connection = None
+                connection.release()
+                return b"" if self._inflate is None else self._inflate.flush()
+            if self._inflate is None:
+                return data
+            try:
+                data = self._inflate.decompress(data)
+            except zlib.error:
+                self.close()
+                raise ProviderUnusable(
+                    "The provider's answer could not be read", detail="broken compression"
+                ) from None
+            if data:
+                return data
+
+    async def read(self, max_bytes: int) -> bytes:
+        """The whole body. Raises ProviderUnusable above `max_bytes`."""
+        first = await self.chunk()
+        if not first:
+            return b""
+        parts, size = [first], len(first)
+        while data := await self.chunk():
+            parts.append(data)
+            size += len(data)
+            if size > max_bytes:
+                self.close()
+                raise ProviderUnusable(
+                    "The provider's answer is too large", detail=f"more than {max_bytes} bytes"
+                )
+        return first if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        """Give the answer up: the connection is closed unless the answer was complete already."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+
+class _Connection(asyncio.Protocol):
+    """A socket to an origin and the parser of what comes back on it."""
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_complete",
+        "_deadline",
+        "_error",
+        "_excess",
+        "_got_bytes",
+        "_head_ready",
+        "_header_bytes",
+        "_headers",
+        "_limits",
+        "_loop",
+        "_parser",
+        "_paused",
+        "_pool",
+        "_timer",
+        "_transport",
+        "_waiter",
+        "idle_since",
+        "lost",
+        "reused",
+    )
+
+    def __init__(self, pool: _Pool, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._limits: Limits = _DEFAULT_LIMITS
+        self.lost = False
+        self.reused = False
+        self.idle_since = 0.0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._header_bytes = 0
+        self._body: list[bytes] = []
+        self._body_size = 0
+        self._head_ready = False
+        self._complete = False
+        self._got_bytes = False
+        self._excess = False
+        self._paused = False
+        self._error: ProviderError | None = None
+        self._deadline = 0.0
+
+    # ── the exchange ──────────────────────────────────────────────────────────
+
+    async def exchange(self, head: bytes, body: bytes, limits: Limits) -> Response:
+        """Send one request and wait for the head of its answer.
+
+        Raises ConnectionLost when the connection ended before any byte came back (it may be asked anew
+        elsewhere), ProviderTimeout and ProviderUnusable as they say.
+        """
+        transport = self._transport
+        if transport is None or self.lost:
+            raise ConnectionLost
+        self._limits = limits
+        self._arm(limits.head_seconds)
+        if len(body) < 65536:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        try:
+            while not self._head_ready:
+                if self._error is not None:
+                    raise self._error
+                if self.lost:
+                    if self._got_bytes:
+                        raise ProviderUnusable(
+                            "The provider's answer broke off", detail="closed within the head"
+                        )
+                    raise ConnectionLost
+                await self._wait()
+        except BaseException:
+            self.release()
+            raise
+        self._deadline = self._loop.time() + limits.chunk_seconds
+        return Response(self, self._parser.get_status_code(), self._headers)
+
+    async def read(self) -> bytes:
+        while not self._body:
+            if self._complete:
+                return b""
+            if self._error is not None:
+                raise self._error
+            if self.lost:
+                raise ProviderUnusable(
+                    "The provider's answer broke off", detail="connection closed within the body"
+                )
+            await self._wait()
+        body = self._body
+        data = body[0] if len(body) == 1 else b"".join(body)
+        self._body = []
+        self._body_size = 0
+        if self._paused and self._transport is not None and not self.lost:
+            self._paused = False
+            self._transport.resume_reading()
+        self._deadline = self._loop.time() + self._limits.chunk_seconds
+        return data
+
+    def release(self) -> None:
+        """Back to the pool when the answer is whole and the connection is fit for another; closed if not."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        reusable = (
+            self._complete
+            and not self.lost
+            and not self._paused
+            and self._error is None
+            and not self._excess
+            and self._parser.should_keep_alive()
+            and self._transport is not None
+            and not self._transport.is_closing()
+            and not self._transport.get_write_buffer_size()
+        )
+        if reusable:
+            self._reset()
+            self.reused = True
+            self._pool.put_back(self)
+        else:
+            self._pool.forget(self)
+            self.abort()
+
+    def abort(self) -> None:
+        if self._transport is not None and not self.lost:
+            self._transport.abort()
+        self.lost = True
+        self._wake()
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _arm(self, seconds: float) -> None:
+        # One timer for the whole exchange: it looks at the deadline, which moves without touching the timer.
+        self._deadline = self._loop.time() + seconds
+        self._timer = self._loop.call_later(min(seconds, self._limits.chunk_seconds), self._on_timer)
+
+    def _on_timer(self) -> None:
+        left = self._deadline - self._loop.time()
+        if self._paused or left > 0:
+            # While the client is the slow one, the provider is not to blame.
+            self._timer = self._loop.call_later(max(left, 0.01) if not self._paused else 1.0, self._on_timer)
+            return
+        self._timer = None
+        what = "no chunk" if self._head_ready else "no answer"
+        self._fail(
+            ProviderTimeout("The provider did not answer in time", detail=f"{what} before the deadline")
+        )
+
+    def _fail(self, error: ProviderError) -> None:
+        if self._error is None and not self._complete:
+            self._error = error
+        self._wake()
+
+    # ── asyncio.Protocol ──────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._timer is None and self._waiter is None and not self._got_bytes and not self._head_ready:
+            # Bytes that nobody asked for on an idle connection: never let them answer the next request.
+            self._pool.forget(self)
+            self.abort()
+            return
+        self._got_bytes = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(ProviderUnusable("The provider's answer could not be read", detail="protocol upgrade"))
+        except httptools.HttpParserError as error:
+            if not self._complete:
+                self._fail(
+                    ProviderUnusable(
+                        "The provider's answer could not be read", detail=f"not HTTP: {type(error).__name__}"
+                    )
+                )
+            else:
+                self.abort()
+            return
+        if self._waiter is not None:
+            self._wake()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if self._head_ready and not self._complete and self._error is None and self._ends_at_close():
+            self._complete = True
+        self._pool.forget(self)
+        self._wake()
+
+    def _ends_at_close(self) -> bool:
+        """An answer with neither length nor chunks ends where the connection ends (RFC 9112, 6.3)."""
+        names = {name for name, _ in self._headers}
+        return b"content-length" not in names and b"transfer-encoding" not in names
+
+    # ── httptools ─────────────────────────────────────────────────────────────
+
+    def on_message_begin(self) -> None:
+        # A second answer to one request: what is meant for nobody must not reach the next request.
+        if self._complete:
+            self._excess = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._excess:
+            return
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > _MAX_HEADER_BYTES:
+            self._fail(ProviderUnusable("The provider's answer could not be read", detail="head too large"))
+            return
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        if self._excess:
+            return
+        if self._parser.get_status_code() < 200:
+            self._headers = []
+            return
+        self._head_ready = True
+
+    def on_body(self, body: bytes) -> None:
+        if self._excess:
+            return
+        self._body.append(body)
+        self._body_size += len(body)
+        if self._body_size > _HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def on_message_complete(self) -> None:
+        if self._head_ready:
+            self._complete = True
+
+
+_DEFAULT_LIMITS = Limits()
+
+
+class _Pool:
+    """The connections of one origin: idle ones last in, first out, so that spare ones grow old and go."""
+
+    __slots__ = ("_client", "_idle", "_open", "origin")
+
+    def __init__(self, client: HttpClient, origin: Origin) -> None:
+        self._client = client
+        self.origin = origin
+        self._idle: deque[_Connection] = deque()
+        self._open: set[_Connection] = set()
+
+    def take(self, now: float) -> _Connection | None:
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if not connection.lost and now - connection.idle_since < self._client.idle_seconds:
+                return connection
+            self._open.discard(connection)
+            connection.abort()
+        return None
+
+    def put_back(self, connection: _Connection) -> None:
+        connection.idle_since = connection._loop.time()
+        self._idle.append(connection)
+        # Old ones sit at the left; a few looks per return keep the list fresh without a timer.
+        oldest = self._idle[0]
+        if (
+            len(self._idle) > self._client.max_idle
+            or connection.idle_since - oldest.idle_since > self._client.idle_seconds
+        ):
+            self._idle.popleft()
+            self._open.discard(oldest)
+            oldest.abort()
+
+    def forget(self, connection: _Connection) -> None:
+        self._open.discard(connection)
+        try:
+            self._idle.remove(connection)
+        except ValueError:
+            pass
+
+    async def connect(self, seconds: float) -> _Connection:
+        origin = self.origin
+        loop = asyncio.get_running_loop()
+        addresses = await self._client.address_book.allowed(
+            origin.host, origin.port, allow_private_network=origin.allow_private_network
+        )
+        tls = self._client.tls_context if origin.scheme == "https" else None
+        reason = ""
+        for address in addresses[:3]:
+            try:
+                async with asyncio.timeout(seconds):
+                    _, connection = await loop.create_connection(
+                        lambda: _Connection(self, loop),
+                        address,
+                        origin.port,
+                        ssl=tls,
+                        server_hostname=origin.host if tls else None,
+                    )
+            except TimeoutError:
+                raise ProviderTimeout(
+                    "The provider could not be reached in time", detail=f"connect to {address}"
+                ) from None
+            except ssl.SSLCertVerificationError as error:
+                raise ProviderUnreachable(
+                    "The provider's TLS certificate could not be verified", detail=error.verify_message
+                ) from None
+            except OSError as error:
+                reason = f"{address}: {type(error).__name__}"
+                continue
+            self._open.add(connection)
+            return connection
+        raise ProviderUnreachable("The provider could not be reached", detail=reason)
+
+    def close(self) -> None:
+        for connection in tuple(self._open):
+            connection.abort()
+        self._open.clear()
+        self._idle.clear()
+
+
+class HttpClient:
+    """Every outbound call of the process goes through one of these, on the event loop that made it."""
+
+    def __init__(
+        self,
+        *,
+        address_book: AddressBook | None = None,
+        tls_context: ssl.SSLContext | None = None,
+        idle_seconds: float = 30.0,
+        max_idle: int = 256,
+    ) -> None:
+        self.address_book = address_book or AddressBook()
+        self._tls_context = tls_context
+        self.idle_seconds = idle_seconds
+        self.max_idle = max_idle
+        self._pools: dict[Origin, _Pool] = {}
+
+    @property
+    def tls_context(self) -> ssl.SSLContext:
+        if self._tls_context is None:  # loading the certificates takes some 20 ms: only when first needed
+            self._tls_context = ssl.create_default_context()
+        return self._tls_context
+
+    async def send(
+        self, origin: Origin, head: bytes, body: bytes, limits: Limits = _DEFAULT_LIMITS
+    ) -> Response:
+        """Send a request whose head is complete, blank line included, and wait for the head of the answer.
+
+        A kept connection that the other side closed while it lay idle is replaced once. Raises
+        ProviderUnreachable, AddressRefused, ProviderTimeout or ProviderUnusable.
+        """
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = _Pool(self, origin)
+        connection = pool.take(asyncio.get_running_loop().time())
+        while connection is not None:
+            try:
+                return await connection.exchange(head, body, limits)
+            except ConnectionLost:
+                connection = pool.take(asyncio.get_running_loop().time())
+        connection = await pool.connect(limits.connect_seconds)
+        try:
+            return await connection.exchange(head, body, limits)
+        except ConnectionLost:
+            raise ProviderUnreachable(
+                "The provider closed the connection without an answer", detail="closed before the first byte"
+            ) from None
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        allow_private_network: bool = False,
+        timeout_seconds: float = 10.0,
+        max_bytes: int = 8_000_000,
+    ) -> FetchAnswer:
+        """One whole exchange within `timeout_seconds`. Redirects are answers like any other."""
+        origin = Origin.of(url, allow_private_network=allow_private_network)
+        head = request_head(method, origin, request_target(url), headers, content_length=len(body))
+        limits = Limits(
+            connect_seconds=timeout_seconds, head_seconds=timeout_seconds, chunk_seconds=timeout_seconds
+        )
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                response = await self.send(origin, head, body, limits)
+                data = await response.read(max_bytes)
+        except TimeoutError:
+            raise ProviderTimeout(
+                "Connection timeout", detail=f"no whole answer in {timeout_seconds} s"
+            ) from None
+        return FetchAnswer(
+            response.status, {k.decode("latin-1"): v.decode("latin-1") for k, v in response.headers}, data
+        )
+
+    async def check_address(self, url: str, *, allow_private_network: bool) -> None:
+        """Raise AddressRefused when no address of the URL may be called, ProviderUnreachable without one."""
+        origin = Origin.of(url)
+        await self.address_book.allowed(origin.host, origin.port, allow_private_network=allow_private_network)
+
+    async def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+        await asyncio.sleep(0)  # let the transports see their end
+
+
+def request_target(url: str) -> str:
+    """The path and query of a URL, as they go into a request line."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def request_head(
+    method: str,
+    origin: Origin,
+    target: str,
+    headers: Sequence[tuple[str, str]],
+    *,
+    content_length: int | None = None,
+) -> bytes:
+    """The bytes of a request's head. Raises ValueError for anything that could break out of its line.
+
+    With `content_length=None` the length and the blank line are left for the caller to add.
+    """
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {origin.host_header}", "Accept-Encoding: identity"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if content_length is not None and (content_length or method not in ("GET", "HEAD")):
+        lines.append(f"Content-Length: {content_length}")
+    if any(_breaks_line(line) for line in lines) or " " in target:
+        raise ValueError(
+            "a request line or header contains a control character or a character outside Latin-1"
+        )
+    head = "\r\n".join(lines) + "\r\n"
+    return (head if content_length is None else head + "\r\n").encode("latin-1")
+
+
+def _breaks_line(line: str) -> bool:
+    return any((ord(ch) < 32 and ch != "\t") or ord(ch) == 127 or ord(ch) > 255 for ch in line)
