@@ -181,7 +181,7 @@ def _why_not(target: Target, principal: Principal | None, request: RouteRequest)
 
 
 def _near(snapshot: Snapshot, name: str) -> str:
-    """A sentence with up to three near names, or nothing. Looks at names that share a start, to stay quick."""
+    """A sentence with up to three near names, or nothing. Only names that share a start, to stay quick."""
     wanted = canonical_model_name(name)
     names = [*snapshot.by_model, *snapshot.aliases]
     close = [n for n in names if wanted[:3] and wanted[:3] in n.lower()][:400]

@@ -18,7 +18,6 @@ from ops_center.providers.spec import ProviderSpec
 from ops_center.ranking import rank
 from ops_center.types import PowerLevel, Price, Scope, Strategy
 
-
 _OTHER_TASKS = frozenset(
     {"embedding", "image_generation", "audio", "speech", "transcription", "moderation", "rerank"}
 )
@@ -94,6 +93,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     principals: Mapping[bytes, Principal] = {}  # by SHA-256 of the secret
     targets: tuple[Target, ...] = ()  # enabled models of enabled providers, highest priority first
     by_model: Mapping[str, tuple[Target, ...]] = {}  # exact model id, and canonical name
+    ranked: Mapping[Strategy, tuple[Target, ...]] = {}  # all chat models, best first
     by_provider: Mapping[
         str, Mapping[str, Target]
     ] = {}  # lower-cased provider name, id or type → model id → target
