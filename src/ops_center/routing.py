@@ -29,6 +29,7 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     power_level: PowerLevel | None = None  # from the header x-power-level
     needs: frozenset[str] = frozenset()  # capabilities: tools, vision, structured_output
+    explain: bool = False  # list every target left out, not only those met before the plan was full
     turn: int = 0  # rotates targets of equal priority; any integer, the same one gives the same plan
 
 
@@ -144,7 +145,11 @@ def _by_strategy(
         reason = _why_not(target, principal, request)
         if reason:
             excluded.append(Choice(target, reason))
-        elif len(choices) < MAX_TARGETS and (key := (target.provider.id, target.model)) not in seen:
+        elif len(choices) == MAX_TARGETS:
+            if not request.explain:
+                break
+            excluded.append(Choice(target, "ranked lower than the targets chosen"))
+        elif (key := (target.provider.id, target.model)) not in seen:
             seen.add(key)
             choices.append(Choice(target, _REASON[strategy]))
     if not choices:

@@ -138,6 +138,20 @@ class Response:
                 )
         return first if len(parts) == 1 else b"".join(parts)
 
+    async def drain(self, seconds: float) -> None:
+        """Read on to the end, at most `seconds`, so that the connection can serve another request."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            if connection.complete:
+                await self.read(_HIGH_WATER)
+            else:
+                async with asyncio.timeout(seconds):
+                    await self.read(_HIGH_WATER)
+        except (TimeoutError, ProviderError):
+            self.close()
+
     def close(self) -> None:
         """Give the answer up: the connection is closed unless the answer was complete already."""
         connection, self._connection = self._connection, None
@@ -232,6 +246,11 @@ class _Connection(asyncio.Protocol):
             raise
         self._deadline = self._loop.time() + limits.chunk_seconds
         return Response(self, self._parser.get_status_code(), self._headers)
+
+    @property
+    def complete(self) -> bool:
+        """The whole answer has arrived, read or not."""
+        return self._complete
 
     async def read(self) -> bytes:
         while not self._body:

@@ -1,0 +1,51 @@
+# Two commands for a fresh checkout: `make run` and `make test`. Both start with `make install`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+PUBLIC := src/ops_center/console/public
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+
+.PHONY: install run test lock lint clean
+
+install: $(STAMPS)/python $(PUBLIC)/index.html
+
+run: install
+	$(BIN)/ops-center serve
+
+test: install
+	$(BIN)/python tools/check.py
+
+$(VENV)/bin/python:
+	$(PYTHON) tools/require_python.py
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/python: $(VENV)/bin/python requirements/dev.txt pyproject.toml
+	@mkdir -p $(STAMPS)
+	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(STAMPS)/web: $(STAMPS)/python web/package.json web/package-lock.json
+	$(BIN)/python tools/node.py ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PUBLIC)/index.html: $(STAMPS)/web $(WEB_SOURCES)
+	$(BIN)/python tools/node.py run build
+	@touch $@
+
+lint: install
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/mypy
+
+# Resolve the newest compatible versions anew; the files hold hashes and no address of any registry.
+lock: $(VENV)/bin/python
+	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --output-file requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group dev --output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) $(STAMPS) web/node_modules $(PUBLIC) build dist

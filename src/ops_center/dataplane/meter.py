@@ -1,0 +1,211 @@
+"""Meter: usage → cost → one usage record per request, handed to the sink before the answer's last byte.
+
+Everything that happens to a request is noted here in passing; `settle` prices it and writes it, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from decimal import Decimal
+from types import TracebackType
+from typing import Protocol
+
+from ops_center.catalog.pricing import price_usage
+from ops_center.dataplane.call import Call
+from ops_center.dataplane.ports import Reservation, UsageSink
+from ops_center.errors import OpsCenterError, ProviderError
+from ops_center.routing import Plan
+from ops_center.snapshot import Principal, Target
+from ops_center.types import AttemptRecord, CostSource, Usage, UsageRecord
+
+_BYTES_PER_TOKEN = 4
+CLIENT_CLOSED = 499
+
+
+class Attempt:
+    """One call to one provider while it lasts."""
+
+    __slots__ = ("detail", "ended", "first_chunk", "number", "outcome", "started", "status", "target")
+
+    def __init__(self, number: int, target: Target) -> None:
+        self.number = number
+        self.target = target
+        self.started = time.perf_counter()
+        self.ended: float | None = None
+        self.first_chunk: float | None = None
+        self.status: int | None = None
+        self.outcome = "success"
+        self.detail: str | None = None
+
+    def fail(self, error: ProviderError) -> None:
+        self.ended = time.perf_counter()
+        self.outcome = error.type
+        self.detail = error.detail or error.message
+
+
+class Measured(Protocol):
+    """What an answer knows of itself when it is settled."""
+
+    usage: Usage | None
+    finish_reason: str | None
+    output_bytes: int  # of text, for an estimate when the provider sent no usage
+
+
+class _Unseen:
+    """An answer nobody saw: the client left while the provider was still at it."""
+
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    output_bytes = 0
+
+
+_UNSEEN = _Unseen()
+
+
+class Meter:
+    """Collects what happened to one request and writes its record exactly once, on every way out."""
+
+    __slots__ = (
+        "_call",
+        "_principal",
+        "_settled",
+        "_sink",
+        "attempts",
+        "cost_usd",
+        "measured",
+        "plan",
+        "reservation",
+    )
+
+    def __init__(self, call: Call, principal: Principal, sink: UsageSink) -> None:
+        self._call = call
+        self._principal = principal
+        self._sink = sink
+        self._settled = False
+        self.attempts: list[Attempt] = []
+        self.measured: Measured | None = None  # of a stream under way
+        self.plan: Plan | None = None
+        self.reservation: Reservation | None = None
+        self.cost_usd: Decimal | None = None
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Whatever left without settling is settled here as what it was."""
+        if self._settled:
+            return
+        if isinstance(error, OpsCenterError):
+            self.settle(status=error.status, error_type=error.type)
+        elif self._call.exchange.gone:
+            self.settle(self.measured or _UNSEEN, status=CLIENT_CLOSED, error_type="client_closed")
+        elif isinstance(error, asyncio.CancelledError):
+            self.settle(self.measured or _UNSEEN, status=503, error_type="shutdown")
+        else:
+            self.settle(status=500, error_type="internal_error")
+
+    def settle(
+        self, measured: Measured | None = None, *, status: int = 200, error_type: str | None = None
+    ) -> None:
+        """Price and record. `measured` is None when no provider's answer was used."""
+        if self._settled:
+            return
+        self._settled = True
+        now = time.perf_counter()
+        call, principal = self._call, self._principal
+        last = self.attempts[-1] if self.attempts else None
+        if last is not None and last.ended is None:
+            last.ended = now
+            if error_type is not None and last.outcome == "success":
+                last.outcome = error_type
+        target = last.target if last else None
+        usage, cost_usd, source, note = self._cost(measured, target)
+        self.cost_usd = cost_usd
+        first_chunk = last.first_chunk if last and call.stream else None
+        self._sink.record(
+            UsageRecord(
+                request_id=call.request_id,
+                started_at=call.started_at,
+                duration_seconds=now - call.started,
+                endpoint=call.endpoint,
+                status=status,
+                stream=call.stream,
+                time_to_first_chunk_seconds=None if first_chunk is None else first_chunk - call.started,
+                error_type=error_type,
+                finish_reason=measured.finish_reason if measured else None,
+                requested_model=(call.head.model or "")[:300],
+                strategy=self.plan.strategy if self.plan else None,
+                api_key_id=principal.api_key_id,
+                api_key_name=principal.api_key_name,
+                user_id=principal.user_id,
+                user_email=principal.user_email,
+                provider_id=target.provider.id if target else None,
+                provider_name=target.provider.name if target else None,
+                provider_type=target.provider.spec.type if target else None,
+                model=target.model if target else None,
+                usage=usage,
+                cost_usd=cost_usd,
+                cost_source=source,
+                cost_note=note,
+                price_source=_price_source(target) if source in _PRICED else None,
+                attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
+            )
+        )
+        if self.reservation is not None:
+            self.reservation.settle(cost_usd)
+
+    def _cost(
+        self, measured: Measured | None, target: Target | None
+    ) -> tuple[Usage, Decimal | None, CostSource, str | None]:
+        if measured is None or target is None:
+            return _NO_USAGE, _FREE, CostSource.COMPUTED, None
+        usage = measured.usage
+        if usage is not None:
+            if usage.provider_cost_usd is not None:
+                return usage, usage.provider_cost_usd, CostSource.PROVIDER, None
+            cost = price_usage(usage, target.price)
+            if cost is None:
+                return usage, None, CostSource.UNKNOWN, "this model has no price"
+            return usage, cost, CostSource.COMPUTED, None
+        usage = Usage(
+            input_tokens=len(self._call.body) // _BYTES_PER_TOKEN,
+            output_tokens=-(-measured.output_bytes // _BYTES_PER_TOKEN),
+        )
+        cost = price_usage(usage, target.price)
+        note = (
+            "the client left before the answer; input is estimated, output is not known and counted as none"
+            if measured is _UNSEEN
+            else "the provider sent no usage; tokens are estimated from the length of the text"
+        )
+        return usage, cost, CostSource.UNKNOWN if cost is None else CostSource.ESTIMATED, note
+
+    def _attempt_record(self, attempt: Attempt, now: float) -> AttemptRecord:
+        target = attempt.target
+        return AttemptRecord(
+            number=attempt.number,
+            provider_id=target.provider.id,
+            provider_name=target.provider.name,
+            model=target.model,
+            started_at=self._call.started_at + timedelta(seconds=attempt.started - self._call.started),
+            duration_seconds=(attempt.ended or now) - attempt.started,
+            time_to_first_chunk_seconds=None
+            if attempt.first_chunk is None
+            else attempt.first_chunk - attempt.started,
+            status=attempt.status,
+            outcome=attempt.outcome,
+            detail=attempt.detail,
+        )
+
+
+_NO_USAGE = Usage()
+_FREE = Decimal(0)
+_PRICED = frozenset({CostSource.COMPUTED, CostSource.ESTIMATED})
+
+
+def _price_source(target: Target | None) -> str | None:
+    price = target.price if target else None
+    return f"{price.source} {price.as_of}" if price else None

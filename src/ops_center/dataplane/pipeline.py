@@ -1,0 +1,37 @@
+"""The way of a request: authenticate → resolve → admit → attempt → relay → meter. Nothing else happens here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ops_center.dataplane.admit import admit
+from ops_center.dataplane.attempt import first_answer
+from ops_center.dataplane.authenticate import authenticate
+from ops_center.dataplane.call import Call
+from ops_center.dataplane.meter import Meter
+from ops_center.dataplane.ports import Limiter, SnapshotSource, UsageSink
+from ops_center.dataplane.relay import relay
+from ops_center.dataplane.upstream import Upstream
+from ops_center.routing import resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """What the data plane stands on; all of it is handed in."""
+
+    snapshots: SnapshotSource
+    upstream: Upstream
+    limiter: Limiter
+    sink: UsageSink
+
+
+async def handle(call: Call, plane: Plane) -> None:
+    """Answer one call. Raises an OpsCenterError while nothing has been sent to the client yet."""
+    snapshot = plane.snapshots.current
+    principal = authenticate(call.headers, call.started_at, snapshot)
+    with Meter(call, principal, plane.sink) as meter:
+        route = call.read()
+        plan = meter.plan = resolve(snapshot, principal, route)
+        meter.reservation = admit(call, principal, plan, plane.limiter)
+        answer = await first_answer(plan, call, plane.upstream, meter.attempts)
+        await relay(answer, call, meter)

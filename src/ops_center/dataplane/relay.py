@@ -1,0 +1,96 @@
+"""Relay: the answer's bytes out to the client, under back-pressure. Step five on the way of a request.
+
+The usage record is written before the bytes that end the answer go out, so that no process can die
+between a complete answer and its record. After the first byte nothing is asked anew and nothing is
+pretended: a stream that breaks ends with an error event in the client's format.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from ops_center.dataplane.answer import Answer, StreamAnswer, WholeAnswer, stream_failure
+from ops_center.dataplane.call import Call, Headers
+from ops_center.dataplane.meter import Attempt, Meter
+from ops_center.errors import ProviderError, ProviderUnusable
+from ops_center.types import CredentialSource
+
+_DRAIN_SECONDS = 2.0
+
+
+async def relay(answer: Answer, call: Call, meter: Meter) -> None:
+    """Send the answer and settle the meter. A client that goes away ends this by cancellation."""
+    if isinstance(answer, WholeAnswer):
+        await _relay_whole(answer, call, meter)
+    else:
+        try:
+            await _relay_stream(answer, call, meter)
+        finally:
+            answer.response.close()
+
+
+async def _relay_whole(answer: WholeAnswer, call: Call, meter: Meter) -> None:
+    meter.settle(answer)
+    headers = _headers(call, answer.attempt, b"application/json")
+    if meter.cost_usd is not None:
+        headers.append((b"x-ops-cost-usd", f"{meter.cost_usd:f}".encode()))
+    await call.exchange.answer(200, headers, answer.body)
+
+
+async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
+    exchange, watch, response = call.exchange, answer.watch, answer.response
+    meter.measured = watch  # whatever ends this stream, what it had used by then is known
+    data = answer.first
+    if watch.finished:
+        meter.settle(watch)
+    await exchange.start(
+        200, _headers(call, answer.attempt, b"text/event-stream; charset=utf-8") + _UNBUFFERED
+    )
+    await exchange.write(data)
+    try:
+        while not watch.finished:
+            chunk = await response.chunk()
+            data = watch.feed(chunk) if chunk else watch.close()
+            failure = stream_failure(watch)
+            if failure is not None:
+                raise failure
+            if watch.finished:
+                meter.settle(watch)
+            elif not chunk:
+                raise ProviderUnusable(
+                    "The provider's stream broke off before its end.",
+                    detail="ended without its terminal event",
+                )
+            if data:
+                await exchange.write(data)
+    except ProviderError as error:
+        answer.attempt.fail(error)
+        meter.settle(watch, status=error.status, error_type=error.type)
+        await exchange.write(call.wire.encode_stream_error(error))
+    await exchange.end()
+    if watch.finished:
+        await response.drain(_DRAIN_SECONDS)
+
+
+def _headers(call: Call, attempt: Attempt, content_type: bytes) -> Headers:
+    provider = attempt.target.provider
+    headers = [
+        (b"content-type", content_type),
+        (b"x-request-id", call.request_id.encode()),
+        (b"x-ops-provider", _header_text(provider.name)),
+        (b"x-ops-model", _header_text(attempt.target.model)),
+        (b"x-ops-credential", _PLATFORM),
+        (b"x-ops-attempts", b"%d" % attempt.number),
+    ]
+    if call.dropped:
+        headers.append((b"x-ops-dropped", _header_text(", ".join(d.parameter for d in call.dropped))))
+    return headers
+
+
+def _header_text(text: str) -> bytes:
+    """Printable ASCII as it is, everything else percent-encoded."""
+    return quote(text, safe=" !#$&'()*+,/:;=?@[]~").encode()
+
+
+_PLATFORM = CredentialSource.PLATFORM.value.encode()
+_UNBUFFERED: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]

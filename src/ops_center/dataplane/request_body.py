@@ -1,0 +1,82 @@
+"""The bytes a target is sent: the caller's own, edited only where they must differ, or translated.
+
+Part of `attempt`. Between equal formats only the model's name is put in place and, on OpenAI streams,
+usage asked for; every other byte passes untouched.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from ops_center.dataplane.call import Call
+from ops_center.snapshot import Target
+from ops_center.wire.formats import WIRES
+
+_MODEL_FIELD = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_DEFAULT_OUTPUT_TOKENS = 8192  # Anthropic demands a limit; callers of other formats need not name one
+_USAGE_FIELD = b'"stream_options":{"include_usage":true}'
+_object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def wants_usage(call: Call) -> bool:
+    """Whether the caller itself asked for a usage chunk at the end of its OpenAI stream."""
+    options = call.head.stream_options
+    if options is None:
+        return False
+    try:
+        return bytes(_object_decoder.decode(options).get("include_usage", b"false")) == b"true"
+    except msgspec.DecodeError:
+        return False
+
+
+def passed_through(call: Call, target: Target) -> bytes:
+    """The caller's body for a provider of the same format, with the target's model name."""
+    body, head = call.body, call.head
+    ask_usage = call.stream and target.provider.spec.format == "openai_chat" and not wants_usage(call)
+    if not ask_usage and head.model == target.model and _plain(body, b'"model"', b'"stream"'):
+        return body
+    if (
+        _plain(body, b'"model"', b'"stream"')
+        and head.model is not None
+        and not (ask_usage and head.stream_options)
+    ):
+        found = _MODEL_FIELD.search(body)
+        if found is not None:
+            if head.model != target.model:
+                body = body[: found.start(1)] + msgspec.json.encode(target.model) + body[found.end(1) :]
+            return body[: body.rindex(b"}")] + b"," + _USAGE_FIELD + b"}" if ask_usage else body
+    fields = _object_decoder.decode(call.body)
+    fields["model"] = msgspec.Raw(msgspec.json.encode(target.model))
+    if ask_usage:
+        fields["stream_options"] = _with_usage(head.stream_options)
+    return msgspec.json.encode(fields)
+
+
+def _plain(body: bytes, *keys: bytes) -> bool:
+    """Whether each key stands in the body at most once and unescaped: then no reader can see another value
+    than we did, and the one occurrence of a key we decoded is that key."""
+    return b"\\u00" not in body and all(body.count(key) <= 1 for key in keys)
+
+
+def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
+    try:
+        known = _object_decoder.decode(options) if options else {}
+    except msgspec.DecodeError:
+        known = {}
+    return msgspec.Raw(msgspec.json.encode({**known, "include_usage": msgspec.Raw(b"true")}))
+
+
+def translated(call: Call, target: Target) -> bytes:
+    """The caller's request in the format of another provider. Raises BadRequest for what it cannot say."""
+    if call.neutral is None:
+        call.neutral = call.wire.decode_request(call.body)
+    wire = WIRES[target.provider.spec.format]
+    if target.provider.spec.format == "anthropic_messages":
+        limit = min(target.max_output_tokens or _DEFAULT_OUTPUT_TOKENS, _DEFAULT_OUTPUT_TOKENS)
+        body, dropped = wire.encode_request(call.neutral, model=target.model, default_max_output_tokens=limit)
+    else:
+        body, dropped = wire.encode_request(call.neutral, model=target.model)
+    call.dropped = dropped
+    return body

@@ -1,0 +1,143 @@
+"""Upstream: a target's prepared address and head, and what a provider's refusal means.
+
+Stands between `attempt` and the transport. It knows how providers authenticate and what their statuses
+mean; it does not know plans, clients or records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ops_center.errors import (
+    ProviderAuthError,
+    ProviderError,
+    ProviderFailed,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnusable,
+)
+from ops_center.snapshot import Provider, Target
+from ops_center.transport.client import HttpClient, Limits, Origin, Response, request_head, request_target
+from ops_center.wire.formats import WIRES
+
+_MAX_ERROR_BYTES = 256 * 1024
+# A client's own headers that pass to a provider of the same format, so that betas work on their first day.
+_PASSED_PREFIXES = (b"anthropic-beta", b"anthropic-version", b"openai-")
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds to wait for: a connection, a whole answer's head, a stream's first chunk, the next chunk."""
+
+    connect_seconds: float = 10.0
+    answer_seconds: float = 300.0
+    first_chunk_seconds: float = 120.0
+    chunk_seconds: float = 120.0
+
+
+class _Prepared:
+    """What is the same for every request to one provider, worked out once per snapshot."""
+
+    __slots__ = ("head", "origin", "own_headers", "provider")
+
+    def __init__(self, provider: Provider) -> None:
+        spec = provider.spec
+        url = provider.base_url + spec.chat_path
+        self.provider = provider
+        self.origin = Origin.of(url, allow_private_network=provider.allow_private_network)
+        headers = [("Content-Type", "application/json"), ("User-Agent", "ops-center")]
+        if provider.credential:
+            headers.append(
+                ("Authorization", f"Bearer {provider.credential}")
+                if spec.auth == "bearer"
+                else (spec.auth, provider.credential)
+            )
+        headers += spec.extra_headers
+        self.own_headers = {name.lower().encode() for name, _ in headers}
+        self.head = request_head("POST", self.origin, request_target(url), headers)
+
+
+class Upstream:
+    """Sends bodies to targets over one HTTP client."""
+
+    def __init__(self, client: HttpClient, timeouts: Timeouts) -> None:
+        self._client = client
+        self._prepared: dict[str, _Prepared] = {}
+        self._whole = Limits(
+            connect_seconds=timeouts.connect_seconds,
+            head_seconds=timeouts.answer_seconds,
+            chunk_seconds=timeouts.chunk_seconds,
+        )
+        self._stream = Limits(
+            connect_seconds=timeouts.connect_seconds,
+            head_seconds=timeouts.first_chunk_seconds,
+            chunk_seconds=timeouts.chunk_seconds,
+        )
+
+    async def send(
+        self, target: Target, body: bytes, *, stream: bool, client_headers: Mapping[bytes, bytes] | None
+    ) -> Response:
+        """The head of the provider's answer, whatever its status. `client_headers`: the caller's, if its
+        format is the provider's own. Raises ProviderUnreachable, AddressRefused, ProviderTimeout or
+        ProviderUnusable."""
+        provider = target.provider
+        prepared = self._prepared.get(provider.id)
+        if prepared is None or prepared.provider is not provider:
+            prepared = self._prepared[provider.id] = _Prepared(provider)
+        head = prepared.head
+        if client_headers is not None:
+            for name, value in client_headers.items():
+                if name.startswith(_PASSED_PREFIXES):
+                    head = _with_header(head, prepared, name, value)
+        head = b"%sContent-Length: %d\r\n\r\n" % (head, len(body))
+        return await self._client.send(prepared.origin, head, body, self._stream if stream else self._whole)
+
+
+def _with_header(head: bytes, prepared: _Prepared, name: bytes, value: bytes) -> bytes:
+    if name in prepared.own_headers:
+        # The client's version of a header that we would send by ourselves.
+        lines = [line for line in head.split(b"\r\n") if line.partition(b":")[0].lower() != name]
+        head = b"\r\n".join(lines)
+    return b"%s%s: %s\r\n" % (head, name, value)
+
+
+async def refusal(response: Response, target: Target) -> ProviderError:
+    """Read a non-200 answer and say what it means, by its status and structured code."""
+    status = response.status
+    body = await response.read(_MAX_ERROR_BYTES)
+    facts = WIRES[target.provider.spec.format].read_provider_error(status, body)
+    detail = f"HTTP {status}" + (f" {facts.code or facts.type}" if facts.code or facts.type else "")
+    if status in (401, 402, 403):
+        return ProviderAuthError(
+            "The provider refused the gateway's credential.", provider_status=status, detail=detail
+        )
+    if status == 429:
+        return ProviderRateLimited(
+            "The provider's rate limit is reached.",
+            provider_status=status,
+            detail=detail,
+            retry_after_seconds=_retry_after(response),
+        )
+    if status == 408:
+        return ProviderTimeout("The provider timed out.", provider_status=status, detail=detail)
+    if status >= 500:
+        return ProviderFailed("The provider failed.", provider_status=status, detail=detail)
+    if status >= 400:
+        return ProviderRejected(
+            facts.message or f"The provider refused the request (HTTP {status}).",
+            provider_status=status,
+            detail=detail,
+            code=facts.code,
+            body=body if facts.message else b"",
+        )
+    return ProviderUnusable("The provider's answer is unusable.", provider_status=status, detail=detail)
+
+
+def _retry_after(response: Response) -> float | None:
+    value = response.header(b"retry-after")
+    try:
+        return min(max(0.0, float(value)), 86400.0) if value else None
+    except ValueError:
+        return None
