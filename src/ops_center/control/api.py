@@ -1,0 +1,46 @@
+"""Assembles the control API: every noun's routes, the shape of errors, the outermost layer, the document.
+
+It holds no behaviour of its own. Building it fails when a route is not guarded or two share a name.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from ops_center.control import reject
+from ops_center.control.access import GuardedRoute, Routes, UndeclaredAccess
+from ops_center.control.context import Control
+from ops_center.control.edge import Edge
+from ops_center.control.system.endpoints import routes as system
+
+# One line per noun, in the order of the document.
+NOUNS: tuple[Routes, ...] = (system,)
+
+
+def create_control_app(control: Control | None) -> FastAPI:
+    """The ASGI application of `/api/v1`. Without `control` it can only describe itself.
+
+    Raises UndeclaredAccess for a route that was not made by `access.Routes`.
+    """
+    app = FastAPI(title="Ops-Center control API", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.control = control
+    for noun in NOUNS:
+        app.router.routes.extend(noun.routes)
+    _check_routes(app)
+    reject.install(app)
+    app.add_middleware(Edge)
+    return app
+
+
+def guarded_routes(app: FastAPI) -> list[GuardedRoute]:
+    return [route for route in app.routes if isinstance(route, GuardedRoute)]
+
+
+def _check_routes(app: FastAPI) -> None:
+    names: set[str] = set()
+    for route in app.routes:
+        if not isinstance(route, GuardedRoute):
+            raise UndeclaredAccess(f"{getattr(route, 'path', route)} was not made by access.Routes")
+        if route.unique_id in names:
+            raise ValueError(f"two operations are named {route.unique_id}")
+        names.add(route.unique_id)

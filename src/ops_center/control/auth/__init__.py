@@ -1,0 +1,1 @@
+"""Who is there: set-up, login, sessions, passwords."""

@@ -1,0 +1,83 @@
+"""Everything a noun of the control plane needs, in one value: it is made once at the start.
+
+Endpoints receive it as `ControlDep`. It holds no configuration that a database row could hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from ops_center.control.auth.setup_token import SetupToken
+from ops_center.control.auth.throttle import LoginThrottle
+from ops_center.control.background import BackgroundWork
+from ops_center.control.publish import Publisher
+from ops_center.transport.client import FetchAnswer
+
+if TYPE_CHECKING:
+    from ops_center.storage.database import Database
+    from ops_center.storage.secrets import SecretBox
+
+
+class HttpFetcher(Protocol):
+    """The way out to providers, for tests of keys and for model lists (`transport/client.py`)."""
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        allow_private_network: bool = False,
+        timeout_seconds: float = 10.0,
+        max_bytes: int = 8_000_000,
+    ) -> FetchAnswer:
+        """One exchange. Follows no redirect.
+
+        Raises ProviderUnreachable, ProviderTimeout, AddressRefused or ProviderUnusable.
+        """
+        ...
+
+    async def check_address(self, url: str, *, allow_private_network: bool) -> None:
+        """Raise AddressRefused when no address of the URL's host may be called, ProviderUnreachable
+        when it has none."""
+        ...
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _nothing_to_drain() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The control plane's own things. `drain_journal` brings every finished request into the database,
+    so that what is read after it is complete."""
+
+    database: Database
+    secrets: SecretBox
+    http: HttpFetcher
+    publisher: Publisher
+    clock: Callable[[], datetime] = utc_now
+    public_url: str = "http://127.0.0.1:8084"
+    demo: bool = False
+    drain_journal: Callable[[], Awaitable[None]] = _nothing_to_drain
+    background: BackgroundWork = field(default_factory=BackgroundWork)
+    setup_token: SetupToken = field(default_factory=SetupToken)
+    login_throttle: LoginThrottle = field(default_factory=LoginThrottle)
+
+
+def get_control(request: Request) -> Control:
+    control: Control = request.app.state.control
+    return control
+
+
+ControlDep = Annotated[Control, Depends(get_control)]

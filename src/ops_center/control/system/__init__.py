@@ -1,0 +1,1 @@
+"""What this installation says about itself."""

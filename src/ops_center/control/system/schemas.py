@@ -1,0 +1,12 @@
+"""What this installation says about itself, as JSON."""
+
+from __future__ import annotations
+
+from ops_center.control.fields import ResponseModel
+
+
+class SystemAnswer(ResponseModel):
+    version: str
+    demo: bool
+    base_url: str
+    """Where clients reach the data plane, as far as the server knows: its own address, not a proxy's."""
