@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    # seconds to wait for: a connection, a whole answer, a stream's first chunk, the next chunk
+    connect_timeout_seconds: float = Field(10.0, gt=0)
+    answer_timeout_seconds: float = Field(300.0, gt=0)
+    first_chunk_timeout_seconds: float = Field(120.0, gt=0)
+    chunk_timeout_seconds: float = Field(120.0, gt=0)
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:

@@ -29,7 +29,9 @@ _SECURITY: Headers = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
-_NOT_BUILT = b"<!doctype html><title>Ops-Center</title><p>The console is not built. Run <code>make install</code>.</p>"
+_NOT_BUILT = (
+    b"<!doctype html><title>Ops-Center</title><p>The console is not built. Run <code>make install</code>.</p>"
+)
 
 
 class ConsoleFiles:
@@ -50,7 +52,13 @@ class ConsoleFiles:
             return
         name = self._name(path)
         if name is None:
-            await _answer(send, 404, [(b"content-type", b"text/plain; charset=utf-8"), *_SECURITY], b"Not found", head=False)
+            await _answer(
+                send,
+                404,
+                [(b"content-type", b"text/plain; charset=utf-8"), *_SECURITY],
+                b"Not found",
+                head=False,
+            )
             return
         headers, plain, compressed = self._file(name)
         accepts = next((v for k, v in scope["headers"] if k == b"accept-encoding"), b"")
@@ -85,7 +93,9 @@ class ConsoleFiles:
             (b"vary", b"accept-encoding"),
             *_SECURITY,
         ]
-        compressed = gzip.compress(data, 6) if Path(name).suffix in _COMPRESSIBLE and len(data) > 500 else None
+        compressed = (
+            gzip.compress(data, 6) if Path(name).suffix in _COMPRESSIBLE and len(data) > 500 else None
+        )
         answer = (headers, data, compressed)
         if file.is_file():
             self._read[name] = answer

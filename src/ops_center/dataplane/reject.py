@@ -15,6 +15,7 @@ async def reject(exchange: Exchange, wire: ModuleType, request_id: str, error: O
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_seconds))))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    own = error.body if isinstance(error, ProviderRejected) else b""  # the provider's own words, in the caller's format
+    own = (
+        error.body if isinstance(error, ProviderRejected) else b""
+    )  # the provider's own words, in the caller's format
     await exchange.answer(error.status, headers, own or wire.encode_error(error))
-

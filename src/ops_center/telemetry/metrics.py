@@ -22,32 +22,57 @@ class Metrics:
         self._registry = CollectorRegistry()
         asked = ("provider", "model", "endpoint")
         self._requests = Counter(
-            "ops_center_requests_total", "Requests by what became of them", (*asked, "status", "error_type"), registry=self._registry
+            "ops_center_requests_total",
+            "Requests by what became of them",
+            (*asked, "status", "error_type"),
+            registry=self._registry,
         )
         self._attempts = Counter(
-            "ops_center_attempts_total", "Calls to providers", ("provider", "model", "outcome"), registry=self._registry
+            "ops_center_attempts_total",
+            "Calls to providers",
+            ("provider", "model", "outcome"),
+            registry=self._registry,
         )
         self._tokens = Counter(
-            "ops_center_tokens_total", "Tokens; input includes cached, output includes reasoning", ("provider", "model", "kind"), registry=self._registry
+            "ops_center_tokens_total",
+            "Tokens; input includes cached, output includes reasoning",
+            ("provider", "model", "kind"),
+            registry=self._registry,
         )
         self._cost = Counter(
-            "ops_center_cost_usd_total", "Cost in USD by where the figure comes from", ("provider", "model", "cost_source"), registry=self._registry
+            "ops_center_cost_usd_total",
+            "Cost in USD by where the figure comes from",
+            ("provider", "model", "cost_source"),
+            registry=self._registry,
         )
         self._unknown = Counter(
-            "ops_center_unknown_cost_requests_total", "Requests whose model has no price", ("provider", "model"), registry=self._registry
+            "ops_center_unknown_cost_requests_total",
+            "Requests whose model has no price",
+            ("provider", "model"),
+            registry=self._registry,
         )
         self._duration = Histogram(
-            "ops_center_request_duration_seconds", "From the request's first byte to the answer's last", ("provider",), buckets=_SECONDS, registry=self._registry
+            "ops_center_request_duration_seconds",
+            "From the request's first byte to the answer's last",
+            ("provider",),
+            buckets=_SECONDS,
+            registry=self._registry,
         )
         self._first_chunk = Histogram(
-            "ops_center_time_to_first_chunk_seconds", "Of streamed answers", ("provider",), buckets=_SECONDS, registry=self._registry
+            "ops_center_time_to_first_chunk_seconds",
+            "Of streamed answers",
+            ("provider",),
+            buckets=_SECONDS,
+            registry=self._registry,
         )
 
     def count(self, records: Sequence[UsageRecord]) -> None:
         """Add records that have just entered the ledger."""
         for record in records:
             provider, model = record.provider_name or "none", record.model or "none"
-            self._requests.labels(provider, model, record.endpoint, str(record.status), record.error_type or "none").inc()
+            self._requests.labels(
+                provider, model, record.endpoint, str(record.status), record.error_type or "none"
+            ).inc()
             for attempt in record.attempts:
                 self._attempts.labels(attempt.provider_name, attempt.model, attempt.outcome).inc()
             self._duration.labels(provider).observe(record.duration_seconds)

@@ -1,0 +1,252 @@
+"""One server: puts the two planes, the console and the database together, and takes them down in order.
+
+The only place that knows all parts. Requests are told apart by path and handed on; none is read here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import uvicorn
+from sqlalchemy import func, select
+
+from ops_center.console.files import ConsoleFiles
+from ops_center.control.api import create_control_app
+from ops_center.control.auth.service import announce_setup, create_admin_from_settings
+from ops_center.control.context import Control
+from ops_center.control.publish import Publisher
+from ops_center.dataplane.endpoint import DataPlane
+from ops_center.dataplane.pipeline import Plane
+from ops_center.dataplane.upstream import Timeouts, Upstream
+from ops_center.limits import MemoryLimiter
+from ops_center.settings import Settings
+from ops_center.snapshot import api_key_digest
+from ops_center.storage.database import Database
+from ops_center.storage.journal import JournalIngester, UsageJournal
+from ops_center.storage.migrate import migrate
+from ops_center.storage.secrets import load_master_key
+from ops_center.storage.tables import usage_records
+from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
+from ops_center.transport.client import HttpClient
+from ops_center.types import Scope as KeyScope
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = structlog.get_logger("ops_center")
+
+
+class Application:
+    """The ASGI application. `start()` before the first request, `stop()` after the last."""
+
+    def __init__(self, settings: Settings, *, demo: bool = False) -> None:
+        self._settings = settings
+        self._demo = demo
+        self._console = ConsoleFiles()
+        self._metrics = Metrics()
+        self._closing = contextlib.AsyncExitStack()
+        self.control: Control
+        self._data_plane: DataPlane
+        self._control_app: Any
+        self._publisher: Publisher
+        self._database: Database
+
+    async def start(self) -> None:
+        """Open everything, bring the ledger up to date and publish the first snapshot.
+
+        Raises an OpsCenterError with one line for the operator when something cannot be opened.
+        """
+        settings, closing = self._settings, self._closing
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        url = settings.resolved_database_url
+        for revision in await migrate(url, settings.data_dir):
+            log.info("database_migrated", revision=revision)
+        secrets = load_master_key(
+            settings.master_key.get_secret_value() if settings.master_key else None, settings.data_dir
+        )
+        database = self._database = await Database.open(url)
+        closing.push_async_callback(database.close)
+
+        journal_dir = settings.data_dir / "journal"
+        ingester = JournalIngester(database, journal_dir, on_batch=self._metrics.count)
+        await ingester.drain()  # what a killed process left behind
+        journal = UsageJournal(journal_dir, on_record=ingester.notify)
+        ingesting = asyncio.create_task(ingester.run(), name="journal")
+
+        async def stop_ingesting() -> None:
+            ingesting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ingesting
+            journal.close()
+            await ingester.drain()
+            ingester.close()
+
+        closing.push_async_callback(stop_ingesting)
+
+        http = HttpClient()
+        closing.push_async_callback(http.close)
+        publisher = self._publisher = Publisher(database, secrets)
+        control = self.control = Control(
+            database=database,
+            secrets=secrets,
+            http=http,
+            publisher=publisher,
+            public_url=public_url(settings),
+            demo=self._demo,
+            drain_journal=ingester.drain,
+        )
+        closing.push_async_callback(control.background.close)
+        limiter = MemoryLimiter()
+        limiter.seed(await _spent_this_month(database))
+        await publisher.publish()
+        timeouts = Timeouts(
+            connect_seconds=settings.connect_timeout_seconds,
+            answer_seconds=settings.answer_timeout_seconds,
+            first_chunk_seconds=settings.first_chunk_timeout_seconds,
+            chunk_seconds=settings.chunk_timeout_seconds,
+        )
+        self._data_plane = DataPlane(
+            Plane(snapshots=publisher, upstream=Upstream(http, timeouts), limiter=limiter, sink=journal)
+        )
+        self._control_app = create_control_app(control)
+        await create_admin_from_settings(control, settings)
+
+    async def stop(self) -> None:
+        """Close everything in the opposite order."""
+        await self._closing.aclose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if self._data_plane.serves(path):
+            await self._data_plane(scope, receive, send)
+        elif path.startswith("/api/"):
+            await self._control_app(scope, receive, send)
+        elif path == "/healthz":
+            await _plain(send, 200, b'{"status":"ok"}')
+        elif path == "/readyz":
+            await self._ready(send)
+        elif path == "/metrics":
+            await self._render_metrics(scope, send)
+        else:
+            await self._console(scope, receive, send)
+
+    async def _ready(self, send: Send) -> None:
+        """Ready: configuration published and the database answers within two seconds."""
+        try:
+            async with asyncio.timeout(2), self._database.read() as connection:
+                await connection.execute(select(1))
+        except Exception as error:  # noqa: BLE001 whatever it is, we are not ready
+            log.warning("not_ready", error=type(error).__name__)
+            await _plain(send, 503, b'{"status":"database unavailable"}')
+        else:
+            await _plain(send, 200, b'{"status":"ready"}')
+
+    async def _render_metrics(self, scope: Scope, send: Send) -> None:
+        """For scrapers on this machine, or with an API key of scope admin."""
+        client = scope.get("client")
+        if not (client and client[0] in ("127.0.0.1", "::1")) and not self._has_admin_key(scope):
+            await _plain(
+                send,
+                401,
+                b'{"error":{"type":"authentication_error","message":"An admin API key is needed."}}',
+            )
+            return
+        await _plain(send, 200, self._metrics.render(), CONTENT_TYPE.encode())
+
+    def _has_admin_key(self, scope: Scope) -> bool:
+        authorization = dict(scope["headers"]).get(b"authorization", b"")
+        secret = authorization[7:].strip() if authorization[:7].lower() == b"bearer " else b""
+        principal = self._publisher.current.principals.get(api_key_digest(secret)) if secret else None
+        return (
+            principal is not None
+            and principal.scope is KeyScope.ADMIN
+            and (principal.expires_at is None or principal.expires_at > datetime.now(UTC))
+        )
+
+
+def public_url(settings: Settings) -> str:
+    """Where a browser on this machine finds the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 a comparison
+    return f"http://{host}:{settings.port}"
+
+
+async def _spent_this_month(database: Database) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    cost = func.sum(usage_records.c.cost_usd)
+    query = (
+        select(usage_records.c.api_key_id, cost)
+        .where(usage_records.c.started_at >= start)
+        .group_by(usage_records.c.api_key_id)
+    )
+    async with database.read() as connection:
+        return {key: spent for key, spent in await connection.execute(query) if spent is not None}
+
+
+async def _plain(send: Send, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, application: Application, settings: Settings) -> None:
+        super().__init__(config)
+        self._application = application
+        self._settings = settings
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        port = self.servers[0].sockets[0].getsockname()[1]
+        url = public_url(self._settings.model_copy(update={"port": port}))
+        log.info("listening", url=url)
+        await announce_setup(self._application.control, url)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    demo: bool = False,
+    on_started: Callable[[Application], Awaitable[None]] | None = None,
+) -> None:
+    """Run until a signal says stop; requests under way get 30 seconds to finish."""
+    application = Application(settings, demo=demo)
+    try:
+        await application.start()
+        if on_started is not None:
+            await on_started(application)
+        config = uvicorn.Config(
+            application,
+            host=settings.host,
+            port=settings.port,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=30,
+            backlog=2048,
+        )
+        await _Server(config, application, settings).serve()
+    finally:
+        await application.stop()

@@ -1,0 +1,156 @@
+"""The command `ops-center`. Parses, sets up logging and hands on; heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ops_center import __version__
+from ops_center.errors import OpsCenterError
+
+app = typer.Typer(
+    name="ops-center",
+    help="An LLM gateway in front of every provider, and the console that runs it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on. [default: 8084]")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where database, journal and master key live. [default: data]")
+]
+
+
+def main() -> None:
+    """Run the command; what the operator can mend becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except OpsCenterError as error:
+        sys.exit(_complain(error.message + (f" {error.hint}" if error.hint else "")))
+
+
+def _complain(line: str) -> int:
+    typer.echo(f"ops-center: {line}", err=True)
+    return 2
+
+
+def _settings(**given: Any) -> Any:
+    """Settings from the environment and the options given; a wrong one ends the process with one line."""
+    from pydantic import ValidationError
+
+    from ops_center.settings import Settings
+    from ops_center.telemetry.logging import configure_logging
+
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise typer.Exit(_complain(f"OPS_CENTER_{name.upper()}: {first['msg']}")) from None
+    configure_logging(settings.log_level)
+    return settings
+
+
+def _run(main: Any) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+    """Run the server: the gateway, the control API and the console."""
+    settings = _settings(host=host, port=port, data_dir=data_dir)
+    from ops_center.app import serve as run_server
+
+    _run(run_server(settings))
+
+
+@app.command()
+def demo(port: Port = None) -> None:
+    """A filled console without a key or a network: simulated providers, throw-away data."""
+    settings = _settings(port=port)
+    from ops_center.demo import run_demo
+
+    _run(run_demo(settings))
+
+
+@app.command()
+def simulate(port: Annotated[int, typer.Option(help="Port to listen on.")], host: Host = None) -> None:
+    """The provider simulator alone: OpenAI, Anthropic and OpenRouter on one port."""
+    from ops_center.simulator.server import run
+
+    run(host or "127.0.0.1", port)
+
+
+@app.command("migrate")
+def migrate_command(data_dir: DataDir = None) -> None:
+    """Bring the database to this version's schema; SQLite is backed up first."""
+    settings = _settings(data_dir=data_dir)
+    from ops_center.storage.migrate import migrate
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    applied = asyncio.run(migrate(settings.resolved_database_url, settings.data_dir))
+    typer.echo(f"applied: {', '.join(applied)}" if applied else "the database is up to date")
+
+
+@app.command("create-admin")
+def create_admin_command(
+    email: Annotated[str, typer.Option(prompt=True)],
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+    data_dir: DataDir = None,
+) -> None:
+    """Create an admin, or make an existing user one with a new password."""
+    settings = _settings(data_dir=data_dir)
+    from ops_center.control.auth.service import create_admin
+    from ops_center.storage.database import Database
+    from ops_center.storage.migrate import migrate
+
+    async def work() -> None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await migrate(settings.resolved_database_url, settings.data_dir)
+        database = await Database.open(settings.resolved_database_url)
+        try:
+            await create_admin(database, email, password)
+        finally:
+            await database.close()
+
+    asyncio.run(work())
+    typer.echo(f"{email} is an admin")
+
+
+@app.command("rotate-master-key")
+def rotate_master_key_command(data_dir: DataDir = None) -> None:
+    """Seal every stored secret under a new master key. Stop the server first."""
+    settings = _settings(data_dir=data_dir)
+    from ops_center.storage.database import Database
+    from ops_center.storage.secrets import rotate_master_key
+
+    async def work() -> int:
+        database = await Database.open(settings.resolved_database_url)
+        try:
+            key = settings.master_key.get_secret_value() if settings.master_key else None
+            return await rotate_master_key(database, key, settings.data_dir)
+        finally:
+            await database.close()
+
+    typer.echo(f"{asyncio.run(work())} secrets sealed anew")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+if __name__ == "__main__":
+    main()
