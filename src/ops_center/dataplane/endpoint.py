@@ -48,7 +48,7 @@ class DataPlane:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name: value for name, value in scope["headers"]}
+        headers = dict(scope["headers"])
         exchange = _AsgiExchange(send)
         path, method = scope["path"], scope["method"]
         endpoint = _ENDPOINTS.get(path)
