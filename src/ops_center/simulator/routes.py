@@ -1,0 +1,163 @@
+"""Which simulated provider a path belongs to, who may come in, and what it answers. No sockets, no waiting.
+
+/v1          OpenAI, and Anthropic where the path or the headers say so
+/api/v1      OpenRouter
+/custom/v1   an OpenAI-compatible server that asks for no key
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs
+
+from ops_center.simulator import anthropic_messages, openai_chat, openrouter
+from ops_center.simulator.catalogues import Family, listed
+from ops_center.simulator.config import SimulatorConfig
+from ops_center.simulator.reply import JSON_TYPE, Reply, Request, json_reply
+
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+    "auth (i.e. Authorization: Bearer YOUR_KEY)."
+)
+
+
+def family_of(request: Request) -> Family | None:
+    """Whose path this is; None for a path of nobody."""
+    path = request.path
+    if path.startswith("/custom/v1/"):
+        return "custom"
+    if path.startswith("/api/v1/"):
+        return "openrouter"
+    if not path.startswith("/v1/"):
+        return None
+    if path.startswith("/v1/messages") or "anthropic-version" in request.headers:
+        return "anthropic"
+    return "anthropic" if "x-api-key" in request.headers else "openai"
+
+
+def key_of(request: Request, family: Family) -> str:
+    """The key that came along, "" for none."""
+    if family == "anthropic" and "x-api-key" in request.headers:
+        return request.headers["x-api-key"]
+    # Anthropic takes a bearer too, and its own client (2.x) sends its key that way (2026-11)
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def is_inference(request: Request) -> bool:
+    return request.method == "POST"
+
+
+def error_reply(family: Family, status: int, message: str | None = None) -> Reply:
+    """An error of this status in the family's own shape."""
+    if family == "anthropic":
+        return json_reply(anthropic_messages.error_body(status, message), status=status)
+    text, type, code = openai_chat.status_error(status)
+    if family == "openrouter":
+        return json_reply(openrouter.error_body(message or text, status), status=status)
+    return json_reply(openai_chat.error_body(message or text, type, None, code), status=status)
+
+
+def check_key(request: Request, family: Family, key: str, config: SimulatorConfig) -> Reply | None:
+    """The refusal of a missing or wrong key; None for a good one."""
+    if family == "openrouter" and request.method == "GET" and request.path == "/api/v1/models":
+        return None
+    wrong = (
+        key not in config.valid_keys
+        if config.valid_keys is not None
+        else any(word in key.lower() for word in config.refused_key_words)
+    )
+    if key and not wrong:
+        if family == "anthropic" and "anthropic-version" not in request.headers:
+            return error_reply(family, 400, "anthropic-version: header is required")
+        return None
+    if family == "custom" and not key and config.valid_keys is None:
+        return None
+    if family == "anthropic":
+        return error_reply(family, 401, "invalid x-api-key" if key else "x-api-key header is required")
+    if family == "openrouter":
+        return error_reply(family, 401, "User not found." if key else "No auth credentials found")
+    if not key:
+        return json_reply(openai_chat.error_body(_NO_KEY, "invalid_request_error"), status=401)
+    shown = f"{key[:6]}{'*' * 8}{key[-4:]}" if len(key) > 12 else "*" * len(key)
+    return error_reply(family, 401, f"Incorrect API key provided: {shown}.")
+
+
+class Answerer:
+    """Answers a request that was let in. Keeps Anthropic's prompt cache between requests."""
+
+    def __init__(self) -> None:
+        self.cache = anthropic_messages.PromptCache()
+
+    def answer(
+        self, request: Request, family: Family, key: str, config: SimulatorConfig, spent_usd: Decimal
+    ) -> Reply:
+        """The faultless reply. `spent_usd` is what OpenRouter's key record shows."""
+        path = request.path.removeprefix("/custom").removeprefix("/api").removeprefix("/v1")
+        try:
+            if request.method == "GET":
+                return self._get(path, request, family, key, config, spent_usd)
+            if request.method == "POST":
+                return self._post(path, request, family, key, config)
+        except (openai_chat.Refused, anthropic_messages.Refused) as refused:
+            if family == "openrouter":
+                return error_reply(family, refused.status, refused.message)
+            return refused.reply()
+        return error_reply(family, 405, f"Not allowed: {request.method} {request.path}")
+
+    def _get(
+        self,
+        path: str,
+        request: Request,
+        family: Family,
+        key: str,
+        config: SimulatorConfig,
+        spent_usd: Decimal,
+    ) -> Reply:
+        models = listed(family, config.list_magic_models)
+        if family == "openrouter":
+            if path == "/models":
+                return json_reply(openrouter.model_list(models))
+            if path in ("/key", "/auth/key"):
+                return json_reply(openrouter.key_record(key, spent_usd))
+        elif family == "anthropic":
+            if path == "/models":
+                query = parse_qs(request.query)
+                limit = int(query.get("limit", ["20"])[0])
+                after = query.get("after_id", [None])[0]
+                return json_reply(anthropic_messages.model_list(models, min(max(limit, 1), 1000), after))
+        else:
+            owner = "system" if family == "openai" else "local"
+            if path == "/models":
+                return json_reply(openai_chat.model_list(models, owner))
+            name = path.removeprefix("/models/")
+            if name in models:
+                return json_reply(openai_chat.model_row(models[name], owner))
+        return error_reply(family, 404, f"Not found: {request.path}")
+
+    def _post(self, path: str, request: Request, family: Family, key: str, config: SimulatorConfig) -> Reply:
+        if family == "anthropic":
+            if path != "/messages":
+                return error_reply(family, 404, f"Not found: {request.path}")
+            body = anthropic_messages.decode(request.body)
+            model = anthropic_messages.find_model(body)
+            return anthropic_messages.messages(body, model, config, self.cache, key)
+        handlers: dict[str, Callable[[dict[str, Any]], Reply]] = {
+            "/chat/completions": lambda body: self._chat(body, family, config),
+            "/embeddings": lambda body: openai_chat.embeddings(body, openai_chat.find_model(body, family)),
+        }
+        if path not in handlers:
+            return error_reply(family, 404, f"Not found: {request.path}")
+        return handlers[path](openai_chat.decode(request.body))
+
+    def _chat(self, body: dict[str, Any], family: Family, config: SimulatorConfig) -> Reply:
+        model = openai_chat.find_model(body, family)
+        if family == "openrouter":
+            return openrouter.chat(body, model, config)
+        return openai_chat.chat(body, model, config)
+
+
+def not_found(path: str) -> Reply:
+    return Reply(status=404, headers=[JSON_TYPE], body=b'{"error":{"message":"Unknown path"}}')
