@@ -91,6 +91,7 @@ class PriceTier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output_mtok: Decimal
     cache_read_mtok: Decimal | None = None
     cache_write_mtok: Decimal | None = None
+    cache_write_1h_mtok: Decimal | None = None
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,6 +102,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_read_mtok: Decimal | None = None  # None: cached input is billed as ordinary input
     cache_write_mtok: Decimal | None = None
     cache_write_1h_mtok: Decimal | None = None
+    reasoning_mtok: Decimal | None = None  # None: reasoning is billed as ordinary output
     request_usd: Decimal = Decimal(0)
     tiers: tuple[PriceTier, ...] = ()  # ascending by above_input_tokens
     source: str  # "provider", "override", "models.dev", ...
