@@ -1,10 +1,24 @@
-"""Fixtures that every test may use: the asyncio backend, and a clock that only moves when told."""
+"""Fixtures that every test may use: the asyncio backend, a clock that only moves when told, databases.
+
+A test that asks for `database` runs twice, on SQLite and on PostgreSQL, each time on its own fresh copy
+of the migrated tables. Without a PostgreSQL server on the machine that half is left out, and said so.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+
+import postgresql_server
+from left_out import REASONS, left_out
+from ops_center.storage.database import Database
+from ops_center.storage.migrate import migrate
+from postgresql_server import PostgresqlServer
 
 
 @pytest.fixture
@@ -28,3 +42,79 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """The folder that one server would call its own; empty."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    programs = postgresql_server.programs()
+    if programs is None:
+        left_out("PostgreSQL tests (no server installed)")
+    with postgresql_server.running(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    name = postgresql.create()
+    asyncio.run(migrate(postgresql.url(name), tmp_path_factory.mktemp("postgresql-template")))
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sqlite-template")
+    asyncio.run(migrate(f"sqlite+aiosqlite:///{folder}/template.db", folder))
+    return folder / "template.db"
+
+
+@pytest.fixture
+def empty_database_url(dialect: str, data_dir: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database without tables; on SQLite the file does not even exist."""
+    if dialect == "sqlite":
+        yield f"sqlite+aiosqlite:///{data_dir}/ops-center.db"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_url(dialect: str, data_dir: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of this test's own, with every table and no row."""
+    if dialect == "sqlite":
+        file = data_dir / "ops-center.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+        file.chmod(0o600)
+        yield f"sqlite+aiosqlite:///{file}"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    name = server.create(request.getfixturevalue("postgresql_template"))
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+async def database(anyio_backend: str, database_url: str) -> AsyncIterator[Database]:
+    """An open database with every table and no row, on each engine in turn."""
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for reason in REASONS:
+        terminalreporter.write_line(f"left out: {reason}", yellow=True, bold=True)

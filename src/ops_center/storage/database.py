@@ -69,10 +69,7 @@ class Database:
                 await connection.exec_driver_sql("SELECT 1")
         except Exception as error:
             await database.close()
-            raise DatabaseError(
-                f"The database {parsed.render_as_string(hide_password=True)} cannot be opened: "
-                f"{_first_line(error)}"
-            ) from error
+            raise cannot_open(parsed, error) from error
         except BaseException:
             await database.close()
             raise
@@ -186,6 +183,14 @@ def _sqlite(url: URL, *, readers: bool) -> AsyncEngine:
     return engine
 
 
-def _first_line(error: BaseException) -> str:
+def cannot_open(url: URL, error: Exception) -> DatabaseError:
+    """The one line that says which database, without its password, and why."""
+    return DatabaseError(
+        f"The database {url.render_as_string(hide_password=True)} cannot be opened: {first_line(error)}"
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What the driver said, without the statement and its parameters."""
     origin = getattr(error, "orig", None) or error
     return (str(origin).strip().splitlines() or [type(origin).__name__])[0]

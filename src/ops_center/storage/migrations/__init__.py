@@ -1,0 +1,13 @@
+"""The order of the schema's revisions; the steps themselves are in `versions/`, run by `migrate.py`.
+
+The list is here, as a constant, so that a start on an up-to-date database need not load Alembic.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+REVISIONS = ("0001",)  # oldest first; each is `versions/r<revision>_<what it does>.py`
+HEAD = REVISIONS[-1]
+TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours
+FOLDER = Path(__file__).parent

@@ -1,0 +1,25 @@
+"""What a test run leaves out for want of something on this machine, said once at the end of the run.
+
+With `OPS_CENTER_REQUIRE_ALL=1` (CI) nothing may be left out: the tests concerned fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+import pytest
+
+REASONS: list[str] = []  # printed by conftest.py
+
+
+def left_out(reason: str) -> NoReturn:
+    """Skip the current test because of `reason`, such as "PostgreSQL tests (no server installed)".
+
+    Each reason makes one line of the summary, however many tests it concerns.
+    """
+    if os.environ.get("OPS_CENTER_REQUIRE_ALL") == "1":
+        pytest.fail(f"OPS_CENTER_REQUIRE_ALL=1, but left out: {reason}", pytrace=False)
+    if reason not in REASONS:
+        REASONS.append(reason)
+    pytest.skip(f"left out: {reason}")
