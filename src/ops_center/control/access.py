@@ -39,6 +39,7 @@ class Permission(StrEnum):
     USAGE_READ = "usage:read"
     REQUESTS_READ = "requests:read"
     API_KEYS_READ = "api-keys:read"  # everybody's
+    API_KEYS_WRITE = "api-keys:write"
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
     AUDIT_READ = "audit:read"

@@ -9,12 +9,18 @@ from fastapi import FastAPI
 
 from ops_center.control import reject
 from ops_center.control.access import GuardedRoute, Routes, UndeclaredAccess
+from ops_center.control.api_keys.endpoints import routes as api_keys
+from ops_center.control.audit_log.endpoints import routes as audit_log
+from ops_center.control.auth.endpoints import routes as auth
+from ops_center.control.auth.endpoints import setup_routes as setup
 from ops_center.control.context import Control
 from ops_center.control.edge import Edge
+from ops_center.control.me.endpoints import routes as me
 from ops_center.control.system.endpoints import routes as system
+from ops_center.control.users.endpoints import routes as users
 
 # One line per noun, in the order of the document.
-NOUNS: tuple[Routes, ...] = (system,)
+NOUNS: tuple[Routes, ...] = (setup, auth, me, api_keys, users, audit_log, system)
 
 
 def create_control_app(control: Control | None) -> FastAPI:

@@ -20,9 +20,13 @@ class SetupToken:
         """The token, or None once it was used."""
         return self._token
 
-    def matches(self, candidate: str) -> bool:
-        """Whether `candidate` is the unused token, compared in constant time."""
-        return self._token is not None and hmac.compare_digest(self._token.encode(), candidate.encode())
-
-    def consume(self) -> None:
+    def claim(self, candidate: str) -> bool:
+        """Use the token up if `candidate` is it (compared in constant time); True for one caller only."""
+        if self._token is None or not hmac.compare_digest(self._token.encode(), candidate.encode()):
+            return False
         self._token = None
+        return True
+
+    def restore(self, token: str) -> None:
+        """Make a claimed token valid again, because what it was claimed for did not happen."""
+        self._token = token

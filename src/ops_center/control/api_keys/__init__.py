@@ -1,0 +1,1 @@
+"""The API keys by which programs call us."""

@@ -1,0 +1,108 @@
+"""The rows of API keys, each with what it was used for. No rules: those are in `service.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.storage.tables import api_keys, usage_records, users
+
+_STATISTICS_WINDOW = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRow:
+    id: str
+    user_id: str
+    user_email: str
+    name: str
+    preview: str
+    scope: str
+    models: list[str] | None
+    power_level: str | None
+    requests_per_minute: int | None
+    budget_usd: Decimal | None
+    expires_at: datetime | None
+    created_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None = None
+    requests_30d: int = 0
+    cost_30d_usd: Decimal | None = Decimal(0)
+
+
+async def listed(conn: AsyncConnection, now: datetime, *, user_id: str | None = None) -> Sequence[ApiKeyRow]:
+    """Newest first; only those of `user_id` when given."""
+    query = _query(now).order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
+    if user_id is not None:
+        query = query.where(api_keys.c.user_id == user_id)
+    return [_row(row) for row in await conn.execute(query)]
+
+
+async def by_id(conn: AsyncConnection, key_id: str, now: datetime, *, lock: bool = False) -> ApiKeyRow | None:
+    """With `lock`, nobody else changes it before this transaction ends."""
+    query = _query(now).where(api_keys.c.id == key_id)
+    row = (await conn.execute(query.with_for_update(of=api_keys) if lock else query)).one_or_none()
+    return None if row is None else _row(row)
+
+
+async def add(conn: AsyncConnection, key: ApiKeyRow, secret_hash: bytes) -> None:
+    await conn.execute(
+        insert(api_keys).values(
+            id=key.id,
+            user_id=key.user_id,
+            name=key.name,
+            secret_hash=secret_hash,
+            preview=key.preview,
+            scope=key.scope,
+            models=key.models,
+            power_level=key.power_level,
+            requests_per_minute=key.requests_per_minute,
+            budget_usd=key.budget_usd,
+            expires_at=key.expires_at,
+            created_at=key.created_at,
+        )
+    )
+
+
+async def revoke(conn: AsyncConnection, key_id: str, now: datetime) -> None:
+    await conn.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now))
+
+
+def _query(now: datetime) -> Select[*tuple[Any, ...]]:
+    of_key: ColumnElement[bool] = usage_records.c.api_key_id == api_keys.c.id
+    recent = (of_key, usage_records.c.started_at > now - _STATISTICS_WINDOW)
+    return select(
+        api_keys,
+        users.c.email.label("user_email"),
+        # each a short walk along the index on (api_key_id, started_at)
+        select(func.max(usage_records.c.started_at)).where(of_key).scalar_subquery().label("last_used_at"),
+        select(func.count()).where(*recent).scalar_subquery().label("requests_30d"),
+        select(func.sum(usage_records.c.cost_usd)).where(*recent).scalar_subquery().label("cost_30d_usd"),
+    ).join(users, users.c.id == api_keys.c.user_id)
+
+
+def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
+    return ApiKeyRow(
+        id=row.id,
+        user_id=row.user_id,
+        user_email=row.user_email,
+        name=row.name,
+        preview=row.preview,
+        scope=row.scope,
+        models=row.models,
+        power_level=row.power_level,
+        requests_per_minute=row.requests_per_minute,
+        budget_usd=row.budget_usd,
+        expires_at=row.expires_at,
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+        requests_30d=row.requests_30d,
+        cost_30d_usd=row.cost_30d_usd if row.requests_30d else Decimal(0),
+    )

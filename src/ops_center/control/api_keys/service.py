@@ -1,0 +1,190 @@
+"""What may happen to API keys: made, rotated, revoked.
+
+Each change is published before it is answered: a new key works at once, a revoked one is dead at once.
+Their limits are enforced by the data plane, which reads them from the snapshot.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.control.access import Actor
+from ops_center.control.api_keys import repository
+from ops_center.control.api_keys.repository import ApiKeyRow
+from ops_center.control.api_keys.schemas import ApiKey, ApiKeyCreate, CreatedApiKey, OwnedApiKey
+from ops_center.control.audit_log.service import record
+from ops_center.control.context import Control
+from ops_center.errors import Conflict, Forbidden, Invalid, NotFound
+from ops_center.snapshot import api_key_digest
+from ops_center.types import Role, Scope, new_id
+
+_PREFIX = "sk-oc-"
+_LONGEST_LIFE = timedelta(days=36_525)
+
+
+async def list_own(control: Control, actor: Actor) -> list[ApiKey]:
+    """The caller's keys, newest first, the revoked ones too."""
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        rows = await repository.listed(conn, control.clock(), user_id=actor.user_id)
+    return [ApiKey(**_public(row)) for row in rows]
+
+
+async def list_all(control: Control) -> list[OwnedApiKey]:
+    """Everybody's keys, newest first."""
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        rows = await repository.listed(conn, control.clock())
+    return [OwnedApiKey(**_public(row), user_id=row.user_id, user_email=row.user_email) for row in rows]
+
+
+async def create(control: Control, actor: Actor, wanted: ApiKeyCreate) -> CreatedApiKey:
+    """Raises Forbidden for scope admin without the role, Invalid naming `expires_at`."""
+    now = control.clock()
+    _check_scope(actor, wanted.scope)
+    key = ApiKeyRow(
+        id=new_id("key"),
+        user_id=actor.user_id,
+        user_email=actor.email,
+        name=wanted.name,
+        preview="",
+        scope=wanted.scope.value,
+        models=wanted.models,
+        power_level=wanted.power_level.value if wanted.power_level else None,
+        requests_per_minute=wanted.requests_per_minute,
+        budget_usd=wanted.budget_usd,
+        expires_at=_future(wanted.expires_at, now),
+        created_at=now,
+        revoked_at=None,
+    )
+    key, secret = _with_secret(key)
+    async with control.database.write() as conn:
+        await repository.add(conn, key, api_key_digest(secret))
+        await record(conn, actor, "api_key.create", "api_key", key.id, key.name, None, _audited(key), at=now)
+    await control.publisher.publish()
+    return CreatedApiKey(**_public(key), secret=secret)
+
+
+async def rotate(control: Control, actor: Actor, key_id: str) -> CreatedApiKey:
+    """A new secret with the same limits; the old one is dead before this returns.
+
+    Raises NotFound, or Conflict when the key was revoked or has expired.
+    """
+    now = control.clock()
+    async with control.database.write() as conn:
+        old = await _own(control, actor, key_id, conn)
+        _check_scope(actor, Scope(old.scope))
+        if old.revoked_at is not None:
+            raise Conflict("This API key was revoked", hint="Create a new one.")
+        if old.expires_at is not None and old.expires_at <= now:
+            raise Conflict("This API key has expired", hint="Create a new one.")
+        new, secret = _with_secret(
+            dataclasses.replace(
+                old,
+                id=new_id("key"),
+                created_at=now,
+                last_used_at=None,
+                requests_30d=0,
+                cost_30d_usd=Decimal(0),
+            )
+        )
+        await repository.revoke(conn, old.id, now)
+        await repository.add(conn, new, api_key_digest(secret))
+        await record(
+            conn,
+            actor,
+            "api_key.rotate",
+            "api_key",
+            new.id,
+            new.name,
+            {"id": old.id, "preview": old.preview},
+            {"id": new.id, "preview": new.preview},
+            at=now,
+        )
+    await control.publisher.publish()
+    return CreatedApiKey(**_public(new), secret=secret)
+
+
+async def revoke_own(control: Control, actor: Actor, key_id: str) -> None:
+    """Raises NotFound for a key of somebody else too. Revoking twice is fine."""
+    async with control.database.write() as conn:
+        key = await _own(control, actor, key_id, conn)
+        await _revoke(control, actor, key, conn)
+    await control.publisher.publish()
+
+
+async def revoke_any(control: Control, actor: Actor, key_id: str) -> None:
+    """An admin's way to stop anybody's key."""
+    async with control.database.write() as conn:
+        key = await _any(control, key_id, conn)
+        await _revoke(control, actor, key, conn)
+    await control.publisher.publish()
+
+
+async def _revoke(control: Control, actor: Actor, key: ApiKeyRow, conn: AsyncConnection) -> None:
+    if key.revoked_at is not None:
+        return
+    now = control.clock()
+    await repository.revoke(conn, key.id, now)
+    await record(
+        conn,
+        actor,
+        "api_key.revoke",
+        "api_key",
+        key.id,
+        key.name,
+        {"revoked_at": None},
+        {"revoked_at": now, "user_email": key.user_email},
+        at=now,
+    )
+
+
+async def _any(control: Control, key_id: str, conn: AsyncConnection) -> ApiKeyRow:
+    key = await repository.by_id(conn, key_id, control.clock(), lock=True)
+    if key is None:
+        raise NotFound("There is no API key with this id")
+    return key
+
+
+async def _own(control: Control, actor: Actor, key_id: str, conn: AsyncConnection) -> ApiKeyRow:
+    key = await _any(control, key_id, conn)
+    if key.user_id != actor.user_id:
+        raise NotFound("There is no API key with this id")
+    return key
+
+
+def _check_scope(actor: Actor, scope: Scope) -> None:
+    if scope is Scope.ADMIN and actor.role is not Role.ADMIN:
+        raise Forbidden("Only an admin may have an API key of scope admin")
+
+
+def _future(expires_at: datetime | None, now: datetime) -> datetime | None:
+    if expires_at is None:
+        return None
+    if expires_at <= now:
+        raise Invalid("expires_at must be in the future", param="expires_at")
+    if expires_at - now > _LONGEST_LIFE:
+        raise Invalid("expires_at must be within a hundred years", param="expires_at")
+    return expires_at.astimezone(UTC)
+
+
+def _with_secret(key: ApiKeyRow) -> tuple[ApiKeyRow, str]:
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    return dataclasses.replace(key, preview=f"{secret[:8]}…{secret[-4:]}"), secret
+
+
+def _public(key: ApiKeyRow) -> dict[str, Any]:
+    fields = dataclasses.asdict(key)
+    del fields["user_id"], fields["user_email"]
+    return fields
+
+
+def _audited(key: ApiKeyRow) -> dict[str, Any]:
+    kept = ("scope", "models", "power_level", "requests_per_minute", "budget_usd", "expires_at", "preview")
+    return {name: getattr(key, name) for name in kept}

@@ -1,0 +1,20 @@
+"""Oneself as JSON; what comes back is `users.schemas.User`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from ops_center.control.fields import Name, RequestModel
+from ops_center.control.users.schemas import NewPassword
+from ops_center.types import PowerLevel
+
+
+class ProfileUpdate(RequestModel):
+    """Only what is sent changes. A new password needs the current one beside it."""
+
+    name: Name | None = None
+    power_level: PowerLevel | None = None
+    password: NewPassword | None = None
+    current_password: Annotated[SecretStr, Field(max_length=1000)] | None = None

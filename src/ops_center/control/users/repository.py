@@ -1,0 +1,121 @@
+"""The rows of users. No rules: those are in `service.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.control.users.schemas import User
+from ops_center.storage.database import Database
+from ops_center.storage.tables import users
+from ops_center.types import PowerLevel, Role, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    id: str
+    email: str
+    name: str
+    role: Role
+    power_level: PowerLevel | None
+    password_hash: str | None
+    disabled_at: datetime | None
+    created_at: datetime
+
+    def public(self) -> User:
+        return User(
+            id=self.id,
+            email=self.email,
+            name=self.name,
+            role=self.role,
+            power_level=self.power_level,
+            created_at=self.created_at,
+            disabled=self.disabled_at is not None,
+        )
+
+
+_COLUMNS = (
+    users.c.id,
+    users.c.email,
+    users.c.name,
+    users.c.role,
+    users.c.power_level,
+    users.c.password_hash,
+    users.c.disabled_at,
+    users.c.created_at,
+)
+_ENABLED_ADMIN = (users.c.role == Role.ADMIN, users.c.disabled_at.is_(None))
+
+
+def _user(row: Row[*tuple[Any, ...]]) -> UserRow:
+    return UserRow(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        role=Role(row.role),
+        power_level=PowerLevel(row.power_level) if row.power_level else None,
+        password_hash=row.password_hash,
+        disabled_at=row.disabled_at,
+        created_at=row.created_at,
+    )
+
+
+async def by_id(conn: AsyncConnection, user_id: str) -> UserRow | None:
+    row = (await conn.execute(select(*_COLUMNS).where(users.c.id == user_id))).one_or_none()
+    return None if row is None else _user(row)
+
+
+async def by_email(conn: AsyncConnection, email: str) -> UserRow | None:
+    row = (await conn.execute(select(*_COLUMNS).where(users.c.email == email))).one_or_none()
+    return None if row is None else _user(row)
+
+
+async def everybody(conn: AsyncConnection) -> Sequence[UserRow]:
+    return [_user(row) for row in await conn.execute(select(*_COLUMNS).order_by(users.c.email))]
+
+
+async def has_enabled_admin(conn: AsyncConnection) -> bool:
+    return (await conn.execute(select(users.c.id).where(*_ENABLED_ADMIN).limit(1))).first() is not None
+
+
+async def lock_enabled_admins(conn: AsyncConnection) -> set[str]:
+    """Ids of all enabled admins, none of which changes before this transaction ends."""
+    query = select(users.c.id).where(*_ENABLED_ADMIN).order_by(users.c.id).with_for_update()
+    return set((await conn.execute(query)).scalars())
+
+
+async def insert(
+    database: Database,
+    conn: AsyncConnection,
+    *,
+    email: str,
+    name: str,
+    role: Role,
+    password_hash: str | None,
+    now: datetime,
+) -> UserRow | None:
+    """The new user, or None when the email is taken."""
+    user_id = new_id("usr")
+    result = await conn.execute(
+        database.insert_ignoring_duplicates(users).values(
+            id=user_id,
+            email=email,
+            name=name,
+            role=role.value,
+            password_hash=password_hash,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    if result.rowcount == 0:
+        return None
+    return UserRow(user_id, email, name, role, None, password_hash, None, now)
+
+
+async def change(conn: AsyncConnection, user_id: str, values: Mapping[str, Any], now: datetime) -> None:
+    await conn.execute(update(users).where(users.c.id == user_id).values(**values, updated_at=now))

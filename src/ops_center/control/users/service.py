@@ -1,0 +1,180 @@
+"""What may happen to users: made, changed, disabled, the last admin kept.
+
+A change that the data plane must know is published before it is answered, so a disabled user's keys are
+dead at once. Signing in is not here (`auth/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ops_center.control.access import Actor
+from ops_center.control.audit_log.service import record
+from ops_center.control.auth import passwords, sessions
+from ops_center.control.context import Control
+from ops_center.control.users import repository
+from ops_center.control.users.repository import UserRow
+from ops_center.control.users.schemas import (
+    MIN_PASSWORD_LENGTH,
+    User,
+    UserCreate,
+    UserUpdate,
+    checked_email,
+)
+from ops_center.errors import Conflict, Invalid, NotFound
+from ops_center.storage.database import Database
+from ops_center.types import Role
+
+
+async def list_users(control: Control) -> list[User]:
+    async with control.database.read() as conn:
+        return [user.public() for user in await repository.everybody(conn)]
+
+
+async def get_user(control: Control, user_id: str) -> User:
+    async with control.database.read() as conn:
+        return (_existing(await repository.by_id(conn, user_id))).public()
+
+
+async def create_user(control: Control, actor: Actor, wanted: UserCreate) -> User:
+    """Raises Conflict naming `email` when it is taken."""
+    password_hash = (
+        await passwords.hash_password(wanted.password.get_secret_value()) if wanted.password else None
+    )
+    async with control.database.write() as conn:
+        user = await repository.insert(
+            control.database,
+            conn,
+            email=wanted.email,
+            name=wanted.name or "",
+            role=wanted.role,
+            password_hash=password_hash,
+            now=control.clock(),
+        )
+        if user is None:
+            raise Conflict("A user with this email exists already", param="email")
+        await record(
+            conn, actor, "user.create", "user", user.id, user.email, None, _audited(user), at=control.clock()
+        )
+    return user.public()
+
+
+async def update_user(control: Control, actor: Actor, user_id: str, wanted: UserUpdate) -> User:
+    """Changes only what was sent. Raises Conflict when no enabled admin would be left."""
+    sent = wanted.model_dump(include=wanted.model_fields_set, exclude={"password"})
+    values = {name: value for name, value in sent.items() if value is not None or name == "power_level"}
+    disabled = values.pop("disabled", None)
+    if wanted.password is not None:
+        values["password_hash"] = await passwords.hash_password(wanted.password.get_secret_value())
+    now = control.clock()
+    async with control.database.write() as conn:
+        admins = await repository.lock_enabled_admins(conn)
+        before = _existing(await repository.by_id(conn, user_id))
+        if disabled is not None and disabled != (before.disabled_at is not None):
+            values["disabled_at"] = now if disabled else None
+        if admins == {user_id} and (disabled or values.get("role", Role.ADMIN) != Role.ADMIN):
+            raise Conflict("This is the last admin", hint="Make somebody else an admin first.")
+        if not values:
+            return before.public()
+        await repository.change(conn, user_id, _stored(values), now)
+        after = _existing(await repository.by_id(conn, user_id))
+        if disabled:
+            await sessions.end_all(conn, user_id)
+        elif wanted.password is not None:
+            await sessions.end_all(conn, user_id, but=actor.session_hash)
+        await record(
+            conn,
+            actor,
+            "user.update",
+            "user",
+            user_id,
+            after.email,
+            {**_audited(before), "password_changed": False},
+            {**_audited(after), "password_changed": wanted.password is not None},
+            at=now,
+        )
+    await control.publisher.publish()
+    return after.public()
+
+
+async def create_admin(database: Database, email: str, password: str, *, now: datetime) -> bool:
+    """Make `email` an enabled admin with this password, for the command line; True when it is a new user.
+
+    Somebody with that email is promoted, enabled, given the new password and signed out everywhere, so
+    this is also the way back in. A running server notices at the next sign-in. Raises Invalid naming
+    `email` or `password`.
+    """
+    return await _make_admin(database, email, password, now=now, only_the_first=False) is not None
+
+
+async def create_first_admin(
+    database: Database, email: str, password: str, *, now: datetime
+) -> UserRow | None:
+    """Like `create_admin`, unless there is an enabled admin already: then nothing changes, and None."""
+    return await _make_admin(database, email, password, now=now, only_the_first=True)
+
+
+async def admin_is_missing(database: Database) -> bool:
+    """Whether nobody can administer this installation yet."""
+    async with database.read() as conn:
+        return not await repository.has_enabled_admin(conn)
+
+
+async def _make_admin(
+    database: Database, email: str, password: str, *, now: datetime, only_the_first: bool
+) -> UserRow | None:
+    try:
+        email = checked_email(email)
+    except ValueError as error:
+        raise Invalid(f"email {error}", param="email") from None
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise Invalid(f"password must have at least {MIN_PASSWORD_LENGTH} characters", param="password")
+    password_hash = await passwords.hash_password(password)
+    async with database.write() as conn:
+        if only_the_first and await repository.has_enabled_admin(conn):
+            return None
+        known = await repository.by_email(conn, email)
+        if known is not None:
+            values = {"role": Role.ADMIN.value, "disabled_at": None, "password_hash": password_hash}
+            await repository.change(conn, known.id, values, now)
+            await sessions.end_all(conn, known.id)
+        else:
+            await repository.insert(
+                database, conn, email=email, name="", role=Role.ADMIN, password_hash=password_hash, now=now
+            )
+        user = _existing(await repository.by_email(conn, email))
+        action = "user.create" if known is None else "user.update"
+        await record(
+            conn,
+            None,
+            action,
+            "user",
+            user.id,
+            user.email,
+            None if known is None else {**_audited(known), "password_changed": False},
+            _audited(user) if known is None else {**_audited(user), "password_changed": True},
+            at=now,
+        )
+    return user
+
+
+def _existing(user: UserRow | None) -> UserRow:
+    if user is None:
+        raise NotFound("There is no user with this id")
+    return user
+
+
+def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(value, "value", value) for name, value in values.items()}
+
+
+def _audited(user: UserRow) -> dict[str, Any]:
+    return {
+        "email": user.email,
+        "name": user.name,
+        "role": user.role.value,
+        "power_level": user.power_level.value if user.power_level else None,
+        "disabled": user.disabled_at is not None,
+    }
