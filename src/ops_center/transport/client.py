@@ -124,10 +124,8 @@ class Response:
 
     async def read(self, max_bytes: int) -> bytes:
         """The whole body. Raises ProviderUnusable above `max_bytes`."""
-        first = await self.chunk()
-        if not first:
-            return b""
-        parts, size = [first], len(first)
+        parts: list[bytes] = []
+        size = 0
         while data := await self.chunk():
             parts.append(data)
             size += len(data)
@@ -136,7 +134,7 @@ class Response:
                 raise ProviderUnusable(
                     "The provider's answer is too large", detail=f"more than {max_bytes} bytes"
                 )
-        return first if len(parts) == 1 else b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def drain(self, seconds: float) -> None:
         """Read on to the end, at most `seconds`, so that the connection can serve another request."""
@@ -173,6 +171,7 @@ class _Connection(asyncio.Protocol):
         "_head_ready",
         "_header_bytes",
         "_headers",
+        "_keep_alive",
         "_limits",
         "_loop",
         "_parser",
@@ -208,6 +207,7 @@ class _Connection(asyncio.Protocol):
         self._complete = False
         self._got_bytes = False
         self._excess = False
+        self._keep_alive = False
         self._paused = False
         self._error: ProviderError | None = None
         self._deadline = 0.0
@@ -284,7 +284,7 @@ class _Connection(asyncio.Protocol):
             and not self._paused
             and self._error is None
             and not self._excess
-            and self._parser.should_keep_alive()
+            and self._keep_alive
             and self._transport is not None
             and not self._transport.is_closing()
             and not self._transport.get_write_buffer_size()
@@ -415,8 +415,9 @@ class _Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
-        if self._head_ready:
+        if self._head_ready and not self._excess:
             self._complete = True
+            self._keep_alive = self._parser.should_keep_alive()  # only now does the parser know
 
 
 _DEFAULT_LIMITS = Limits()

@@ -1,0 +1,344 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ops_center.errors import (
+    AddressRefused,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnreachable,
+    ProviderUnusable,
+)
+from ops_center.transport.client import HttpClient, Limits, Origin, request_head
+
+pytestmark = pytest.mark.anyio
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class RawServer:
+    """Answers with exactly the bytes a test scripts; counts its connections."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.connections = 0
+        self.origin = Origin("http", "127.0.0.1", 0, True)
+        self.closed_by_client = asyncio.Event()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            await self.script(reader, writer)
+            if await reader.read(1) == b"":
+                self.closed_by_client.set()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.closed_by_client.set()
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def raw_server(script: Script) -> AsyncIterator[RawServer]:
+    server = RawServer(script)
+    listening = await asyncio.start_server(server._serve, "127.0.0.1", 0)
+    server.origin = Origin("http", "127.0.0.1", listening.sockets[0].getsockname()[1], True)
+    try:
+        yield server
+    finally:
+        listening.close()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[HttpClient]:
+    http = HttpClient()
+    yield http
+    await http.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length")
+        ),
+        0,
+    )
+    return head + await reader.readexactly(length)
+
+
+def head_for(origin: Origin, body: bytes = b"") -> bytes:
+    return request_head("POST", origin, "/x", [], content_length=len(body))
+
+
+async def ask(
+    client: HttpClient, server: RawServer, body: bytes = b"{}", **limits: float
+) -> tuple[int, bytes]:
+    response = await client.send(server.origin, head_for(server.origin, body), body, Limits(**limits))
+    return response.status, await response.read(10_000_000)
+
+
+def always(*parts: bytes, pause_seconds: float = 0.0) -> Script:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                if pause_seconds:
+                    await asyncio.sleep(pause_seconds)
+
+    return script
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+
+
+async def test_a_connection_serves_many_requests(client: HttpClient) -> None:
+    async with raw_server(always(OK)) as server:
+        for _ in range(5):
+            assert await ask(client, server) == (200, b"hello")
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("cut", range(1, len(CHUNKED)))
+async def test_an_answer_cut_at_any_byte_reads_the_same(client: HttpClient, cut: int) -> None:
+    async with raw_server(always(CHUNKED[:cut], CHUNKED[cut:])) as server:
+        assert await ask(client, server) == (200, b"hello world")
+
+
+async def test_interim_answers_are_skipped(client: HttpClient) -> None:
+    async with raw_server(
+        always(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + OK)
+    ) as server:
+        response = await client.send(server.origin, head_for(server.origin), b"")
+        assert (response.status, response.header(b"link")) == (200, None)
+        assert await response.read(100) == b"hello"
+
+
+async def test_a_connection_that_died_while_idle_is_replaced_once(client: HttpClient) -> None:
+    async def one_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK)
+        await writer.drain()
+        await reader.read(1)  # the next request's first byte, or the end
+        writer.transport.abort()
+
+    async with raw_server(one_each) as server:
+        assert await ask(client, server) == (200, b"hello")
+        assert await ask(client, server) == (200, b"hello")
+        assert server.connections == 2
+
+
+async def test_a_fresh_connection_closed_without_an_answer_is_not_asked_again(client: HttpClient) -> None:
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.close()
+
+    async with raw_server(rude) as server:
+        with pytest.raises(ProviderUnreachable):
+            await ask(client, server)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nconte",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"a" * 70_000 + b"\r\n\r\n",
+    ],
+)
+async def test_broken_answers_are_unusable(client: HttpClient, answer: bytes) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with raw_server(script) as server:
+        with pytest.raises(ProviderUnusable):
+            await ask(client, server)
+
+
+async def test_a_body_that_ends_with_the_connection_is_whole(client: HttpClient) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
+        writer.close()
+
+    async with raw_server(script) as server:
+        assert await ask(client, server) == (200, b"until the end")
+
+
+async def test_a_second_answer_to_one_request_never_reaches_the_next_request(client: HttpClient) -> None:
+    evil = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
+    answers = iter([OK + evil, OK])
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(next(answers))
+        await writer.drain()
+
+    async with raw_server(script) as server:
+        assert await ask(client, server) == (200, b"hello")
+        assert await ask(client, server) == (200, b"hello")
+        assert server.connections == 2
+
+
+async def test_bytes_on_an_idle_connection_close_it(client: HttpClient) -> None:
+    later = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK)
+        await writer.drain()
+        if not later.is_set():
+            later.set()
+            await asyncio.sleep(0.05)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+            await writer.drain()
+
+    async with raw_server(script) as server:
+        assert await ask(client, server) == (200, b"hello")
+        async with asyncio.timeout(5):
+            await server.closed_by_client.wait()
+        assert await ask(client, server) == (200, b"hello")
+        assert server.connections == 2
+
+
+async def test_silence_times_out_before_the_head_and_between_chunks(client: HttpClient) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+
+    async with raw_server(silent) as server:
+        with pytest.raises(ProviderTimeout):
+            await ask(client, server, head_seconds=0.1)
+        async with asyncio.timeout(5):
+            await server.closed_by_client.wait()
+
+    async def stalls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf")
+
+    async with raw_server(stalls) as server:
+        with pytest.raises(ProviderTimeout):
+            await ask(client, server, head_seconds=5, chunk_seconds=0.1)
+
+
+async def test_steady_chunks_outlast_the_limit_between_chunks(client: HttpClient) -> None:
+    parts = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 8, b"0\r\n\r\n"]
+    async with raw_server(always(*parts, pause_seconds=0.05)) as server:
+        assert await ask(client, server, chunk_seconds=0.2) == (200, b"x" * 8)
+
+
+async def test_closing_an_unfinished_answer_closes_its_connection(client: HttpClient) -> None:
+    async with raw_server(always(CHUNKED[:60])) as server:
+        response = await client.send(server.origin, head_for(server.origin), b"")
+        await response.chunk()
+        response.close()
+        async with asyncio.timeout(5):
+            await server.closed_by_client.wait()
+
+
+async def test_cancelling_a_wait_closes_the_connection(client: HttpClient) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+
+    async with raw_server(silent) as server:
+        task = asyncio.create_task(ask(client, server))
+        while not server.connections:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(5):
+            await server.closed_by_client.wait()
+
+
+async def test_a_slow_reader_stops_the_sender(client: HttpClient) -> None:
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(640):
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+        writer.close()
+
+    async with raw_server(flood) as server:
+        response = await client.send(server.origin, head_for(server.origin), b"")
+        await asyncio.sleep(0.3)
+        assert sent < 16_000_000  # what socket buffers hold, not the 42 MB it would send
+        assert len(await response.read(50_000_000)) == 640 * 65536
+
+
+async def test_compressed_answers_are_read_although_not_asked_for(client: HttpClient) -> None:
+    body = gzip.compress(b"hello " * 100)
+    answer = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with raw_server(always(answer + body)) as server:
+        assert await ask(client, server) == (200, b"hello " * 100)
+
+
+async def test_an_answer_above_the_bound_is_refused(client: HttpClient) -> None:
+    async with raw_server(always(CHUNKED)) as server:
+        response = await client.send(server.origin, head_for(server.origin), b"")
+        with pytest.raises(ProviderUnusable):
+            await response.read(3)
+
+
+async def test_nobody_listening_is_unreachable(client: HttpClient) -> None:
+    async with raw_server(always(OK)) as server:
+        pass
+    with pytest.raises(ProviderError) as caught:
+        await ask(client, server)
+    assert isinstance(caught.value, ProviderUnreachable)
+
+
+async def test_private_addresses_are_refused_without_the_tick(client: HttpClient) -> None:
+    async with raw_server(always(OK)) as server:
+        url = f"http://127.0.0.1:{server.origin.port}/"
+        with pytest.raises(AddressRefused):
+            await client.fetch("GET", url)
+        assert (await client.fetch("GET", url, allow_private_network=True)).body == b"hello"
+        assert server.connections == 1
+
+
+async def test_redirects_are_not_followed(client: HttpClient) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n"
+    async with raw_server(always(answer)) as server:
+        got = await client.fetch("GET", f"http://127.0.0.1:{server.origin.port}/", allow_private_network=True)
+        assert got.status == 302
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\x00", "ключ"])
+def test_a_header_cannot_break_out_of_its_line(value: str) -> None:
+    with pytest.raises(ValueError):
+        request_head("GET", Origin("http", "h", 80), "/", [("authorization", value)])
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://api.openai.com/v1", "api.openai.com"),
+        ("http://[::1]:9000/v1", "[::1]:9000"),
+        ("http://h:80", "h"),
+        ("https://h:80", "h:80"),
+    ],
+)
+def test_the_host_header_names_the_port_only_when_it_must(url: str, expected: str) -> None:
+    assert Origin.of(url).host_header == expected
