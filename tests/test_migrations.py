@@ -1,0 +1,160 @@
+"""From nothing, from a former release and from a newer one: what a start does to the database."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, select, text
+
+from ops_center.storage.database import Database, DatabaseError
+from ops_center.storage.migrate import MigrationError, migrate
+from ops_center.storage.migrations import FOLDER, HEAD, REVISIONS, TABLE
+from ops_center.storage.tables import metadata, users
+
+pytestmark = pytest.mark.anyio
+
+
+async def execute(url: str, *statements: str) -> None:
+    database = await Database.open(url)
+    try:
+        async with database.write() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+    finally:
+        await database.close()
+
+
+async def test_an_empty_database_gets_every_revision_once(empty_database_url: str, data_dir: Path) -> None:
+    assert await migrate(empty_database_url, data_dir) == list(REVISIONS)
+    assert await migrate(empty_database_url, data_dir) == []
+    assert not (data_dir / "backups").exists()
+
+
+async def test_the_migrated_schema_is_that_of_tables_py(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        options = {"version_table": TABLE, "compare_type": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+def test_the_list_of_revisions_is_that_of_the_files() -> None:
+    scripts = list(ScriptDirectory(str(FOLDER)).walk_revisions())
+    assert tuple(script.revision for script in reversed(scripts)) == REVISIONS
+    assert all(Path(script.path).name.startswith(f"r{script.revision}_") for script in scripts)
+
+
+async def test_starts_at_the_same_time_migrate_once(empty_database_url: str, data_dir: Path) -> None:
+    applied = await asyncio.gather(*(migrate(empty_database_url, data_dir) for _ in range(3)))
+    assert sorted(applied) == [[], [], list(REVISIONS)]
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(database_url: str, data_dir: Path) -> None:
+    await execute(database_url, f"UPDATE {TABLE} SET version_num = '9999'")
+    with pytest.raises(MigrationError, match=r"newer schema \(9999\) than this release knows") as caught:
+        await migrate(database_url, data_dir)
+    assert caught.value.hint
+    with pytest.raises(MigrationError):
+        await migrate(database_url, data_dir)
+
+
+async def test_a_database_of_somebody_else_is_refused(empty_database_url: str, data_dir: Path) -> None:
+    await execute(empty_database_url, "CREATE TABLE users (name TEXT)", "INSERT INTO users VALUES ('theirs')")
+    with pytest.raises(MigrationError, match="'users' that Ops-Center did not make"):
+        await migrate(empty_database_url, data_dir)
+    database = await Database.open(empty_database_url)
+    try:
+        async with database.read() as connection:
+            assert (await connection.execute(text("SELECT name FROM users"))).scalar_one() == "theirs"
+    finally:
+        await database.close()
+
+
+async def test_a_failing_migration_leaves_nothing_behind(empty_database_url: str, data_dir: Path) -> None:
+    # an index of a stranger's table takes a name that the first revision needs, late on
+    await execute(
+        empty_database_url, "CREATE TABLE other (a INT)", "CREATE INDEX ix_sessions_user_id ON other (a)"
+    )
+    with pytest.raises(MigrationError, match="failed and nothing was changed"):
+        await migrate(empty_database_url, data_dir)
+    await execute(empty_database_url, "DROP TABLE other")
+    assert await migrate(empty_database_url, data_dir) == list(REVISIONS)
+
+
+async def test_a_sqlite_database_is_copied_before_its_migration(data_dir: Path) -> None:
+    file = data_dir / "ops-center.db"
+    url = f"sqlite+aiosqlite:///{file}"
+    await execute(url, "CREATE TABLE kept (a TEXT)")
+    holder = sqlite3.connect(file)  # keeps what follows in the WAL, where copying the file would miss it
+    try:
+        holder.execute("INSERT INTO kept VALUES ('before')")
+        holder.commit()
+        assert await migrate(url, data_dir) == list(REVISIONS)
+    finally:
+        holder.close()
+    (backup,) = (data_dir / "backups").iterdir()
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert stat.S_IMODE(backup.parent.stat().st_mode) == 0o700
+    copy = sqlite3.connect(backup)
+    try:
+        assert copy.execute("SELECT a FROM kept").fetchall() == [("before",)]
+        assert copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'users'").fetchone() == (0,)
+    finally:
+        copy.close()
+
+
+async def test_no_backup_no_migration(data_dir: Path) -> None:
+    url = f"sqlite+aiosqlite:///{data_dir}/ops-center.db"
+    await execute(url, "CREATE TABLE kept (a TEXT)")
+    (data_dir / "backups").write_text("in the way")
+    with pytest.raises(MigrationError, match="No backup could be written"):
+        await migrate(url, data_dir)
+    with pytest.raises(DatabaseError):
+        await migrate(f"sqlite:///{data_dir}/backups/x.db", data_dir)
+
+
+async def test_a_file_that_is_no_database_is_named(data_dir: Path) -> None:
+    (data_dir / "ops-center.db").write_bytes(b"not a database at all, but longer than a header" * 40)
+    with pytest.raises(DatabaseError, match=r"ops-center\.db cannot be opened: file is not a database"):
+        await migrate(f"sqlite:///{data_dir}/ops-center.db", data_dir)
+
+
+def test_a_start_on_an_up_to_date_database_does_not_load_alembic(database_url: str, data_dir: Path) -> None:
+    program = (
+        "import asyncio, sys; from pathlib import Path; from ops_center.storage.migrate import migrate;"
+        "assert asyncio.run(migrate(sys.argv[1], Path(sys.argv[2]))) == [];"
+        "print([name for name in sys.modules if name.split('.')[0] in ('alembic', 'mako')])"
+    )
+    arguments = [sys.executable, "-c", program, database_url, str(data_dir)]
+    assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_revisions_are_numbered_without_a_gap() -> None:
+    assert all(re.fullmatch(r"\d{4}", revision) for revision in REVISIONS)
+    assert [int(revision) for revision in REVISIONS] == list(range(1, len(REVISIONS) + 1))
+    assert REVISIONS[-1] == HEAD
+
+
+async def test_rows_survive_a_second_start(database_url: str, data_dir: Path) -> None:
+    await execute(
+        database_url,
+        "INSERT INTO users (id, email, name, role, created_at, updated_at) VALUES ('usr_1', 'a@b', '', 'admin', 0, 0)",
+    )
+    assert await migrate(database_url, data_dir) == []
+    database = await Database.open(database_url)
+    try:
+        async with database.read() as connection:
+            assert (await connection.execute(select(users.c.id))).scalars().all() == ["usr_1"]
+    finally:
+        await database.close()
