@@ -1,0 +1,167 @@
+"""Decides what we believe about a model, field by field: the admin's word, the provider's own list, the
+packaged catalogue, our own table; the first that knows wins.
+
+Pure over its arguments and the packaged data; it asks no provider and reads no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from ops_center.catalog import packaged
+from ops_center.catalog.names import task_of_name
+from ops_center.types import Price
+
+OVERRIDE_PRICES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+
+# Served by OpenAI only under /v1/responses (https://platform.openai.com/docs/models, 2026-11); other
+# providers serve the same models as chat.
+RESPONSES_ONLY = "responses_only"
+_RESPONSES_ONLY_WORDS = ("-codex", "codex-", "-deep-research", "computer-use")
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one model at one provider; None and empty where nothing is."""
+
+    display_name: str
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: frozenset[str] = frozenset()
+    price: Price | None = None
+    score: float | None = None  # quality, 0 to 100
+    score_source: str | None = None  # "override", "benchmarks 2026-07-02"
+
+
+def resolve_model_facts(
+    provider_type: str,
+    model_name: str,
+    discovered: Mapping[str, Any] | None,
+    override: Mapping[str, Any] | None,
+) -> ModelFacts:
+    """The facts about `model_name`, the provider's own id.
+
+    `discovered` is what `discovered.py` read from the provider's list, `override` the admin's fields
+    (prices per million tokens, score, context_window, and the day as `as_of`). A provider without data of
+    its own, such as a custom one, gets a well-known model's facts by its name, but never its price.
+    """
+    said, wanted = discovered or {}, override or {}
+    here = packaged.find_model(provider_type, model_name)
+    known = here or packaged.find_anywhere(model_name)
+    own = packaged.find_own(provider_type, model_name)
+    rows = [row for row in (known, own) if row is not None]
+
+    price = _override_price(wanted, _base_price(provider_type, said, here, own))
+    score, score_source = _score(model_name, wanted)
+    return ModelFacts(
+        display_name=_text(said.get("display_name")) or next((row.name for row in rows), model_name),
+        context_window=_first(wanted, said, rows, "context_window"),
+        max_output_tokens=_first(wanted, said, rows, "max_output_tokens"),
+        capabilities=_capabilities(provider_type, model_name, said, rows, price),
+        price=price,
+        score=score,
+        score_source=score_source,
+    )
+
+
+def _base_price(
+    provider_type: str,
+    said: Mapping[str, Any],
+    here: packaged.PackagedModel | None,
+    own: packaged.PackagedModel | None,
+) -> Price | None:
+    listed = said.get("price")
+    if listed is not None:
+        try:
+            return msgspec.convert(listed, Price)
+        except msgspec.ValidationError:
+            pass  # written by another version of ours: what is packaged still holds
+    price = packaged.price_of(here, own=False, provider_type=provider_type) if here else None
+    if price is None and own is not None:
+        price = packaged.price_of(own, own=True)
+    return price
+
+
+def _override_price(wanted: Mapping[str, Any], base: Price | None) -> Price | None:
+    """`base` with the admin's prices put in; they hold for any size of request, so tiers go.
+
+    With no price below, an override needs both input and output to make one.
+    """
+    changes: dict[str, Any] = {}
+    for field in OVERRIDE_PRICES:
+        amount = _amount(wanted.get(field))
+        if amount is not None:
+            changes[field] = amount
+    if not changes:
+        return base
+    if base is None:
+        if "input_mtok" not in changes or "output_mtok" not in changes:
+            return None
+        return Price(**changes, source="override", as_of=_text(wanted.get("as_of")) or "")
+    if "cache_write_mtok" in changes:
+        changes["cache_write_1h_mtok"] = None
+    if "output_mtok" in changes:
+        changes["reasoning_mtok"] = None
+    return msgspec.structs.replace(
+        base, **changes, tiers=(), source="override", as_of=_text(wanted.get("as_of")) or ""
+    )
+
+
+def _score(model_name: str, wanted: Mapping[str, Any]) -> tuple[float | None, str | None]:
+    own = wanted.get("score")
+    if isinstance(own, (int, float)) and not isinstance(own, bool):
+        return float(own), "override"
+    return packaged.find_score(model_name) or (None, None)
+
+
+def _first(
+    wanted: Mapping[str, Any], said: Mapping[str, Any], rows: list[packaged.PackagedModel], field: str
+) -> int | None:
+    for value in (wanted.get(field), said.get(field), *(getattr(row, field) for row in rows)):
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None
+
+
+def _capabilities(
+    provider_type: str,
+    model_name: str,
+    said: Mapping[str, Any],
+    rows: list[packaged.PackagedModel],
+    price: Price | None,
+) -> frozenset[str]:
+    listed = said.get("capabilities")
+    if isinstance(listed, list):
+        found = {item for item in listed if isinstance(item, str)}
+    else:
+        found = set(next((row.capabilities for row in rows if row.capabilities), ()))
+    task = task_of_name(model_name)
+    if task is not None:
+        found.add(task)
+    if price is not None and price.cache_read_mtok is not None:
+        found.add("prompt_caching")
+    if provider_type == "openai" and _only_responses(model_name):
+        found.add(RESPONSES_ONLY)
+    return frozenset(found)
+
+
+def _only_responses(model: str) -> bool:
+    pro = model.startswith(("gpt-5", "o1-", "o3-")) and "-pro" in model
+    return pro or any(word in model for word in _RESPONSES_ONLY_WORDS)
+
+
+def _amount(value: Any) -> Decimal | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
