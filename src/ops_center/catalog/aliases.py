@@ -85,7 +85,7 @@ ALIASES: tuple[AliasRow, ...] = (
     AliasRow("claude-haiku-latest", _HAIKU),
     AliasRow("claude-sonnet-latest", _SONNET),
     AliasRow("claude-opus-latest", _OPUS),
-    AliasRow("claude-3-haiku", _HAIKU),
+    AliasRow("claude-3-haiku", ("claude-3-haiku-20240307", *_HAIKU[:-1])),
     AliasRow("claude-3-5-haiku-latest", _HAIKU),
     AliasRow("claude-3-5-sonnet-latest", _SONNET),
     AliasRow("claude-3-opus", _OPUS),
