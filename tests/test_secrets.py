@@ -164,7 +164,7 @@ async def store(database: Database, box: SecretBox, *names: str) -> None:
 async def sealed_rows(database: Database) -> dict[str, bytes]:
     async with database.read() as connection:
         rows = await connection.execute(select(credentials.c.id, credentials.c.secret))
-        return dict(rows.tuples().all())
+        return {row.id: row.secret for row in rows}
 
 
 async def opened_rows(database: Database, box: SecretBox) -> dict[str, str]:
