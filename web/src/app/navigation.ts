@@ -1,0 +1,79 @@
+/** The side bar's groups and pages; an item stands here only when its page works. */
+import {
+  IconActivity,
+  IconChartLine,
+  IconCube,
+  IconHistory,
+  IconKey,
+  IconServerBolt,
+  IconUsers,
+  type Icon,
+} from "@tabler/icons-react";
+
+import type { Role } from "@/api/types";
+
+import { may, type Access } from "./access";
+
+export interface NavigationItem {
+  label: string;
+  to: string;
+  icon: Icon;
+  access: Access;
+}
+
+export interface NavigationGroup {
+  label: string;
+  items: NavigationItem[];
+}
+
+const ADMIN_GROUPS: NavigationGroup[] = [
+  {
+    label: "Services",
+    items: [
+      { label: "LiteLLM Providers", to: "/admin/litellm-providers", icon: IconServerBolt, access: "read gateway" },
+      { label: "Models", to: "/admin/models", icon: IconCube, access: "read gateway" },
+    ],
+  },
+  {
+    label: "Traffic",
+    items: [
+      { label: "Requests", to: "/admin/requests", icon: IconActivity, access: "read gateway" },
+      { label: "Usage", to: "/admin/usage", icon: IconChartLine, access: "read gateway" },
+    ],
+  },
+  {
+    label: "People",
+    items: [
+      { label: "Users", to: "/admin/users", icon: IconUsers, access: "manage users" },
+      { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
+    ],
+  },
+  {
+    label: "System",
+    items: [{ label: "Audit Log", to: "/admin/audit-log", icon: IconHistory, access: "read audit log" }],
+  },
+];
+
+const OWN_GROUPS: NavigationGroup[] = [
+  {
+    label: "My",
+    items: [
+      { label: "Usage", to: "/account/usage", icon: IconChartLine, access: "own" },
+      { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
+    ],
+  },
+];
+
+/** The groups that a role sees, without empty ones. */
+export function navigationFor(role: Role): NavigationGroup[] {
+  if (!may(role, "read gateway")) return OWN_GROUPS;
+  return ADMIN_GROUPS.map((group) => ({
+    ...group,
+    items: group.items.filter((item) => may(role, item.access)),
+  })).filter((group) => group.items.length > 0);
+}
+
+/** Where a role lands when it asks for no page in particular. */
+export function homeOf(role: Role): string {
+  return may(role, "read gateway") ? "/admin/litellm-providers" : "/account/usage";
+}

@@ -1,0 +1,167 @@
+/** The addresses of the console; pages are loaded when they are opened. */
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+
+import { ApiError } from "@/api/request";
+import { sessionQuery } from "@/features/session/queries";
+
+import { may, type Access } from "./access";
+import { NotFoundPage, RouteProblem } from "./RouteProblem";
+import { homeOf } from "./navigation";
+import {
+  apiKeysSearch,
+  cursorSearch,
+  loginSearch,
+  modelsSearch,
+  parseSearch,
+  providersSearch,
+  rangeSearch,
+  requestsSearch,
+  setupSearch,
+  stringifySearch,
+} from "./search";
+import { Shell } from "./shell/Shell";
+
+interface RouterContext {
+  queryClient: QueryClient;
+}
+
+const root = createRootRouteWithContext<RouterContext>()({ notFoundComponent: NotFoundPage });
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: loginSearch,
+  component: lazyRouteComponent(() => import("@/features/session/LoginPage"), "LoginPage"),
+});
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  validateSearch: setupSearch,
+  component: lazyRouteComponent(() => import("@/features/session/SetupPage"), "SetupPage"),
+});
+
+const signedIn = createRoute({
+  getParentRoute: () => root,
+  id: "signed-in",
+  beforeLoad: async ({ context, location }) => {
+    try {
+      return { user: await context.queryClient.ensureQueryData(sessionQuery) };
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        throw redirect({ to: "/login", search: { redirect: location.href === "/" ? undefined : location.href } });
+      }
+      throw error;
+    }
+  },
+  component: Shell,
+});
+
+/** Sends a role that may not see a page to the first one that it may. */
+function needs(access: Access) {
+  return ({ context }: { context: { user: { role: Parameters<typeof may>[0] } } }): void => {
+    const { role } = context.user;
+    if (!may(role, access)) throw redirect({ to: homeOf(role) });
+  };
+}
+
+const home = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/",
+  beforeLoad: ({ context }) => {
+    throw redirect({ to: homeOf(context.user.role) });
+  },
+});
+
+const providers = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/litellm-providers",
+  validateSearch: providersSearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => import("@/features/providers/ProvidersPage"), "ProvidersPage"),
+});
+
+const models = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/models",
+  validateSearch: modelsSearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => import("@/features/models/ModelsPage"), "ModelsPage"),
+});
+
+const requests = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/requests",
+  validateSearch: requestsSearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => import("@/features/requests/RequestsPage"), "RequestsPage"),
+});
+
+const usage = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/usage",
+  validateSearch: rangeSearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => import("@/features/usage/UsagePage"), "UsagePage"),
+});
+
+const users = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/users",
+  beforeLoad: needs("manage users"),
+  component: lazyRouteComponent(() => import("@/features/users/UsersPage"), "UsersPage"),
+});
+
+const auditLog = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/audit-log",
+  validateSearch: cursorSearch,
+  beforeLoad: needs("read audit log"),
+  component: lazyRouteComponent(() => import("@/features/audit_log/AuditLogPage"), "AuditLogPage"),
+});
+
+const apiKeys = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/account/api-keys",
+  validateSearch: apiKeysSearch,
+  component: lazyRouteComponent(() => import("@/features/api_keys/ApiKeysPage"), "ApiKeysPage"),
+});
+
+const ownUsage = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/account/usage",
+  validateSearch: rangeSearch,
+  component: lazyRouteComponent(() => import("@/features/usage/OwnUsagePage"), "OwnUsagePage"),
+});
+
+const routeTree = root.addChildren([
+  login,
+  setup,
+  signedIn.addChildren([home, providers, models, requests, usage, users, auditLog, apiKeys, ownUsage]),
+]);
+
+export function createConsoleRouter(queryClient: QueryClient) {
+  return createRouter({
+    routeTree,
+    context: { queryClient },
+    parseSearch,
+    stringifySearch,
+    defaultPreload: "intent",
+    defaultErrorComponent: RouteProblem,
+    defaultNotFoundComponent: NotFoundPage,
+    scrollRestoration: true,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof createConsoleRouter>;
+  }
+}

@@ -1,0 +1,98 @@
+/** What the console keeps in the URL: plain strings, so that addresses can be read and typed. */
+import { parseSearchWith, stringifySearchWith } from "@tanstack/react-router";
+
+import type { Bucket, Period } from "@/api/types";
+
+export const parseSearch = parseSearchWith((text) => text);
+export const stringifySearch = stringifySearchWith(String);
+
+type RawSearch = Record<string, unknown>;
+
+const text = (raw: unknown): string | undefined => (typeof raw === "string" && raw !== "" ? raw : undefined);
+
+function oneOf<T extends string>(raw: unknown, allowed: readonly T[]): T | undefined {
+  return allowed.find((value) => value === raw);
+}
+
+export const PERIODS: readonly { value: Period; label: string }[] = [
+  { value: "7d", label: "7 days" },
+  { value: "30d", label: "30 days" },
+  { value: "90d", label: "90 days" },
+  { value: "all", label: "All Time" },
+];
+export const BUCKETS: readonly { value: Bucket; label: string }[] = [
+  { value: "day", label: "Day" },
+  { value: "week", label: "Week" },
+  { value: "month", label: "Month" },
+];
+
+export interface RangeSearch {
+  period?: Period;
+  bucket?: Bucket;
+}
+
+export function rangeSearch(raw: RawSearch): RangeSearch {
+  return {
+    period: oneOf(raw.period, PERIODS.map((one) => one.value)),
+    bucket: oneOf(raw.bucket, BUCKETS.map((one) => one.value)),
+  };
+}
+
+export interface ProvidersSearch extends RangeSearch {
+  /** Opens the Add Provider dialog. */
+  add?: string;
+  /** Opens the Configure dialog of the provider with this id. */
+  configure?: string;
+}
+
+export const providersSearch = (raw: RawSearch): ProvidersSearch => ({
+  ...rangeSearch(raw),
+  add: text(raw.add),
+  configure: text(raw.configure),
+});
+
+export interface RequestsSearch {
+  search?: string;
+  status?: "ok" | "error";
+  provider_id?: string;
+  model?: string;
+  api_key_id?: string;
+  /** Pages are walked by cursor, so back and reload keep the page. */
+  cursor?: string;
+  /** The request whose details are open. */
+  request?: string;
+}
+
+export const requestsSearch = (raw: RawSearch): RequestsSearch => ({
+  search: text(raw.search),
+  status: oneOf(raw.status, ["ok", "error"] as const),
+  provider_id: text(raw.provider_id),
+  model: text(raw.model),
+  api_key_id: text(raw.api_key_id),
+  cursor: text(raw.cursor),
+  request: text(raw.request),
+});
+
+export interface ModelsSearch {
+  search?: string;
+  provider_id?: string;
+  enabled?: "true" | "false";
+  page?: string;
+}
+
+export const modelsSearch = (raw: RawSearch): ModelsSearch => ({
+  search: text(raw.search),
+  provider_id: text(raw.provider_id),
+  enabled: oneOf(raw.enabled, ["true", "false"] as const),
+  page: text(raw.page),
+});
+
+export const apiKeysSearch = (raw: RawSearch): { create?: string } => ({ create: text(raw.create) });
+export const cursorSearch = (raw: RawSearch): { cursor?: string } => ({ cursor: text(raw.cursor) });
+
+/** Only an address of this very site may be a way back after sign-in. */
+export const loginSearch = (raw: RawSearch): { redirect?: string } => {
+  const wanted = text(raw.redirect);
+  return { redirect: wanted && /^\/(?![/\\])/.test(wanted) ? wanted : undefined };
+};
+export const setupSearch = (raw: RawSearch): { token?: string } => ({ token: text(raw.token) });

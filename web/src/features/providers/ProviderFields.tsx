@@ -1,0 +1,231 @@
+/** The fields of a provider, the same in Add and Configure. */
+import {
+  Anchor,
+  Box,
+  Collapse,
+  Grid,
+  Group,
+  Input,
+  NumberInput,
+  PasswordInput,
+  Select,
+  Slider,
+  Stack,
+  Switch,
+  Text,
+  TextInput,
+  UnstyledButton,
+} from "@mantine/core";
+import type { UseFormReturnType } from "@mantine/form";
+import { IconChevronRight, IconExternalLink } from "@tabler/icons-react";
+import { useId, useState } from "react";
+
+import type { ProviderType } from "@/api/types";
+import { money, plural } from "@/format/format";
+import { Monogram } from "@/ui/Monogram";
+
+import { HIGHEST_PRIORITY, LOWEST_PRIORITY, trimKey, type ProviderValues } from "./form";
+
+interface ProviderFieldsProps {
+  form: UseFormReturnType<ProviderValues>;
+  types: ProviderType[];
+  /** Set when a saved provider is edited: its type is fixed and its key is kept unless a new one is typed. */
+  saved?: { credentialPreview: string | null };
+}
+
+export function ProviderFields({ form, types, saved }: ProviderFieldsProps) {
+  const type = types.find((one) => one.type === form.values.type);
+  return (
+    <Stack gap="md">
+      {saved ? null : <TypeSelect form={form} types={types} type={type} />}
+      <TextInput
+        label="Name"
+        placeholder={type?.name ?? "Named after its type"}
+        description={saved ? undefined : "Leave blank to name it after its type."}
+        autoComplete="off"
+        {...form.getInputProps("name")}
+      />
+      <KeyField form={form} type={type} saved={saved} />
+      <PriorityField form={form} />
+      <Switch
+        label="Auto-fallback"
+        description="When this provider fails before its first byte, the next one is asked."
+        {...form.getInputProps("auto_fallback", { type: "checkbox" })}
+      />
+      {saved && (
+        <Switch
+          label="Enabled"
+          description="A disabled provider keeps its settings and gets no traffic."
+          {...form.getInputProps("enabled", { type: "checkbox" })}
+        />
+      )}
+      <Advanced form={form} type={type} />
+    </Stack>
+  );
+}
+
+interface FieldProps {
+  form: UseFormReturnType<ProviderValues>;
+  type: ProviderType | undefined;
+}
+
+function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] }) {
+  const range = type?.cost_range;
+  return (
+    <Select
+      label="Provider Type"
+      placeholder="Choose or search"
+      data-autofocus
+      openOnFocus={false}
+      searchable
+      allowDeselect={false}
+      maxDropdownHeight={320}
+      nothingFoundMessage="No such type; Custom speaks to any OpenAI-compatible server"
+      comboboxProps={{ shadow: "md" }}
+      data={types.map((one) => ({ value: one.type, label: one.name }))}
+      renderOption={({ option }) => {
+        const one = types.find((candidate) => candidate.type === option.value);
+        return (
+          <Group gap="sm" wrap="nowrap" w="100%">
+            <Monogram name={option.label} color={one?.color ?? "#64748B"} size={26} />
+            <Text size="sm">{option.label}</Text>
+            {/* The recommendation is read out once the type is chosen; here it would blur the option's name. */}
+            <Text size="xs" c="dimmed" ml="auto" ta="right" aria-hidden>
+              {one?.recommended_for ? `recommended for ${one.recommended_for}` : one?.description}
+            </Text>
+          </Group>
+        );
+      }}
+      description={
+        type &&
+        [
+          type.recommended_for ? `${type.name}: recommended for ${type.recommended_for}.` : `${type.description}.`,
+          range && `${money(range.min_usd)}–${money(range.max_usd)} per 1M tokens, depending on the model.`,
+          type.models_count > 0 && `${plural(type.models_count, "model")} with known facts.`,
+        ]
+          .filter(Boolean)
+          .join(" ")
+      }
+      inputWrapperOrder={["label", "input", "description", "error"]}
+      {...form.getInputProps("type")}
+    />
+  );
+}
+
+function KeyField({ form, type, saved }: FieldProps & Pick<ProviderFieldsProps, "saved">) {
+  const key = trimKey(form.values.api_key);
+  const unusual = type?.key_prefix && key && !key.startsWith(type.key_prefix);
+  const stored = saved?.credentialPreview;
+  return (
+    <PasswordInput
+      label="API Key"
+      autoComplete="off"
+      data-1p-ignore
+      placeholder={stored ? `Keep ${stored}` : type?.key_prefix ? `${type.key_prefix}…` : "Paste the key"}
+      inputWrapperOrder={["label", "input", "description", "error"]}
+      visibilityToggleButtonProps={{ "aria-label": "Reveal or hide what is typed", tabIndex: 0 }}
+      description={
+        <>
+          {stored && "Leave blank to keep the stored one. "}
+          {type && !type.requires_key && !stored && "Only when the server asks for one. "}
+          {type?.get_key_url && (
+            <Anchor href={type.get_key_url} target="_blank" rel="noreferrer" size="xs">
+              Get a key from {type.name}{" "}
+              <IconExternalLink size={12} aria-label="(opens in a new tab)" style={{ verticalAlign: "-1px" }} />
+            </Anchor>
+          )}
+          {unusual && (
+            <Text component="span" size="xs" display="block">
+              Keys of {type.name} usually start with {type.key_prefix}
+            </Text>
+          )}
+        </>
+      }
+      {...form.getInputProps("api_key")}
+      onBlur={() => form.setFieldValue("api_key", trimKey(form.values.api_key))}
+    />
+  );
+}
+
+function PriorityField({ form }: Pick<FieldProps, "form">) {
+  const value = Number(form.values.priority) || LOWEST_PRIORITY;
+  return (
+    <Box>
+      <Grid align="flex-end" gap="md">
+        <Grid.Col span={{ base: 5, xs: 4 }}>
+          {/* allowMouseWheel stays off: scrolling the dialog must not change it. */}
+          <NumberInput
+            label="Priority"
+            min={LOWEST_PRIORITY}
+            max={HIGHEST_PRIORITY}
+            clampBehavior="none"
+            allowDecimal={false}
+            {...form.getInputProps("priority")}
+            error={Boolean(form.errors.priority)}
+          />
+        </Grid.Col>
+        <Grid.Col span={{ base: 7, xs: 8 }}>
+          <Slider
+            mb={10}
+            min={LOWEST_PRIORITY}
+            max={HIGHEST_PRIORITY}
+            label={null}
+            thumbLabel="Rank, from 1 (last) to 100 (first)"
+            value={value}
+            onChange={(next) => form.setFieldValue("priority", next)}
+          />
+        </Grid.Col>
+      </Grid>
+      {form.errors.priority && <Input.Error mt={4}>{form.errors.priority}</Input.Error>}
+      <Text size="xs" c="dimmed" mt={4}>
+        Among providers that serve the same model the highest is asked first; equal ones share the load.
+      </Text>
+    </Box>
+  );
+}
+
+function Advanced({ form, type }: FieldProps) {
+  const id = useId();
+  const [toggled, setToggled] = useState<boolean | null>(null);
+  const hasError = Boolean(form.errors.base_url ?? form.errors.allow_private_network);
+  const opened = hasError || (toggled ?? type?.requires_base_url ?? false);
+  return (
+    <Box>
+      <UnstyledButton
+        aria-expanded={opened}
+        aria-controls={id}
+        onClick={() => setToggled(!opened)}
+        style={{ borderRadius: 6 }}
+      >
+        <Group gap={6}>
+          <IconChevronRight size={16} style={{ transform: opened ? "rotate(90deg)" : undefined }} />
+          <Text size="sm" fw={500}>
+            Advanced
+          </Text>
+        </Group>
+      </UnstyledButton>
+      <Collapse expanded={opened} id={id} transitionDuration={0}>
+        <Stack gap="md" pt="sm" pl={22}>
+          <TextInput
+            label="Base URL"
+            type="url"
+            inputMode="url"
+            autoComplete="off"
+            placeholder={type?.default_base_url ?? "http://localhost:11434/v1"}
+            description={
+              type?.requires_base_url
+                ? "Where the server answers, up to and with /v1."
+                : "Leave blank for the provider's own address."
+            }
+            {...form.getInputProps("base_url")}
+          />
+          <Switch
+            label="Allow private network address"
+            description="For servers on this machine or your own network. Never lets end users' addresses in."
+            {...form.getInputProps("allow_private_network", { type: "checkbox" })}
+          />
+        </Stack>
+      </Collapse>
+    </Box>
+  );
+}

@@ -1,0 +1,94 @@
+/** The providers: cards, ghosts while they load, and what to do when there is none. */
+import { Button, Paper, SimpleGrid, Skeleton, Stack, VisuallyHidden } from "@mantine/core";
+import { IconPlus } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+
+import { asApiError } from "@/api/request";
+import { plural } from "@/format/format";
+import { EmptyState } from "@/ui/EmptyState";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+import { StaleNotice } from "@/ui/StaleNotice";
+
+import { ProviderCard } from "./ProviderCard";
+import { providersQuery } from "./queries";
+
+interface ProviderGridProps {
+  writable: boolean;
+  onAdd: () => void;
+  onConfigure: (id: string) => void;
+  onDelete: (id: string) => void;
+  onModelsByHand: (id: string) => void;
+}
+
+const COLUMNS = { base: 1, sm: 2, xl: 3 };
+
+export function ProviderGrid({ writable, onAdd, onConfigure, onDelete, onModelsByHand }: ProviderGridProps) {
+  const providers = useQuery(providersQuery);
+
+  if (providers.isPending) {
+    return (
+      <SimpleGrid cols={COLUMNS} aria-busy="true" aria-label="Loading providers">
+        {[1, 2, 3].map((ghost) => (
+          <GhostCard key={ghost} animate />
+        ))}
+      </SimpleGrid>
+    );
+  }
+  if (!providers.data) {
+    return (
+      <ProblemAlert
+        error={asApiError(providers.error)}
+        title="The providers could not be loaded"
+        onRetry={() => void providers.refetch()}
+      />
+    );
+  }
+  return (
+    <Stack gap="md">
+      <StaleNotice query={providers} />
+      {providers.data.length === 0 ? (
+        <Paper p="md" bg="var(--oc-surface)">
+          <EmptyState
+            title="No provider yet"
+            action={
+              writable && (
+                <Button variant="light" leftSection={<IconPlus size={16} />} onClick={onAdd}>
+                  Add the first one
+                </Button>
+              )
+            }
+          >
+            Add OpenRouter, OpenAI, Anthropic or any OpenAI-compatible server; the gateway starts to serve its models at
+            once.
+          </EmptyState>
+        </Paper>
+      ) : (
+        <SimpleGrid cols={COLUMNS}>
+          {providers.data.map((provider) => (
+            <ProviderCard
+              key={provider.id}
+              provider={provider}
+              writable={writable}
+              onConfigure={() => onConfigure(provider.id)}
+              onDelete={() => onDelete(provider.id)}
+              onModelsByHand={() => onModelsByHand(provider.id)}
+            />
+          ))}
+        </SimpleGrid>
+      )}
+      <VisuallyHidden role="status">{plural(providers.data.length, "provider")}</VisuallyHidden>
+    </Stack>
+  );
+}
+
+function GhostCard({ animate }: { animate: boolean }) {
+  return (
+    <Paper p="md" bg="var(--oc-surface)">
+      <Stack>
+        <Skeleton height={36} width="70%" animate={animate} />
+        <Skeleton height={80} animate={animate} />
+        <Skeleton height={30} animate={animate} />
+      </Stack>
+    </Paper>
+  );
+}

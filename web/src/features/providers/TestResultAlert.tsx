@@ -1,0 +1,34 @@
+/** What a connection test said, in one alert; a screen reader hears it when it arrives. */
+import { Alert, CloseButton, Group, Text } from "@mantine/core";
+
+import type { ApiError } from "@/api/request";
+import type { TestResult } from "@/api/types";
+import { plural } from "@/format/format";
+
+interface TestResultAlertProps {
+  result: TestResult | null;
+  /** The call itself failed, so there is no result. */
+  error?: ApiError | null;
+  onDismiss?: () => void;
+}
+
+export function TestResultAlert({ result, error, onDismiss }: TestResultAlertProps) {
+  if (!result && !error) return null;
+  const success = result?.success ?? false;
+  const message = result?.message ?? `The test could not be run: ${error!.message}`;
+  const hint = result ? result.hint : error!.hint;
+  return (
+    <Alert color={success ? "green" : "red"} py="xs" px="sm">
+      <Group wrap="nowrap" align="flex-start" justify="space-between" gap="xs">
+        <div>
+          <Text size="sm" fw={560}>
+            {success ? "✅" : "❌"} {message}
+          </Text>
+          {hint && <Text size="sm">{hint}</Text>}
+          {success && result?.models_found ? <Text size="sm">{plural(result.models_found, "model")} found.</Text> : null}
+        </div>
+        {onDismiss && <CloseButton size="sm" aria-label="Dismiss" onClick={onDismiss} />}
+      </Group>
+    </Alert>
+  );
+}

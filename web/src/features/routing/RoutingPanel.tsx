@@ -1,0 +1,116 @@
+/** Routing Strategy: three choices, saved at once, each with what it aims at, what it cost, and what it picks now. */
+import { Group, Paper, Radio, Skeleton, Stack, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useId } from "react";
+
+import { asApiError } from "@/api/request";
+import type { RoutingRules, Strategy } from "@/api/types";
+import { useMay } from "@/features/session/queries";
+import { money, pricePerMtok } from "@/format/format";
+import { Panel } from "@/ui/Panel";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+import { StaleNotice } from "@/ui/StaleNotice";
+
+import { routingQuery, useChangeStrategy } from "./queries";
+import classes from "./RoutingPanel.module.css";
+import { STRATEGIES, strategyLabel } from "./strategies";
+
+export function RoutingPanel() {
+  const rules = useQuery(routingQuery);
+  const change = useChangeStrategy();
+  const writes = useMay("write gateway");
+  return (
+    <Panel
+      title="Routing Strategy"
+      description="Which model serves a request that names none. Saved as soon as you choose."
+    >
+      <Stack gap="sm">
+        <StaleNotice query={rules} />
+        {rules.isError && !rules.data && (
+          <ProblemAlert
+            error={asApiError(rules.error)}
+            title="The routing strategy could not be loaded"
+            onRetry={() => void rules.refetch()}
+          />
+        )}
+        {rules.isPending && STRATEGIES.map(({ value }) => <Skeleton key={value} height={92} />)}
+        {rules.data && (
+          <Radio.Group
+            aria-label="Routing strategy"
+            name="strategy"
+            value={rules.data.strategy}
+            onChange={(value) => change.mutate(value as Strategy)}
+          >
+            <div className={classes.options}>
+              {STRATEGIES.map((strategy) => (
+                <Option
+                  key={strategy.value}
+                  strategy={strategy}
+                  rules={rules.data}
+                  disabled={!writes}
+                  checked={rules.data.strategy === strategy.value}
+                />
+              ))}
+            </div>
+          </Radio.Group>
+        )}
+        <Text size="xs" c="dimmed" role="status" mih={18}>
+          {change.isPending && "Saving…"}
+          {change.isSuccess && `Saved: ${strategyLabel(change.data.strategy)} is in force now.`}
+          {change.isError && `Not saved: ${asApiError(change.error).message}`}
+        </Text>
+      </Stack>
+    </Panel>
+  );
+}
+
+interface OptionProps {
+  strategy: (typeof STRATEGIES)[number];
+  rules: RoutingRules;
+  checked: boolean;
+  disabled: boolean;
+}
+
+function Option({ strategy, rules, checked, disabled }: OptionProps) {
+  const details = useId();
+  const { target_usd_mtok, measured_usd_mtok, models } = rules.strategies[strategy.value];
+  return (
+    <Paper component="label" p="sm" className={classes.option} data-checked={checked || undefined}>
+      <Group wrap="nowrap" align="flex-start" gap="sm">
+        <Radio
+          value={strategy.value}
+          aria-label={strategy.label}
+          aria-describedby={details}
+          disabled={disabled}
+          mt={2}
+        />
+        <Stack gap={4} flex={1} miw={0}>
+          <Group justify="space-between" gap={4}>
+            <Text fw={560} size="sm">
+              {strategy.label}
+            </Text>
+            <Text size="xs" c="dimmed">
+              {strategy.bestFor}
+            </Text>
+          </Group>
+          <Stack gap={4} id={details}>
+            <Text size="xs" c="dimmed">
+              {strategy.meaning}
+            </Text>
+            <Text size="xs" className="oc-figures">
+              Target {pricePerMtok(target_usd_mtok)} · measured{" "}
+              {measured_usd_mtok === null ? "nothing yet" : `${pricePerMtok(measured_usd_mtok)} over 30 days`}
+            </Text>
+            <Text size="xs" c="dimmed" className="oc-figures">
+              {models.length === 0
+                ? "Picks no model now: none is available."
+                : `Picks now: ${models
+                    .map((model) => `${model.model} at ${model.provider} (${money(model.blended_mtok)})`)
+                    .join(", ")}`}
+            </Text>
+          </Stack>
+        </Stack>
+      </Group>
+    </Paper>
+  );
+}

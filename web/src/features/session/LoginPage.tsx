@@ -1,0 +1,66 @@
+/** Email and password, then back to the page that was wanted. */
+import { Alert, Button, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useRouter, useSearch } from "@tanstack/react-router";
+
+import { asApiError } from "@/api/request";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+import { EntryPage } from "./EntryPage";
+import { sessionQuery, setupQuery, signIn } from "./queries";
+
+export function LoginPage() {
+  const router = useRouter();
+  const queryClient = useQueryClient();
+  const { redirect } = useSearch({ from: "/login" });
+  const setup = useQuery(setupQuery);
+  const form = useForm({ initialValues: { email: "", password: "" } });
+  const login = useMutation({
+    mutationKey: ["session", "login"],
+    mutationFn: (values: typeof form.values) => signIn(values.email.trim(), values.password),
+    onSuccess: (user) => {
+      queryClient.clear(); // Nothing that another user saw may stay on screen.
+      queryClient.setQueryData(sessionQuery.queryKey, user);
+      router.history.push(redirect ?? "/");
+    },
+  });
+
+  return (
+    <EntryPage title="Sign in to Ops-Center" subtitle="The gateway in front of every LLM provider">
+      <form onSubmit={form.onSubmit((values) => login.mutate(values))}>
+        <Stack>
+          {setup.data?.needed && (
+            <Alert color="brand" role="note" title="No administrator yet">
+              Open the one-time set-up link that the server printed in its log when it started.
+            </Alert>
+          )}
+          <TextInput
+            label="Email"
+            type="email"
+            name="email"
+            autoComplete="username"
+            required
+            withAsterisk={false}
+            data-autofocus
+            autoFocus
+            {...form.getInputProps("email")}
+          />
+          <PasswordInput
+            label="Password"
+            name="password"
+            autoComplete="current-password"
+            required
+            withAsterisk={false}
+            visibilityToggleButtonProps={{ "aria-label": "Show or hide what is typed", tabIndex: 0 }}
+            {...form.getInputProps("password")}
+          />
+          {login.isError && <ProblemAlert error={asApiError(login.error)} />}
+          <Button type="submit" loading={login.isPending} fullWidth>
+            Sign in
+          </Button>
+        </Stack>
+      </form>
+    </EntryPage>
+  );
+}

@@ -1,0 +1,154 @@
+/** The two charts; a chunk of its own, so that the chart library is loaded only where a chart is drawn. */
+import { LineChart, PieChart } from "@mantine/charts";
+import "@mantine/charts/styles.css";
+import { Box, Grid, Group, Paper, Stack, Text, Title, Tooltip, UnstyledButton } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import type { Bucket, Usage } from "@/api/types";
+import { providersQuery } from "@/features/providers/queries";
+import { useMay } from "@/features/session/queries";
+import { bucketLabel, count, countExact, money, moneyExact, share } from "@/format/format";
+import { colorOfName } from "@/theme/providerColor";
+
+import { OTHER, slicesOf, type Slice } from "./slices";
+
+interface UsageChartsProps {
+  usage: Usage;
+  bucket: Bucket;
+  withCost: boolean;
+}
+
+export function UsageCharts({ usage, bucket, withCost }: UsageChartsProps) {
+  return (
+    <Grid gap="xl">
+      <Grid.Col span={{ base: 12, lg: 8 }}>
+        <CallsOverTime usage={usage} bucket={bucket} withCost={withCost} />
+      </Grid.Col>
+      <Grid.Col span={{ base: 12, lg: 4 }}>
+        <CostByProvider usage={usage} />
+      </Grid.Col>
+    </Grid>
+  );
+}
+
+function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
+  const data = usage.series.map((point) => ({ ...point, label: bucketLabel(point.start_at, bucket) }));
+  return (
+    <Stack gap="sm">
+      <Title order={3}>Usage Over Time</Title>
+      <Box role="img" aria-label={`Line chart of calls per ${bucket}; "Table" shows the same numbers`}>
+        <LineChart
+          h={280}
+          data={data}
+          dataKey="label"
+          curveType="monotone"
+          withDots={data.length < 40}
+          dotProps={{ r: 2.5 }}
+          strokeWidth={2}
+          withRightYAxis={withCost}
+          yAxisProps={{ domain: [0, "auto"], width: 48, allowDecimals: false, tickFormatter: count }}
+          rightYAxisProps={{ domain: [0, "auto"], width: 56, tickFormatter: money }}
+          xAxisProps={{ minTickGap: 28 }}
+          series={[
+            { name: "calls", label: "Calls", color: "brand.6", yAxisId: "left" },
+            ...(withCost ? [{ name: "cost_usd", label: "Cost", color: "yellow.6", yAxisId: "right" } as const] : []),
+          ]}
+          tooltipProps={{
+            cursor: { stroke: "var(--mantine-color-dimmed)", strokeDasharray: "3 3" },
+            content: ({ payload }) => {
+              const point = payload?.[0]?.payload as (typeof data)[number] | undefined;
+              if (!point) return null;
+              return (
+                <Paper p="xs" shadow="md" fz="xs" className="oc-figures">
+                  <Text size="xs" fw={560}>
+                    {point.label}
+                  </Text>
+                  <div>{countExact(point.calls)} calls</div>
+                  <div>{moneyExact(point.cost_usd)}</div>
+                </Paper>
+              );
+            },
+          }}
+        />
+      </Box>
+    </Stack>
+  );
+}
+
+function CostByProvider({ usage }: { usage: Usage }) {
+  const readsProviders = useMay("read gateway");
+  const providers = useQuery({ ...providersQuery, enabled: readsProviders });
+  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const colorOf = (slice: Slice): string =>
+    slice.provider === OTHER
+      ? "#94A3B8"
+      : (providers.data?.find((provider) => provider.name === slice.provider)?.color ?? colorOfName(slice.provider));
+  const slices = slicesOf(usage.cost_by_provider);
+  const shown = slices.filter((slice) => slice.cost_usd > 0 && !hidden.has(slice.provider));
+  const toggle = (name: string): void =>
+    setHidden((before) => {
+      const after = new Set(before);
+      if (!after.delete(name)) after.add(name);
+      return after;
+    });
+  if (slices.every((slice) => slice.cost_usd === 0)) {
+    return (
+      <Stack gap="sm">
+        <Title order={3}>Cost by Provider</Title>
+        <Text size="sm" c="dimmed">
+          No known cost in this period.
+        </Text>
+      </Stack>
+    );
+  }
+  return (
+    <Stack gap="sm">
+      <Title order={3}>Cost by Provider</Title>
+      <Box role="img" aria-label="Pie chart of cost by provider; the list beneath has the same numbers" mx="auto">
+        <PieChart
+          size={168}
+          strokeWidth={1}
+          withTooltip
+          tooltipDataSource="segment"
+          valueFormatter={moneyExact}
+          data={shown.map((slice) => ({ name: slice.provider, value: slice.cost_usd, color: colorOf(slice) }))}
+        />
+      </Box>
+      <Stack gap={2} component="ul" m={0} p={0} style={{ listStyle: "none" }}>
+        {slices.map((slice) => (
+          <li key={slice.provider}>
+            <UnstyledButton
+              w="100%"
+              py={3}
+              px={6}
+              aria-pressed={!hidden.has(slice.provider)}
+              onClick={() => toggle(slice.provider)}
+              style={{ borderRadius: 6 }}
+            >
+              <Group gap={8} wrap="nowrap">
+                <Box
+                  w={10}
+                  h={10}
+                  bg={hidden.has(slice.provider) ? "transparent" : colorOf(slice)}
+                  style={{ borderRadius: 3, border: `1.5px solid ${colorOf(slice)}`, flexShrink: 0 }}
+                />
+                <Text size="sm" flex={1} truncate td={hidden.has(slice.provider) ? "line-through" : undefined}>
+                  {slice.provider}
+                </Text>
+                <Tooltip label={moneyExact(slice.cost_usd)}>
+                  <Text size="sm" className="oc-figures">
+                    {money(slice.cost_usd)}
+                  </Text>
+                </Tooltip>
+                <Text size="sm" c="dimmed" w={48} ta="right" className="oc-figures">
+                  {share(slice.share)}
+                </Text>
+              </Group>
+            </UnstyledButton>
+          </li>
+        ))}
+      </Stack>
+    </Stack>
+  );
+}

@@ -1,0 +1,52 @@
+/** The numbers behind the charts. */
+import { ScrollArea, SimpleGrid, Table } from "@mantine/core";
+
+import type { Bucket, Usage } from "@/api/types";
+import { bucketLabel, countExact, money, share } from "@/format/format";
+
+export function UsageTable({ usage, bucket }: { usage: Usage; bucket: Bucket }) {
+  return (
+    <SimpleGrid cols={{ base: 1, md: 2 }}>
+      <ScrollArea.Autosize mah={360} viewportProps={{ tabIndex: 0, role: "region", "aria-label": "Calls over time" }}>
+        <Table stickyHeader fz="sm">
+          <Table.Caption>Usage over time</Table.Caption>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>From</Table.Th>
+              <Table.Th ta="right">Calls</Table.Th>
+              <Table.Th ta="right">Cost</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {usage.series.toReversed().map((point) => (
+              <Table.Tr key={point.start_at}>
+                <Table.Td>{bucketLabel(point.start_at, bucket)}</Table.Td>
+                <Table.Td ta="right">{countExact(point.calls)}</Table.Td>
+                <Table.Td ta="right">{money(point.cost_usd)}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </ScrollArea.Autosize>
+      <Table fz="sm">
+        <Table.Caption>Cost by provider</Table.Caption>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Provider</Table.Th>
+            <Table.Th ta="right">Cost</Table.Th>
+            <Table.Th ta="right">Share</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {usage.cost_by_provider.map((slice) => (
+            <Table.Tr key={slice.provider}>
+              <Table.Td>{slice.provider}</Table.Td>
+              <Table.Td ta="right">{money(slice.cost_usd)}</Table.Td>
+              <Table.Td ta="right">{share(slice.share)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </SimpleGrid>
+  );
+}

@@ -1,0 +1,25 @@
+/** Figures of a period, for everybody or for oneself; refreshed every 30 seconds. */
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+
+import { api } from "@/api/api";
+import { polling } from "@/api/queryClient";
+import type { Bucket, Period, Usage } from "@/api/types";
+
+/** The whole gateway's figures, or the reader's own. */
+export type UsageOf = "gateway" | "own";
+
+export const DEFAULT_PERIOD: Period = "30d";
+
+/** Days for a range that has few of them, months for all time. */
+export function defaultBucket(period: Period): Bucket {
+  return period === "all" ? "month" : "day";
+}
+
+export const usageQuery = (of: UsageOf, period: Period, bucket: Bucket) =>
+  queryOptions({
+    queryKey: ["usage", of, period, bucket],
+    queryFn: ({ signal }) =>
+      api.get<Usage>(of === "own" ? "/me/usage" : "/llm/usage", { period, bucket }, signal),
+    placeholderData: keepPreviousData,
+    ...polling,
+  });

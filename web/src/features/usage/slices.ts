@@ -1,0 +1,24 @@
+/** The pie's slices: the eight dearest providers, and the rest as "Other". */
+import type { Usage } from "@/api/types";
+
+export interface Slice {
+  provider: string;
+  cost_usd: number;
+  share: number;
+}
+
+export const OTHER = "Other";
+const MOST_SLICES = 8;
+
+export function slicesOf(costByProvider: Usage["cost_by_provider"]): Slice[] {
+  if (costByProvider.length <= MOST_SLICES) return costByProvider;
+  const rest = costByProvider.slice(MOST_SLICES);
+  return [
+    ...costByProvider.slice(0, MOST_SLICES),
+    {
+      provider: OTHER,
+      cost_usd: rest.reduce((sum, slice) => sum + slice.cost_usd, 0),
+      share: rest.reduce((sum, slice) => sum + slice.share, 0),
+    },
+  ];
+}

@@ -1,0 +1,44 @@
+/** Starts the console: theme, queries, routes. */
+import "@fontsource-variable/inter/wght.css";
+import "@mantine/core/styles.css";
+import "@mantine/notifications/styles.css";
+import "./theme/global.css";
+
+import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
+import { Notifications } from "@mantine/notifications";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { createQueryClient } from "./api/queryClient";
+import { createConsoleRouter } from "./app/router";
+import { sessionQuery } from "./features/session/queries";
+import { cssVariablesResolver, theme } from "./theme/theme";
+
+const queryClient = createQueryClient(() => {
+  // The session has ended: to sign-in, and back to this page afterwards.
+  const { pathname, href } = router.state.location;
+  if (pathname === "/login") return;
+  void router
+    .navigate({ to: "/login", search: { redirect: href } })
+    .then(() => queryClient.removeQueries({ queryKey: sessionQuery.queryKey }));
+});
+const router = createConsoleRouter(queryClient);
+const colorSchemeManager = localStorageColorSchemeManager({ key: "ops-center-color-scheme" });
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariablesResolver}
+      colorSchemeManager={colorSchemeManager}
+      defaultColorScheme="auto"
+    >
+      <QueryClientProvider client={queryClient}>
+        <Notifications position="bottom-right" />
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,27 @@
+/** Nothing here yet, and what to do about it. */
+import { Center, Stack, Text } from "@mantine/core";
+import type { ReactNode } from "react";
+
+interface EmptyStateProps {
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}
+
+export function EmptyState({ title, children, action }: EmptyStateProps) {
+  return (
+    <Center py={40} px="md">
+      <Stack align="center" gap={6} maw={440}>
+        <Text fw={560} ta="center">
+          {title}
+        </Text>
+        {children && (
+          <Text c="dimmed" size="sm" ta="center" component="div">
+            {children}
+          </Text>
+        )}
+        {action && <div style={{ marginTop: 8 }}>{action}</div>}
+      </Stack>
+    </Center>
+  );
+}
