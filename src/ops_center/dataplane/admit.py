@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.ports import Limiter, Reservation
 from ops_center.routing import Plan
@@ -25,10 +27,10 @@ _FREE = Decimal(0)
 def _estimate(call: Call, plan: Plan) -> Decimal:
     """Input by its size, output by what the caller allows (or an assumption), at the plan's dearest price."""
     head = call.head
-    asked = head.max_completion_tokens or head.max_tokens
-    try:
-        output_tokens = max(0, int(bytes(asked))) if asked is not None else _ASSUMED_OUTPUT_TOKENS
-    except ValueError:
+    output_tokens = _whole_number(head.max_completion_tokens)
+    if output_tokens is None:
+        output_tokens = _whole_number(head.max_tokens)
+    if output_tokens is None:
         output_tokens = _ASSUMED_OUTPUT_TOKENS
     input_tokens = len(call.body) // _BYTES_PER_TOKEN
     prices = [choice.target.price for choice in plan.choices if choice.target.price is not None]
@@ -39,3 +41,8 @@ def _estimate(call: Call, plan: Plan) -> Decimal:
         ),
         default=_FREE,
     )
+
+
+def _whole_number(raw: msgspec.Raw) -> int | None:
+    text = bytes(raw)
+    return int(text) if len(text) < 12 and text.isdigit() else None

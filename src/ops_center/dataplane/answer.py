@@ -9,16 +9,17 @@ from __future__ import annotations
 from typing import Protocol
 
 from ops_center.dataplane.meter import Attempt
-from ops_center.errors import ProviderError, ProviderFailed, ProviderRateLimited, ProviderUnusable
+from ops_center.errors import ProviderError, ProviderRateLimited, ProviderUnusable
 from ops_center.transport.client import Response
 from ops_center.types import Usage
-from ops_center.wire.openai_chat import ProviderErrorFacts
+from ops_center.wire.chat import ProviderErrorFacts
 
 
 class Watch(Protocol):
     """Reads a provider's stream in passing and says which bytes the client gets for it."""
 
     usage: Usage | None
+    partial_usage: Usage | None
     finish_reason: str | None
     started: bool  # a real event has arrived
     finished: bool  # the terminal event has arrived
@@ -33,18 +34,8 @@ class Watch(Protocol):
 
 def stream_failure(watch: Watch) -> ProviderError | None:
     """Why a stream is not an answer any more, if so: an error event in it, or bytes that are no events."""
-    facts = watch.error
-    if facts is not None:
-        what = f"an error event in the stream: {facts.code or facts.type or 'without a code'}"
-        if facts.type in _OVERLOADED or facts.code in _OVERLOADED:
-            return ProviderFailed("The provider is overloaded.", provider_status=200, detail=what)
-        if facts.type in _LIMITED or facts.code in _LIMITED:
-            return ProviderRateLimited(
-                "The provider's rate limit is reached.", provider_status=200, detail=what
-            )
-        return ProviderUnusable(
-            "The provider broke its stream off with an error.", provider_status=200, detail=what
-        )
+    if watch.error is not None:
+        return error_inside(watch.error)
     if watch.unusable:
         return ProviderUnusable(
             "The provider's answer is unusable.",
@@ -54,12 +45,25 @@ def stream_failure(watch: Watch) -> ProviderError | None:
     return None
 
 
-_OVERLOADED = frozenset({"overloaded_error", "server_error", "api_error", "overloaded", "503", "502", "529"})
+def error_inside(facts: ProviderErrorFacts) -> ProviderError:
+    """What an error means that came inside a 200: by its structured code, never by its words."""
+    code = facts.code or facts.type
+    if code in _LIMITED:
+        return ProviderRateLimited(
+            "The provider's rate limit is reached.",
+            provider_status=200,
+            detail=f"an error inside a 200: {code}",
+        )
+    detail = f"an error inside a 200: {code}" if code else "the body of a 200 is no answer"
+    return ProviderUnusable("The provider's answer is unusable.", provider_status=200, detail=detail)
+
+
 _LIMITED = frozenset({"rate_limit_error", "rate_limit_exceeded", "429"})
 
 
 class WholeAnswer:
     __slots__ = ("attempt", "body", "finish_reason", "output_bytes", "usage")
+    partial_usage: Usage | None = None
 
     def __init__(
         self, attempt: Attempt, body: bytes, usage: Usage | None, finish_reason: str | None, output_bytes: int

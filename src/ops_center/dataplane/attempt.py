@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from ops_center.dataplane.answer import Answer, StreamAnswer, Watch, WholeAnswer, stream_failure
+from ops_center.dataplane.answer import Answer, StreamAnswer, Watch, WholeAnswer, error_inside, stream_failure
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.meter import Attempt
 from ops_center.dataplane.request_body import passed_through, translated, wants_usage
@@ -129,7 +129,7 @@ def _whole(attempt: Attempt, call: Call, body: bytes, same_format: bool) -> Whol
     if same_format:
         facts = wire.read_answer_usage(body)
         if facts.error or not facts.valid:
-            raise _error_inside(body, target)
+            raise error_inside(wire.read_provider_error(200, body))
         return WholeAnswer(attempt, body, facts.usage, facts.finish_reason, len(body))
     answer: chat.ChatAnswer = wire.decode_answer(body)
     translated = call.wire.encode_answer(
@@ -139,10 +139,3 @@ def _whole(attempt: Attempt, call: Call, body: bytes, same_format: bool) -> Whol
         created=int(call.started_at.timestamp()),
     )
     return WholeAnswer(attempt, translated, answer.usage, answer.finish_reason, len(body))
-
-
-def _error_inside(body: bytes, target: Target) -> ProviderError:
-    facts = WIRES[target.provider.spec.format].read_provider_error(200, body)
-    code = facts.code or facts.type
-    detail = f"an error inside a 200: {code}" if code else "the body of a 200 is no answer"
-    return ProviderUnusable("The provider's answer is unusable.", provider_status=200, detail=detail)

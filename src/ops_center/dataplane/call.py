@@ -39,17 +39,20 @@ class Exchange(Protocol):
     async def end(self) -> None: ...
 
 
+NULL = msgspec.Raw(b"null")  # what an absent field reads as
+
+
 class RequestHead(msgspec.Struct, frozen=True):
     """The few fields of a chat request that decide; everything else passes by unread."""
 
     messages: list[msgspec.Raw]
     model: str | None = None
     stream: bool | None = None
-    stream_options: msgspec.Raw | None = None
-    max_tokens: msgspec.Raw | None = None
-    max_completion_tokens: msgspec.Raw | None = None
-    tools: msgspec.Raw | None = None
-    response_format: msgspec.Raw | None = None
+    stream_options: msgspec.Raw = NULL
+    max_tokens: msgspec.Raw = NULL
+    max_completion_tokens: msgspec.Raw = NULL
+    tools: msgspec.Raw = NULL
+    response_format: msgspec.Raw = NULL
 
 
 class Call:
@@ -126,12 +129,13 @@ class Call:
     def _needs(self) -> frozenset[str]:
         """Capabilities without which a model could not answer; looked at only where we choose the model."""
         head = self.head
-        if head.tools is None and head.response_format is None and b'"image' not in self.body:
+        tools, answer_format = bytes(head.tools), bytes(head.response_format)
+        if tools == b"null" and answer_format == b"null" and b'"image' not in self.body:
             return _NO_NEEDS
         needs = set()
-        if head.tools is not None and bytes(head.tools) not in (b"null", b"[]"):
+        if tools not in (b"null", b"[]"):
             needs.add("tools")
-        if head.response_format is not None and b'"json_schema"' in bytes(head.response_format):
+        if b'"json_schema"' in answer_format:
             needs.add("structured_output")
         if b'"image_url"' in self.body or b'"type":"image"' in self.body.replace(b" ", b""):
             needs.add("vision")

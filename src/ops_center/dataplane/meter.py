@@ -12,6 +12,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Protocol
 
+import msgspec
+
 from ops_center.catalog.pricing import price_usage
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.ports import Reservation, UsageSink
@@ -49,6 +51,7 @@ class Measured(Protocol):
     """What an answer knows of itself when it is settled."""
 
     usage: Usage | None
+    partial_usage: Usage | None  # what the provider had reported when it broke off
     finish_reason: str | None
     output_bytes: int  # of text, for an estimate when the provider sent no usage
 
@@ -57,6 +60,7 @@ class _Unseen:
     """An answer nobody saw: the client left while the provider was still at it."""
 
     usage: Usage | None = None
+    partial_usage: Usage | None = None
     finish_reason: str | None = None
     output_bytes = 0
 
@@ -171,10 +175,12 @@ class Meter:
             if cost is None:
                 return usage, None, CostSource.UNKNOWN, "this model has no price"
             return usage, cost, CostSource.COMPUTED, None
-        usage = Usage(
-            input_tokens=len(self._call.body) // _BYTES_PER_TOKEN,
-            output_tokens=-(-measured.output_bytes // _BYTES_PER_TOKEN),
-        )
+        output_tokens = -(-measured.output_bytes // _BYTES_PER_TOKEN)
+        known = measured.partial_usage
+        if known is not None:
+            usage = msgspec.structs.replace(known, output_tokens=max(known.output_tokens, output_tokens))
+        else:
+            usage = Usage(input_tokens=len(self._call.body) // _BYTES_PER_TOKEN, output_tokens=output_tokens)
         cost = price_usage(usage, target.price)
         note = (
             "the client left before the answer; input is estimated, output is not known and counted as none"

@@ -54,6 +54,8 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
             failure = stream_failure(watch)
             if failure is not None:
                 raise failure
+            if not chunk and watch.finish_reason is not None:
+                watch.finished = True  # some servers say why they stopped and leave out the last event
             if watch.finished:
                 meter.settle(watch)
             elif not chunk:

@@ -22,13 +22,7 @@ _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def wants_usage(call: Call) -> bool:
     """Whether the caller itself asked for a usage chunk at the end of its OpenAI stream."""
-    options = call.head.stream_options
-    if options is None:
-        return False
-    try:
-        return bytes(_object_decoder.decode(options).get("include_usage", b"false")) == b"true"
-    except msgspec.DecodeError:
-        return False
+    return bytes(_fields(call.head.stream_options).get("include_usage", b"")) == b"true"
 
 
 def passed_through(call: Call, target: Target) -> bytes:
@@ -40,7 +34,7 @@ def passed_through(call: Call, target: Target) -> bytes:
     if (
         _plain(body, b'"model"', b'"stream"')
         and head.model is not None
-        and not (ask_usage and head.stream_options)
+        and not (ask_usage and bytes(head.stream_options) != b"null")
     ):
         found = _MODEL_FIELD.search(body)
         if found is not None:
@@ -60,12 +54,13 @@ def _plain(body: bytes, *keys: bytes) -> bool:
     return b"\\u00" not in body and all(body.count(key) <= 1 for key in keys)
 
 
-def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
-    try:
-        known = _object_decoder.decode(options) if options else {}
-    except msgspec.DecodeError:
-        known = {}
-    return msgspec.Raw(msgspec.json.encode({**known, "include_usage": msgspec.Raw(b"true")}))
+def _with_usage(options: msgspec.Raw) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode({**_fields(options), "include_usage": msgspec.Raw(b"true")}))
+
+
+def _fields(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The fields of an object; none for anything else."""
+    return _object_decoder.decode(raw) if bytes(raw).startswith(b"{") else {}
 
 
 def translated(call: Call, target: Target) -> bytes:
@@ -79,4 +74,4 @@ def translated(call: Call, target: Target) -> bytes:
     else:
         body, dropped = wire.encode_request(call.neutral, model=target.model)
     call.dropped = dropped
-    return body
+    return bytes(body)

@@ -10,7 +10,7 @@ from types import ModuleType
 from ops_center.errors import ProviderUnusable
 from ops_center.types import Usage
 from ops_center.wire import chat
-from ops_center.wire.openai_chat import ProviderErrorFacts
+from ops_center.wire.chat import ProviderErrorFacts
 from ops_center.wire.sse import SseEvent, SseReader
 
 
@@ -26,6 +26,8 @@ class StreamTranslator:
         "finished",
         "output_bytes",
         "output_events",
+        "partial_usage",
+        "partial_usage",
         "started",
         "unusable",
         "usage",
@@ -47,6 +49,8 @@ class StreamTranslator:
             model=model, request_id=request_id, created=created, include_usage=include_usage
         )
         self.usage: Usage | None = None
+        self.partial_usage: Usage | None = None  # the input, known of a stream that broke off before its end
+        self.partial_usage: Usage | None = None
         self.finish_reason: str | None = None
         self.started = False
         self.finished = False
@@ -63,6 +67,9 @@ class StreamTranslator:
         out = self._translate(self._reader.close())
         if not self.started and self.error is None:
             self.unusable = True
+        if self.finish_reason is not None and not self.finished and self.error is None:
+            out += self._encoder.close()  # some servers say why they stopped and leave out the last event
+            self.finished = True
         return out
 
     def _translate(self, events: list[SseEvent]) -> bytes:
@@ -87,11 +94,20 @@ class StreamTranslator:
         return b"".join(out)
 
     def _note(self, event: chat.StreamEvent) -> None:
-        self.started = True
-        if isinstance(event, chat.UsageEvent):
+        if isinstance(event, chat.TextDelta | chat.ThinkingDelta | chat.RefusalDelta):
+            self._count(event.text)
+        elif isinstance(event, chat.ToolCallDelta):
+            self._count(event.arguments)
+        elif isinstance(event, chat.UsageEvent):
             self.usage = event.usage
-        elif isinstance(event, chat.Finish):
+            return  # some servers send usage alone before they begin
+        elif isinstance(event, chat.Start):
+            self.partial_usage = event.usage
+        elif isinstance(event, chat.Finish) and (event.choice == 0 or self.finish_reason is None):
             self.finish_reason = event.finish_reason
-        elif isinstance(event, chat.TextDelta | chat.ThinkingDelta):
-            self.output_bytes += len(event.text)
+        self.started = True
+
+    def _count(self, text: str) -> None:
+        if text:
+            self.output_bytes += len(text.encode())
             self.output_events += 1

@@ -1,0 +1,159 @@
+"""A data plane on a real socket: hand-made snapshot, the simulator upstream, records kept in a list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import uvicorn
+
+from ops_center.dataplane.endpoint import DataPlane
+from ops_center.dataplane.pipeline import Plane
+from ops_center.dataplane.upstream import Timeouts, Upstream
+from ops_center.limits import MemoryLimiter
+from ops_center.providers.registry import provider_spec
+from ops_center.simulator.config import SimulatorConfig
+from ops_center.simulator.server import Simulator
+from ops_center.simulator.server import serve as serve_simulator
+from ops_center.snapshot import Alias, Principal, Provider, Snapshot, Target, api_key_digest, build_snapshot
+from ops_center.transport.client import HttpClient
+from ops_center.types import Price, Strategy, UsageRecord
+
+SECRET = "sk-oc-test"
+PRICE = Price(input_mtok=Decimal(1), output_mtok=Decimal(4), source="test", as_of="2026-11-23")
+
+
+@dataclass
+class Records:
+    """A usage sink that keeps what it is given."""
+
+    records: list[UsageRecord] = field(default_factory=list)
+
+    def record(self, record: UsageRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def only(self) -> UsageRecord:
+        assert len(self.records) == 1, [r.error_type for r in self.records]
+        return self.records[0]
+
+    async def until(self, count: int = 1) -> UsageRecord:
+        async with asyncio.timeout(5):
+            while len(self.records) < count:
+                await asyncio.sleep(0.005)
+        return self.records[-1]
+
+
+@dataclass
+class Source:
+    current: Snapshot
+
+
+@dataclass
+class RunningPlane:
+    url: str
+    source: Source
+    sink: Records
+    http: HttpClient
+    client: httpx.AsyncClient
+    simulators: Sequence[Simulator]
+
+    @property
+    def simulator(self) -> Simulator:
+        return self.simulators[0]
+
+    async def chat(self, **body: Any) -> httpx.Response:
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello"}], **body}
+        return await self.client.post("/v1/chat/completions", json=body)
+
+
+def provider(
+    simulator: Simulator,
+    type: str = "openai",
+    *,
+    name: str | None = None,
+    base_url: str | None = None,
+    **given: Any,
+) -> Provider:
+    base = {
+        "openai": simulator.openai_url,
+        "anthropic": simulator.anthropic_url,
+        "openrouter": simulator.openrouter_url,
+        "custom": simulator.custom_url,
+    }
+    name = name or type
+    return Provider(
+        id=f"prov_{name}",
+        name=name,
+        spec=provider_spec(type),
+        base_url=base_url or base[type],
+        credential="sk-upstream",
+        allow_private_network=True,
+        **given,
+    )
+
+
+def target(of: Provider, model: str, price: Price | None = PRICE) -> Target:
+    return Target(id=f"mdl_{of.name}_{model}", provider=of, model=model, price=price)
+
+
+def snapshot(*targets: Target, aliases: Sequence[Alias] = (), **principal: Any) -> Snapshot:
+    who = Principal(
+        api_key_id="key_1", api_key_name="test key", user_id="usr_1", user_email="a@example.com", **principal
+    )
+    return build_snapshot(
+        version=1,
+        strategy=Strategy.BALANCED,
+        principals={api_key_digest(SECRET): who},
+        targets=targets,
+        aliases=aliases,
+    )
+
+
+@asynccontextmanager
+async def running_plane(
+    *, simulators: int = 1, config: SimulatorConfig | None = None, timeouts: Timeouts | None = None
+) -> AsyncIterator[RunningPlane]:
+    """Serves OpenAI, Anthropic, OpenRouter and a custom provider of the first simulator until told otherwise."""
+    upstreams = [await serve_simulator(config) for _ in range(simulators)]
+    first = upstreams[0]
+    source = Source(
+        snapshot(
+            target(provider(first), "gpt-4o-mini"),
+            target(provider(first, "anthropic"), "claude-haiku-4-5"),
+            target(provider(first, "openrouter"), "meta-llama/llama-3-8b-instruct"),
+        )
+    )
+    sink, http = Records(), HttpClient()
+    app = DataPlane(
+        Plane(
+            snapshots=source,
+            upstream=Upstream(http, timeouts or Timeouts()),
+            limiter=MemoryLimiter(),
+            sink=sink,
+        )
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False, ws="none")
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign]
+    serving = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        async with httpx.AsyncClient(
+            base_url=url, headers={"authorization": f"Bearer {SECRET}"}, timeout=10
+        ) as client:
+            yield RunningPlane(url, source, sink, http, client, upstreams)
+    finally:
+        server.should_exit = True
+        await serving
+        await http.close()
+        for upstream in upstreams:
+            await upstream.close()
