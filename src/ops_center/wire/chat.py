@@ -213,6 +213,11 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     native_usage: msgspec.Raw | None = None
     extra: Mapping[str, msgspec.Raw] = NOTHING
 
+    @property
+    def finish_reason(self) -> str | None:
+        """That of the first choice."""
+        return self.choices[0].finish_reason if self.choices else None
+
 
 class ProviderErrorFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider's error says, as far as it could be read. `message` is foreign text."""
@@ -241,7 +246,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     model: str = ""
     created: int | None = None
-    usage: Usage | None = None  # what is known so far
+    usage: Usage | None = None  # the input, where the provider reports it first; the output is not known yet
 
 
 class TextDelta(msgspec.Struct, frozen=True):
@@ -285,24 +290,26 @@ class ToolCallDelta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
-    reason: str
-    native_reason: str | None = None
+    """`finish_reason` is one of the words above, `native_finish_reason` the provider's own."""
+
+    finish_reason: str
+    native_finish_reason: str | None = None
     stop_sequence: str | None = None
     choice: int = 0
 
 
 class UsageEvent(msgspec.Struct, frozen=True):
-    """Usage so far; a later one replaces it."""
+    """Usage of the whole answer; a later one replaces it."""
 
     usage: Usage
 
 
-class StreamError(msgspec.Struct, frozen=True):
-    error: ProviderErrorFacts
+class StreamError(msgspec.Struct, frozen=True, kw_only=True):
+    """An error in the middle of the stream; nothing comes after it."""
 
-
-class End(msgspec.Struct, frozen=True):
-    """The provider said that the stream is complete."""
+    code: str | None = None
+    type: str | None = None
+    message: str | None = None
 
 
 StreamEvent: TypeAlias = (
@@ -317,5 +324,4 @@ StreamEvent: TypeAlias = (
     | Finish
     | UsageEvent
     | StreamError
-    | End
 )

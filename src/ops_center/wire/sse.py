@@ -88,7 +88,7 @@ class SseReader:
         if self._at_start:
             self._at_start = False
             block = block.removeprefix(BOM)
-        return [event for raw in split_events(block) if (event := parse_event(raw)) is not None]
+        return [event for raw in cut_events(block) if (event := parse_event(raw)) is not None]
 
 
 def end_of_last_event(data: bytes) -> int:
@@ -104,17 +104,25 @@ def end_of_last_event(data: bytes) -> int:
     return end
 
 
-def split_events(block: bytes) -> list[bytes]:
-    """The raw events of a block, without the blank lines between them."""
-    if b"\r" in block:
-        return [raw for raw in _BLANK_LINE.split(block) if raw]
-    return [raw for raw in block.split(b"\n\n") if raw]
+def cut_events(block: bytes) -> list[bytes]:
+    """The raw events of a block, each with its blank line, so that joined they are the block again."""
+    if b"\r" not in block:
+        pieces = block.split(b"\n\n")
+        last = pieces.pop()
+        events = [piece + b"\n\n" for piece in pieces]
+        return [*events, last] if last else events
+    ends = [match.end() for match in _BLANK_LINE.finditer(block)]
+    if not ends or ends[-1] != len(block):
+        ends.append(len(block))
+    return [block[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def parse_event(raw: bytes) -> SseEvent | None:
     """One raw event; None when it has no data (a comment, an empty event), which is never dispatched."""
-    if raw.startswith(b"data: ") and b"\n" not in raw and b"\r" not in raw:
-        return SseEvent("", raw[6:])
+    if b"\r" not in raw:
+        raw = raw.rstrip(b"\n")
+        if raw.startswith(b"data: ") and b"\n" not in raw:
+            return SseEvent("", raw[6:])
     name = ""
     data: list[bytes] = []
     for line in _LINE_END.split(raw) if b"\r" in raw else raw.split(b"\n"):

@@ -27,7 +27,6 @@ class StreamTranslator:
         "output_bytes",
         "output_events",
         "partial_usage",
-        "partial_usage",
         "started",
         "unusable",
         "usage",
@@ -50,7 +49,6 @@ class StreamTranslator:
         )
         self.usage: Usage | None = None
         self.partial_usage: Usage | None = None  # the input, known of a stream that broke off before its end
-        self.partial_usage: Usage | None = None
         self.finish_reason: str | None = None
         self.started = False
         self.finished = False

@@ -1,38 +1,351 @@
 """Watches a stream that passes through untouched: usage, end and errors are read in passing (step 5).
 
-Never changes a byte it forwards, and parses only the events that may matter to the ledger.
+Never changes a byte it forwards. It holds back an event until it is whole, and parses only events that may
+matter to the ledger: all others are known by what they do not contain, a block of them at a time.
 """
 
 from __future__ import annotations
 
+import re
+
+import msgspec
+from msgspec import Raw
+
 from ops_center.types import Usage
+from ops_center.wire import anthropic_messages, openai_chat
 from ops_center.wire.chat import ProviderErrorFacts
+from ops_center.wire.provider_errors import carries_error, read_provider_error
+from ops_center.wire.sse import BOM, EventBuffer, SseEvent, cut_events, parse_event
+
+_MOST_BODY = 256 * 1024  # bytes kept of an answer that is no stream, to read its error
+_STRING = re.compile(rb'(?:[^"\\]|\\.)*', re.DOTALL)
+_BACKSLASH = 0x5C
+_PADDING = re.compile(rb'"obfuscation": ?"')  # OpenAI pads its events against observers of their length
+_NULL = Raw(b"null")
+
+
+class _Pattern:
+    """What every ordinary event of one stream looks like around its text, learnt from one of them.
+
+    A stream's text events differ only in their text (and OpenAI's padding), so that a block which is
+    nothing but them can be told by comparing bytes, in a fraction of the time of looking for every key
+    that could matter.
+    """
+
+    __slots__ = ("_head", "_middle", "_seam", "_tail")
+
+    def __init__(self, raw: bytes, text_start: int) -> None:
+        text_end = _end_of_string(raw, text_start)
+        padding = _PADDING.search(raw, text_end)
+        self._head = raw[:text_start]
+        self._middle = b""
+        if padding is not None:
+            self._middle = raw[text_end : padding.end()]
+            text_end = _end_of_string(raw, padding.end())
+        self._tail = raw[text_end:]
+        self._seam = self._tail + self._head
+
+    def measure(self, block: bytes) -> tuple[int, int] | None:
+        """Events with text and bytes of text, when the block holds only such events; None otherwise."""
+        head, tail, middle = self._head, self._tail, self._middle
+        if not block.startswith(head) or not block.endswith(tail) or len(block) < len(head) + len(tail):
+            return None
+        texts = block[len(head) : -len(tail)].split(self._seam)
+        if middle:
+            padded = texts
+            texts = []
+            for piece in padded:
+                text, found, padding = piece.partition(middle)
+                if not found or b'"' in padding:
+                    return None
+                texts.append(text)
+        whole = b"".join(texts)
+        # A quote that is not escaped would be the end of the text, and the event another kind than it looks.
+        if b'"' in whole and not all(_STRING.fullmatch(text) for text in texts):
+            return None
+        return len(texts) - texts.count(b""), len(whole)
+
+
+def _end_of_string(raw: bytes, start: int) -> int:
+    """The offset of the quote that ends the JSON string beginning at `start`."""
+    match = _STRING.match(raw, start)
+    return match.end() if match else start
 
 
 class StreamWatch:
-    """What was seen so far; `feed` and `close` return the bytes to forward."""
+    """What was seen of a stream so far. `feed` and `close` return the bytes to forward.
 
-    usage: Usage | None = None
-    finish_reason: str | None = None
-    started: bool = False
-    finished: bool = False
-    unusable: bool = False
-    error: ProviderErrorFacts | None = None
-    output_events: int = 0
-    output_bytes: int = 0
+    `started`: the first real event has come (no comment, ping or empty start-up event).
+    `finished`: the terminal event has come; it is set before its bytes are returned.
+    `error`: an error event, whose own bytes are not forwarded. `unusable`: the body is no event stream;
+    nothing of it is forwarded, and `error` says what it holds if that could be read.
+    `usage` is final; `partial_usage` is what was known of a stream that broke off before.
+    `output_events` and `output_bytes` count the pieces of generated text and their bytes as JSON.
+    """
+
+    # JSON keys before generated text; the names in a group mean the same, and some servers send it twice.
+    _text_keys: tuple[tuple[bytes, ...], ...] = ()
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.partial_usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.started = False
+        self.finished = False
+        self.unusable = False
+        self.error: ProviderErrorFacts | None = None
+        self.output_events = 0
+        self.output_bytes = 0
+        self._buffer = EventBuffer()
+        self._head: bytes | None = b""  # the first bytes, until they show whether this is a stream
+        self._body = bytearray()
+        self._spaced = False
+        self._pattern: _Pattern | None = None
+        self._chosen: dict[tuple[bytes, ...], bytes] = {}
 
     def feed(self, data: bytes) -> bytes:
-        raise NotImplementedError
+        """The whole events that `data` completes. Raises ProviderUnusable for an event beyond 16 MB."""
+        if self._head is not None and not self._begin(data):
+            return b""
+        block = self._buffer.push(data)
+        return self._pass(block) if block else b""
 
     def close(self) -> bytes:
+        """The stream has ended; a last event without its blank line is still read and forwarded."""
+        rest = self._buffer.rest()
+        out = self._pass(rest) if rest else b""
+        if self.finish_reason is not None and self.error is None:
+            self.finished = True  # some servers say why they stopped and leave out the last event
+        return out
+
+    def _begin(self, data: bytes) -> bool:
+        """Decides on the first bytes; False when they begin a JSON or HTML body instead of a stream."""
+        if not self.unusable:
+            head = ((self._head or b"") + data[:64]).lstrip()
+            if len(head) < len(BOM) and BOM.startswith(head):
+                self._head = head
+                return True
+            head = head.removeprefix(BOM).lstrip()
+            if head[:1] not in (b"{", b"[", b"<"):
+                self._head = None if head else b""
+                return True
+            self.unusable = True
+            self._body += self._buffer.rest()
+        if len(self._body) < _MOST_BODY:
+            self._body += data
+            facts = read_provider_error(200, bytes(self._body).removeprefix(BOM))
+            if facts != ProviderErrorFacts():
+                self.error = facts
+        return False
+
+    def _pass(self, block: bytes) -> bytes:
+        measured = self._pattern.measure(block) if self._pattern else None
+        if measured is not None:
+            self.output_events += measured[0]
+            self.output_bytes += measured[1]
+            return block
+        if self.started and not self._matters(block):
+            self._learn(block, self._count(block))
+            return block
+        kept: list[bytes] = []
+        for raw in cut_events(block):
+            if self.error is not None:
+                break
+            if self.started and not self._matters(raw):
+                self._count(raw)
+                kept.append(raw)
+            elif self._see(raw):
+                kept.append(raw)
+        self._settle()
+        return b"".join(kept)
+
+    def _see(self, raw: bytes) -> bool:
+        """Reads one event; False when its bytes are not to be forwarded."""
+        event = parse_event(raw.removeprefix(BOM))
+        if event is None:
+            return True
+        if not self.started:
+            self._spaced = b'": ' in event.data[:64]
+        keep = self._read(event)
+        if keep:
+            self._count(raw)
+        return keep
+
+    def _matters(self, block: bytes) -> bool:
+        """Whether some event in the block may have to be read. Quotes inside generated text are escaped,
+        so that no text can look like one of the keys."""
         raise NotImplementedError
+
+    def _read(self, event: SseEvent) -> bool:
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        """Called after the events of a block were read."""
+
+    def _count(self, block: bytes) -> bytes | None:
+        """Counts the texts in events that need not be read; returns the key of the last kind of them."""
+        last = None
+        for names in self._text_keys:
+            key = self._key(names, block)
+            if key is None:
+                continue
+            last = key
+            pieces = block.split(key)
+            del pieces[0]
+            for piece in pieces:
+                length = piece.find(b'"')
+                if length > 0:
+                    if piece[length - 1] == _BACKSLASH:
+                        length = _end_of_string(piece, 0)
+                    self.output_events += 1
+                    self.output_bytes += length
+        return last
+
+    def _key(self, names: tuple[bytes, ...], block: bytes) -> bytes | None:
+        """The key in the block, written as this server writes it. Of several names for one text the first
+        that the stream shows is the one that counts from then on."""
+        if len(names) == 1:
+            key = names[0][:-1] + b' "' if self._spaced else names[0]
+            return key if key in block else None
+        chosen = self._chosen.get(names)
+        if chosen is None:
+            places = {block.find(found): found for name in names if (found := self._key((name,), block))}
+            if not places:
+                return None
+            chosen = self._chosen[names] = places[min(places)]
+        return chosen if chosen in block else None
+
+    def _learn(self, block: bytes, key: bytes | None) -> None:
+        if key is not None:
+            last = next(raw for raw in reversed(cut_events(block)) if key in raw)
+            self._pattern = _Pattern(last, last.rfind(key) + len(key))
+
+
+class _ChunkChoice(msgspec.Struct):
+    index: int = 0
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_ChunkChoice] | None = None
+    usage: Raw = _NULL
+    error: Raw = _NULL
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+_ANYTHING = msgspec.json.Decoder()
 
 
 class OpenAIStreamWatch(StreamWatch):
+    """`hide_usage_chunk`: we asked for usage and the client did not, so the chunk that holds nothing else
+    is left out."""
+
+    _text_keys = (
+        (b'"content":"',),
+        (b'"arguments":"',),
+        (b'"reasoning_content":"', b'"reasoning":"'),
+        (b'"refusal":"',),
+    )
+
     def __init__(self, *, hide_usage_chunk: bool) -> None:
-        raise NotImplementedError
+        super().__init__()
+        self._hide_usage_chunk = hide_usage_chunk
+        self._last_usage: Raw | None = None  # of this block; some servers send one with every event
+
+    def _matters(self, block: bytes) -> bool:
+        return (
+            _has_value(block, b'"finish_reason"', b'"finish_reason":null', b'"finish_reason": null')
+            or _has_value(block, b'"usage"', b'"usage":null', b'"usage": null')
+            or _has_value(block, b'"error"', b'"error":null', b'"error": null')
+            or b"[DONE]" in block
+            or b"event:" in block
+        )
+
+    def _read(self, event: SseEvent) -> bool:
+        if event.data.startswith(b"[DONE]"):
+            self.finished = True
+            return True
+        try:
+            chunk = _CHUNK.decode(event.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            chunk = _Chunk()  # not ours to judge: the client gets what the provider wrote
+        suspicious = bytes(chunk.error) not in (b"null", b"{}") or chunk.choices is None
+        if event.event == "error" or (suspicious and _holds_error(event.data)):
+            self.error = read_provider_error(200, event.data)
+            return False
+        for choice in chunk.choices or ():
+            self.started = True
+            if choice.finish_reason and (choice.index == 0 or self.finish_reason is None):
+                self.finish_reason = openai_chat.neutral_reason(choice.finish_reason)
+        if not bytes(chunk.usage).startswith(b"{"):
+            return True
+        self._last_usage = chunk.usage
+        return not (self._hide_usage_chunk and chunk.choices == [])
+
+    def _settle(self) -> None:
+        if self._last_usage is not None:
+            self.usage = openai_chat.read_usage(self._last_usage) or self.usage
+            self._last_usage = None
+
+
+def _has_value(block: bytes, key: bytes, null: bytes, spaced_null: bytes) -> bool:
+    """Whether the key occurs with another value than null."""
+    count = block.count(key)
+    return count != 0 and count != block.count(null) and count != block.count(spaced_null)
+
+
+def _holds_error(data: bytes) -> bool:
+    try:
+        return carries_error(_ANYTHING.decode(data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+class _Message(msgspec.Struct):
+    usage: Raw = _NULL
+
+
+class _MessageEvent(msgspec.Struct):
+    type: str = ""
+    message: _Message | None = None
+    delta: Raw = _NULL
+    usage: Raw = _NULL
+
+
+_MESSAGE_EVENT = msgspec.json.Decoder(_MessageEvent)
 
 
 class AnthropicStreamWatch(StreamWatch):
+    _text_keys = ((b'"text":"',), (b'"partial_json":"',), (b'"thinking":"',))
+
     def __init__(self) -> None:
-        raise NotImplementedError
+        super().__init__()
+        self._counter = anthropic_messages.UsageCounter()
+
+    def _matters(self, block: bytes) -> bool:
+        return b'"message_' in block or b'"error"' in block or b"event: error" in block
+
+    def _read(self, event: SseEvent) -> bool:
+        try:
+            read = _MESSAGE_EVENT.decode(event.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            read = _MessageEvent()  # not ours to judge: the client gets what the provider wrote
+        kind = read.type or event.event
+        if kind == "error" or event.event == "error":
+            self.error = read_provider_error(200, event.data)
+            return False
+        if kind == "message_start":
+            self.started = True
+            if read.message:
+                self._counter.add(read.message.usage)
+                self.partial_usage = self._counter.usage
+        elif kind == "message_delta":
+            self.finish_reason = anthropic_messages.read_finish_reason(read.delta) or self.finish_reason
+            self._counter.add(read.usage)
+            self.usage = self._counter.usage
+        elif kind == "message_stop":
+            self.usage = self._counter.usage
+            self.finished = True
+        elif kind.startswith("content_block"):
+            self.started = True
+        return True
