@@ -8,11 +8,11 @@ from decimal import Decimal
 import httpx
 import msgspec
 import pytest
-from plane import SECRET, RunningPlane, provider, running_plane, snapshot, target
 
 from ops_center.dataplane.upstream import Timeouts
 from ops_center.snapshot import Alias
 from ops_center.types import CostSource
+from plane import SECRET, RunningPlane, provider, running_plane, snapshot, target
 
 pytestmark = pytest.mark.anyio
 
