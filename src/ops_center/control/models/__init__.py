@@ -1,0 +1,1 @@
+"""What providers serve: their models, with facts from every source and the admin's word over all."""

@@ -1,0 +1,1 @@
+"""The ledger, row by row: every request with its attempts."""

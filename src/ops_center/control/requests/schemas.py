@@ -1,0 +1,71 @@
+"""Rows of the ledger as JSON: names as they were then, money as it was computed then."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from ops_center.control.fields import Instant, ResponseModel, Usd
+from ops_center.types import CostSource
+
+
+class RequestStatus(StrEnum):
+    OK = "ok"
+    ERROR = "error"
+
+
+class Request(ResponseModel):
+    id: str
+    started_at: Instant
+    duration_ms: int
+    time_to_first_chunk_ms: int | None
+    endpoint: str
+    status: int
+    error_type: str | None
+    finish_reason: str | None
+    stream: bool
+    requested_model: str
+    strategy: str | None
+    provider_id: str | None
+    provider_name: str | None
+    provider_type: str | None
+    model: str | None
+    api_key_id: str
+    api_key_name: str
+    user_id: str
+    user_email: str
+    credential: Literal["platform", "byok"]
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    cost_usd: Usd | None
+    cost_source: CostSource
+    cost_note: str | None
+    price_source: str | None
+    demo: bool
+
+
+class Attempt(ResponseModel):
+    """One call to one provider. `outcome` is "success" or what went wrong; `detail` is for the operator."""
+
+    number: int
+    provider_id: str
+    provider_name: str
+    model: str
+    started_at: Instant
+    duration_ms: int
+    time_to_first_chunk_ms: int | None
+    status: int | None
+    outcome: str
+    detail: str | None
+
+
+class RequestDetail(Request):
+    attempts: list[Attempt]
+
+
+class RequestPage(ResponseModel):
+    requests: list[Request]
+    next_cursor: str | None

@@ -1,0 +1,94 @@
+"""Reads the ledger for people: a page of requests, one request with its attempts.
+
+Everything was written by the data plane when the request ended; nothing is computed again here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops_center.control.context import Control
+from ops_center.control.paging import Cursor
+from ops_center.control.requests import repository
+from ops_center.control.requests.repository import Filters, RecordRow
+from ops_center.control.requests.schemas import Attempt, Request, RequestDetail, RequestPage
+from ops_center.errors import NotFound
+
+
+async def list_requests(control: Control, filters: Filters, cursor: str | None, limit: int) -> RequestPage:
+    """Newest first. Raises Invalid naming `cursor` for one that was not made here."""
+    start = Cursor.decode(cursor) if cursor else None
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        rows = await repository.page(conn, filters, start, limit + 1)
+    shown = rows[:limit]
+    return RequestPage(
+        requests=[Request(**record_fields(row)) for row in shown],
+        next_cursor=repository.cursor_of(shown[-1]).encode() if len(rows) > limit else None,
+    )
+
+
+async def get_request(control: Control, request_id: str) -> RequestDetail:
+    """Raises NotFound."""
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        row = await repository.by_id(conn, request_id)
+        attempts = await repository.attempts_of(conn, request_id) if row is not None else ()
+    if row is None:
+        raise NotFound("There is no request with this id")
+    return RequestDetail(**record_fields(row), attempts=[_attempt(attempt) for attempt in attempts])
+
+
+def record_fields(row: RecordRow) -> dict[str, Any]:
+    """A usage record as the fields of `Request`."""
+    return {
+        "id": row.request_id,
+        "started_at": row.started_at,
+        "duration_ms": milliseconds(row.duration_seconds),
+        "time_to_first_chunk_ms": milliseconds(row.time_to_first_chunk_seconds),
+        "endpoint": row.endpoint,
+        "status": row.status,
+        "error_type": row.error_type,
+        "finish_reason": row.finish_reason,
+        "stream": row.stream,
+        "requested_model": row.requested_model,
+        "strategy": row.strategy,
+        "provider_id": row.provider_id,
+        "provider_name": row.provider_name,
+        "provider_type": row.provider_type,
+        "model": row.model,
+        "api_key_id": row.api_key_id,
+        "api_key_name": row.api_key_name,
+        "user_id": row.user_id,
+        "user_email": row.user_email,
+        "credential": row.credential_source,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "cache_read_tokens": row.cache_read_tokens,
+        "cache_write_tokens": row.cache_write_tokens,
+        "reasoning_tokens": row.reasoning_tokens,
+        "cost_usd": row.cost_usd,
+        "cost_source": row.cost_source,
+        "cost_note": row.cost_note,
+        "price_source": row.price_source,
+        "demo": row.demo,
+    }
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _attempt(row: RecordRow) -> Attempt:
+    return Attempt(
+        number=row.number,
+        provider_id=row.provider_id,
+        provider_name=row.provider_name,
+        model=row.model,
+        started_at=row.started_at,
+        duration_ms=round(row.duration_seconds * 1000),
+        time_to_first_chunk_ms=milliseconds(row.time_to_first_chunk_seconds),
+        status=row.status,
+        outcome=row.outcome,
+        detail=row.detail,
+    )

@@ -1,0 +1,1 @@
+"""Which model is chosen when the caller leaves it to us, and the explanation of a choice."""

@@ -1,0 +1,85 @@
+"""The routing strategy, and the explanation of one route, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ops_center.control.fields import Instant, RequestModel, ResponseModel, Usd
+from ops_center.types import PowerLevel, Strategy
+
+
+class PickedModel(ResponseModel):
+    provider: str
+    model: str
+    blended_mtok: Usd | None
+    """USD per million tokens, three parts input and one part output."""
+
+
+class StrategyFigures(ResponseModel):
+    """`measured_usd_mtok`: what a million tokens cost over the last 30 days under this strategy."""
+
+    target_usd_mtok: Usd
+    measured_usd_mtok: Usd | None
+    models: list[PickedModel]
+    """What it would pick now, the first choice first."""
+
+
+class Strategies(ResponseModel):
+    cost: StrategyFigures
+    balanced: StrategyFigures
+    quality: StrategyFigures
+
+
+class RoutingRules(ResponseModel):
+    strategy: Strategy
+    version: int
+    """Counts changes; 0 before the first."""
+    updated_at: Instant | None
+    strategies: Strategies
+
+
+class RoutingRulesUpdate(RequestModel):
+    """Merged into what is set; what is left out stays."""
+
+    strategy: Strategy | None = None
+
+
+class RouteExplain(RequestModel):
+    """A request as it would be sent, to be planned and not sent. `user_id`: as this user would send it."""
+
+    model: Annotated[str, Field(max_length=300)] | None = None
+    messages: Annotated[list[dict[str, Any]], Field(max_length=10_000)] | None = None
+    tools: Annotated[list[dict[str, Any]], Field(max_length=1000)] | None = None
+    power_level: PowerLevel | None = None
+    user_id: Annotated[str, Field(max_length=40)] | None = None
+
+
+class PlannedTarget(ResponseModel):
+    provider: str
+    provider_id: str
+    model: str
+    priority: int
+    score: float | None
+    blended_mtok: Usd | None
+    reason: str
+
+
+class ExcludedTarget(ResponseModel):
+    provider: str
+    model: str
+    reason: str
+
+
+class RouteError(ResponseModel):
+    message: str
+
+
+class RoutePlan(ResponseModel):
+    strategy: Strategy | None
+    """Null where the request names its model."""
+    targets: list[PlannedTarget]
+    excluded: list[ExcludedTarget]
+    excluded_total: int
+    error: RouteError | None = None
