@@ -20,6 +20,8 @@ from ops_center.storage.database import Database
 from ops_center.storage.migrate import migrate
 from postgresql_server import PostgresqlServer
 
+pytest_plugins = ["control_fixtures"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -16,11 +16,9 @@ from ops_center.control.auth.setup_token import SetupToken
 from ops_center.control.auth.throttle import LoginThrottle
 from ops_center.control.background import BackgroundWork
 from ops_center.control.publish import Publisher
+from ops_center.storage.database import Database
+from ops_center.storage.secrets import SecretBox
 from ops_center.transport.client import FetchAnswer
-
-if TYPE_CHECKING:
-    from ops_center.storage.database import Database
-    from ops_center.storage.secrets import SecretBox
 
 
 class HttpFetcher(Protocol):

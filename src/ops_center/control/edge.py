@@ -1,14 +1,18 @@
-"""The outermost layer of the control API: a limit on what comes in, safe headers on what goes out.
+"""The outermost layer of the control API: a limit on what comes in, safe headers on what goes out, and the
+one place where an error that nobody foresaw ends.
 
 Plain ASGI, because a framework's middleware would break back-pressure. It looks at no path and no caller.
 """
 
 from __future__ import annotations
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ops_center.control.reject import render
-from ops_center.errors import TooLarge
+from ops_center.errors import InternalError, TooLarge
+
+_log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 2_000_000
 
@@ -31,8 +35,12 @@ class Edge:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def send_safely(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = list(message.get("headers", ()))
                 present = {name.lower() for name, _ in headers}
                 message["headers"] = headers + [pair for pair in _HEADERS if pair[0] not in present]
@@ -43,7 +51,14 @@ class Edge:
             refusal = render(TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes"))
             await refusal(scope, receive, send_safely)
             return
-        await self._app(scope, _replay(body, receive), send_safely)
+        try:
+            await self._app(scope, _replay(body, receive), send_safely)
+        except Exception as error:
+            _log.error("control_request_failed", method=scope["method"], path=scope["path"], exc_info=error)
+            if started:
+                raise  # the server cuts the answer short, which is all that can still be said
+            failure = InternalError("Something went wrong on our side", hint="The server's log says more.")
+            await render(failure)(scope, receive, send_safely)
 
 
 async def _read_body(scope: Scope, receive: Receive) -> list[Message] | None:

@@ -10,23 +10,21 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import structlog
 from sqlalchemy import Row, Text, select, type_coerce
 
-from ops_center.errors import OpsCenterError
+from ops_center.catalog.aliases import ALIASES
+from ops_center.catalog.facts import ModelFacts, resolve_model_facts
 from ops_center.providers.registry import PROVIDER_SPECS
 from ops_center.providers.spec import ProviderSpec
 from ops_center.snapshot import Alias, Principal, Provider, Snapshot, Target, build_snapshot
+from ops_center.storage.database import Database
+from ops_center.storage.secrets import SecretBox, SecretError
 from ops_center.storage.tables import api_keys, credentials, models, providers, routing_versions, users
 from ops_center.types import PowerLevel, Scope, Strategy
-
-if TYPE_CHECKING:
-    from ops_center.catalog.facts import ModelFacts
-    from ops_center.storage.database import Database
-    from ops_center.storage.secrets import SecretBox
 
 _log = structlog.get_logger(__name__)
 _SPECS: Mapping[str, ProviderSpec] = {spec.type: spec for spec in PROVIDER_SPECS}
@@ -158,8 +156,6 @@ _LIVING_KEYS = (
 def _assemble(
     rows: _Rows, secrets: SecretBox, now: datetime, known: Mapping[_FactsKey, ModelFacts], version: int
 ) -> tuple[Snapshot, dict[_FactsKey, ModelFacts]]:
-    from ops_center.catalog.aliases import ALIASES
-
     facts: dict[_FactsKey, ModelFacts] = {}
     snapshot = build_snapshot(
         version=version,
@@ -182,10 +178,15 @@ def _providers(rows: _Rows, secrets: SecretBox) -> dict[str, Provider]:
             continue
         credential = credential_of.get(row.id)
         try:
-            secret = "" if credential is None else secrets.open(credential.secret, credential.id)
-        except (OpsCenterError, ValueError) as error:
+            secret = (
+                "" if credential is None else secrets.open(credential.secret, f"credential:{credential.id}")
+            )
+        except SecretError as error:
             _log.error(
-                "provider_left_out", provider=row.name, reason="its key cannot be opened", error=str(error)
+                "provider_left_out",
+                provider=row.name,
+                reason="its key cannot be opened",
+                detail=error.message,
             )
             continue
         if spec.requires_key and not secret:
@@ -211,8 +212,6 @@ def _targets(
     known: Mapping[_FactsKey, ModelFacts],
     facts: dict[_FactsKey, ModelFacts],
 ) -> Iterable[Target]:
-    from ops_center.catalog.facts import resolve_model_facts
-
     for model_id, provider_id, name, discovered, override in rows:
         provider = usable.get(provider_id)
         if provider is None:

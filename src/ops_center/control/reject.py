@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from ops_center.errors import InternalError, Invalid, NotFound, OpsCenterError, TooLarge
+from ops_center.errors import Invalid, NotFound, OpsCenterError, TooLarge
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +36,10 @@ class ErrorAnswer(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Render every error of `app` in our shape, also those that the framework raises."""
+    """Render the errors of `app` in our shape, also those that the framework raises.
+
+    What nobody foresaw goes on to the outermost edge (`edge.py`).
+    """
 
     async def ours(_request: Request, error: Exception) -> Response:
         assert isinstance(error, OpsCenterError)
@@ -50,20 +53,15 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return _of_framework(error)
 
-    async def unexpected(request: Request, error: Exception) -> Response:
-        _log.error("control_request_failed", method=request.method, path=request.url.path, exc_info=error)
-        return render(InternalError("Something went wrong on our side", hint="The server's log says more."))
-
     app.add_exception_handler(OpsCenterError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, unexpected)
 
 
 def render(error: OpsCenterError) -> JSONResponse:
     """The answer for `error`: its status, its text for the caller, and when to come back."""
     body = {"type": error.type, "message": error.message, "hint": error.hint, "param": error.param}
-    if error.status >= 500 or error.detail:
+    if error.detail:
         _log.info("control_request_refused", type=error.type, status=error.status, detail=error.detail)
     headers = {}
     if error.retry_after_seconds is not None:
@@ -118,16 +116,11 @@ def _sentence(kind: str, problem: Mapping[str, Any]) -> str:
             return "is not a field of this request"
         case "string_type":
             return "must be text"
-        case "string_too_short":
-            if context.get("min_length") == 1:
-                return "must not be empty"
-            return f"must have at least {context.get('min_length')} characters"
-        case "string_too_long":
-            return f"must have at most {context.get('max_length')} characters"
-        case "too_long":
-            return f"must have at most {context.get('max_length')} entries"
-        case "too_short":
-            return f"must have at least {context.get('min_length')} entries"
+        case "string_too_short" | "too_short":
+            shortest = context.get("min_length")
+            return "must not be empty" if shortest == 1 else f"must have at least {shortest} {_unit(context)}"
+        case "string_too_long" | "too_long":
+            return f"must have at most {context.get('max_length')} {_unit(context)}"
         case "greater_than_equal":
             return f"must be at least {context.get('ge')}"
         case "greater_than":
@@ -155,3 +148,7 @@ def _sentence(kind: str, problem: Mapping[str, Any]) -> str:
     if kind.startswith(("datetime", "timezone")):
         return "must be an instant with its time zone, such as 2026-11-23T12:00:00Z"
     return "has an impossible value"
+
+
+def _unit(context: Mapping[str, Any]) -> str:
+    return "entries" if context.get("field_type") in ("List", "Tuple", "Set", "Dictionary") else "characters"
