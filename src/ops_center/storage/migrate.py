@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from sqlalchemy import URL, Connection, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -24,7 +25,7 @@ from ops_center.storage.database import DatabaseError, cannot_open, first_line, 
 from ops_center.storage.migrations import FOLDER, HEAD, REVISIONS, TABLE
 from ops_center.storage.tables import metadata
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 _ADVISORY_LOCK = 0x6F70_7363  # any constant will do, as long as it never changes
 _READ_REVISION = f"SELECT version_num FROM {TABLE}"  # noqa: S608 - a constant of ours
@@ -168,7 +169,6 @@ def _upgrade(connection: Connection) -> list[str]:
             on_version_apply=note,  # type: ignore[arg-type]
         )
         environment.run_migrations()
-    _log.info("The database schema is now at revision %s", HEAD)
     return applied
 
 
@@ -188,7 +188,7 @@ def _back_up(file: Path, data_dir: Path, revision: str) -> None:
         raise MigrationError(
             f"No backup could be written to {folder}, so nothing was migrated: {error}"
         ) from error
-    _log.info("The database was copied to %s before its migration", target)
+    _log.info("database_copied", file=str(target))
 
 
 def _failed(error: Exception) -> MigrationError:

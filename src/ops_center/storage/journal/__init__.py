@@ -1,0 +1,13 @@
+"""The usage journal: what `relay` measured, first in a file, then in the database; see the two ends.
+
+`UsageJournal` (writer.py) takes a record while a request ends, in microseconds and without the database.
+`JournalIngester` (ingester.py) brings it into the tables, exactly once, whatever is killed in between.
+"""
+
+from __future__ import annotations
+
+from ops_center.storage.journal.ingester import JournalIngester
+from ops_center.storage.journal.segments import JournalError
+from ops_center.storage.journal.writer import UsageJournal
+
+__all__ = ["JournalError", "JournalIngester", "UsageJournal"]
