@@ -9,7 +9,7 @@ export type Bucket = "day" | "week" | "month";
 export interface User {
   id: string;
   email: string;
-  name: string | null;
+  name: string;
   role: Role;
   power_level: PowerLevel | null;
   created_at: string;
@@ -117,12 +117,13 @@ export interface Impact {
 }
 
 export interface Price {
-  input_mtok: number | null;
-  output_mtok: number | null;
+  input_mtok: number;
+  output_mtok: number;
   cache_read_mtok: number | null;
   cache_write_mtok: number | null;
+  tiered: boolean;
   source: string;
-  as_of: string | null;
+  as_of: string;
 }
 
 export interface Model {
@@ -130,9 +131,9 @@ export interface Model {
   provider_id: string;
   provider_name: string;
   name: string;
-  display_name: string | null;
+  display_name: string;
   enabled: boolean;
-  origin: string;
+  origin: "discovered" | "manual";
   context_window: number | null;
   max_output_tokens: number | null;
   capabilities: string[];
@@ -140,6 +141,15 @@ export interface Model {
   score: number | null;
   score_source: string | null;
   served_as: string[];
+  overridden: string[];
+}
+
+export interface ModelChange {
+  enabled?: boolean;
+  input_mtok?: number | null;
+  output_mtok?: number | null;
+  score?: number | null;
+  context_window?: number | null;
 }
 
 export interface RoutingRules {
@@ -196,11 +206,11 @@ export interface RequestRow {
   duration_ms: number;
   time_to_first_chunk_ms: number | null;
   endpoint: string;
-  status: string | number;
+  status: number;
   error_type: string | null;
   finish_reason: string | null;
   stream: boolean;
-  requested_model: string | null;
+  requested_model: string;
   strategy: Strategy | null;
   provider_id: string | null;
   provider_name: string | null;
@@ -220,6 +230,21 @@ export interface RequestRow {
   price_source: string | null;
   demo: boolean;
 }
+
+export interface Attempt {
+  number: number;
+  provider_id: string;
+  provider_name: string;
+  model: string;
+  started_at: string;
+  duration_ms: number;
+  time_to_first_chunk_ms: number | null;
+  status: number | null;
+  outcome: string;
+  detail: string | null;
+}
+
+export type RequestDetail = RequestRow & { attempts: Attempt[] };
 
 export interface ApiKey {
   id: string;
@@ -248,21 +273,34 @@ export interface ApiKeyInput {
   budget_usd?: number | null;
 }
 
-export interface NewApiKey {
-  id: string;
-  name: string;
-  secret: string;
+export type NewApiKey = ApiKey & { secret: string };
+
+export type OwnedApiKey = ApiKey & { user_id: string; user_email: string };
+
+export interface UserInput {
+  email: string;
+  name?: string;
+  password?: string;
+  role?: Role;
+}
+
+export interface UserChange {
+  name?: string;
+  role?: Role;
+  power_level?: PowerLevel | null;
+  disabled?: boolean;
+  password?: string;
 }
 
 export interface AuditEntry {
-  id: string | number;
+  id: string;
   at: string;
-  actor_email: string | null;
+  actor_email: string;
   action: string;
   object_type: string;
-  object_id: string | null;
-  object_name: string | null;
-  before: unknown;
-  after: unknown;
-  ip_address: string | null;
+  object_id: string;
+  object_name: string;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+  ip_address: string;
 }

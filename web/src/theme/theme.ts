@@ -53,7 +53,15 @@ export const theme = createTheme({
   },
   components: {
     Paper: { defaultProps: { withBorder: true } },
-    Modal: { defaultProps: { centered: false, padding: "lg", overlayProps: { backgroundOpacity: 0.45 } } },
+    // A dialog's <header> would count as a second banner of the page.
+    Modal: {
+      defaultProps: {
+        padding: "lg",
+        overlayProps: { backgroundOpacity: 0.45 },
+        attributes: { header: { role: "none" } },
+      },
+    },
+    Drawer: { defaultProps: { padding: "lg", attributes: { header: { role: "none" } } } },
     Tooltip: {
       defaultProps: { multiline: true, maw: 320, openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },

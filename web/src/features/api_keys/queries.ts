@@ -3,7 +3,7 @@ import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query
 
 import { api } from "@/api/api";
 import { polling } from "@/api/queryClient";
-import type { ApiKey, ApiKeyInput, NewApiKey } from "@/api/types";
+import type { ApiKey, ApiKeyInput, NewApiKey, OwnedApiKey } from "@/api/types";
 
 export const ownApiKeysQuery = queryOptions({
   queryKey: ["api-keys", "own"],
@@ -16,7 +16,7 @@ export const allApiKeysQuery = queryOptions({
   queryKey: ["api-keys", "all"],
   queryFn: ({ signal }) =>
     api
-      .get<{ api_keys: (ApiKey & { user_email: string })[] }>("/llm/api-keys", undefined, signal)
+      .get<{ api_keys: OwnedApiKey[] }>("/llm/api-keys", undefined, signal)
       .then((answer) => answer.api_keys),
   ...polling,
 });
@@ -42,10 +42,11 @@ export function useRotateApiKey(id: string) {
   });
 }
 
-export function useRevokeApiKey(id: string) {
+/** `ofAnybody`: the key was listed among everybody's, which is an administrator's call. */
+export function useRevokeApiKey(id: string, ofAnybody: boolean) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () => api.delete(`/me/api-keys/${id}`),
+    mutationFn: () => api.delete(ofAnybody ? `/llm/api-keys/${id}` : `/me/api-keys/${id}`),
     onSuccess: refresh,
   });
 }

@@ -1,1 +1,229 @@
-export function RequestsPage() { return null; }
+/** Requests: filters in the address, pages by cursor, details beside the list. */
+import { Anchor, Button, Group, Select, Stack, Text } from "@mantine/core";
+import { IconArrowRight, IconRefresh } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+
+import { asApiError } from "@/api/request";
+import type { RequestRow } from "@/api/types";
+import type { RequestsSearch } from "@/app/search";
+import { allApiKeysQuery } from "@/features/api_keys/queries";
+import { providersQuery } from "@/features/providers/queries";
+import { useMay } from "@/features/session/queries";
+import { count, duration } from "@/format/format";
+import { CostCell } from "@/ui/CostCell";
+import { EmptyState } from "@/ui/EmptyState";
+import { PageHeader } from "@/ui/PageHeader";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SearchField } from "@/ui/SearchField";
+import { StaleNotice } from "@/ui/StaleNotice";
+import { StatusDot } from "@/ui/StatusDot";
+import { Table } from "@/ui/Table";
+import { TimeAgo } from "@/ui/TimeAgo";
+
+import { outcomeOf, words } from "./outcome";
+import { requestsQuery } from "./queries";
+import { RequestDrawer } from "./RequestDrawer";
+
+export function RequestsPage() {
+  const { request: openId, ...filter } = useSearch({ from: "/signed-in/admin/requests" });
+  const navigate = useNavigate({ from: "/admin/requests" });
+  const requests = useQuery(requestsQuery(filter));
+  const narrow = (to: RequestsSearch): void =>
+    void navigate({ search: (before) => ({ ...before, cursor: undefined, ...to }), replace: true });
+  const open = (request: string | undefined): void =>
+    void navigate({ search: (before) => ({ ...before, request }), resetScroll: false });
+  const isFiltered = Object.values(filter).some((value) => value !== undefined);
+  const next = requests.data?.next_cursor;
+  return (
+    <>
+      <PageHeader
+        title="Requests"
+        description="Every call that came to the gateway, with what served it and what it cost."
+        action={
+          <Button
+            variant="default"
+            leftSection={<IconRefresh size={16} />}
+            loading={requests.isRefetching}
+            onClick={() => void requests.refetch()}
+          >
+            Refresh
+          </Button>
+        }
+      />
+      <Stack gap="md">
+        <Filters filter={filter} onNarrow={narrow} />
+        <StaleNotice query={requests} />
+        {requests.isError && !requests.data ? (
+          <ProblemAlert
+            error={asApiError(requests.error)}
+            title="The requests could not be loaded"
+            onRetry={() => void requests.refetch()}
+          />
+        ) : (
+          <Table<RequestRow>
+            label="Requests"
+            records={requests.data?.requests}
+            fetching={requests.isPending}
+            onRowClick={({ record }) => open(record.id)}
+            empty={
+              isFiltered ? (
+                <EmptyState title="No request fits">Change or clear the filters.</EmptyState>
+              ) : (
+                <EmptyState title="No request yet">
+                  Point a client at this gateway with an API key; its calls appear here within seconds.
+                </EmptyState>
+              )
+            }
+            columns={[
+              {
+                accessor: "started_at",
+                title: "When",
+                render: (row) => (
+                  <Anchor
+                    component="button"
+                    type="button"
+                    size="sm"
+                    style={{ whiteSpace: "nowrap" }}
+                    onClick={(event) => {
+                      event.stopPropagation();
+                      open(row.id);
+                    }}
+                  >
+                    <TimeAgo at={row.started_at} />
+                  </Anchor>
+                ),
+              },
+              {
+                accessor: "status",
+                title: "Outcome",
+                render: (row) => {
+                  const { color, label } = outcomeOf(row.status);
+                  return <StatusDot color={color} label={label} reason={row.error_type && words(row.error_type)} />;
+                },
+              },
+              {
+                accessor: "model",
+                title: "Model",
+                render: (row) => (
+                  <Stack gap={0} miw={180}>
+                    <Text size="sm">{row.model ?? row.requested_model}</Text>
+                    <Text size="xs" c="dimmed">
+                      {row.provider_name ?? "no provider"}
+                      {row.model !== null && row.requested_model !== row.model && ` · asked for ${row.requested_model}`}
+                    </Text>
+                  </Stack>
+                ),
+              },
+              {
+                accessor: "tokens",
+                title: "Tokens in / out",
+                textAlign: "right",
+                noWrap: true,
+                render: (row) => `${count(row.input_tokens)} / ${count(row.output_tokens)}`,
+              },
+              {
+                accessor: "cost_usd",
+                title: "Cost",
+                textAlign: "right",
+                noWrap: true,
+                render: (row) => (
+                  <CostCell usd={row.cost_usd} source={row.cost_source} note={row.cost_note} priceSource={row.price_source} />
+                ),
+              },
+              {
+                accessor: "duration_ms",
+                title: "Duration",
+                textAlign: "right",
+                noWrap: true,
+                render: (row) => duration(row.duration_ms),
+              },
+              {
+                accessor: "api_key_name",
+                title: "Key",
+                render: (row) => (
+                  <Stack gap={0} miw={120}>
+                    <Text size="sm">{row.api_key_name}</Text>
+                    <Text size="xs" c="dimmed">
+                      {row.user_email}
+                    </Text>
+                  </Stack>
+                ),
+              },
+            ]}
+          />
+        )}
+        {(filter.cursor ?? next) && (
+          <Group justify="flex-end">
+            {filter.cursor && (
+              <Button variant="default" size="xs" onClick={() => narrow({})}>
+                Newest
+              </Button>
+            )}
+            <Button
+              variant="default"
+              size="xs"
+              disabled={!next}
+              rightSection={<IconArrowRight size={14} />}
+              onClick={() => void navigate({ search: (before) => ({ ...before, cursor: next ?? undefined }) })}
+            >
+              Older
+            </Button>
+          </Group>
+        )}
+      </Stack>
+      <RequestDrawer id={openId} onClose={() => open(undefined)} />
+    </>
+  );
+}
+
+function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: RequestsSearch) => void }) {
+  const providers = useQuery(providersQuery);
+  const seesKeys = useMay("manage users");
+  const keys = useQuery({ ...allApiKeysQuery, enabled: seesKeys });
+  return (
+    <Group gap="sm" align="flex-end">
+      <SearchField
+        label="Search"
+        placeholder="Request id, model, key or user"
+        flex="1 1 220px"
+        value={filter.search ?? ""}
+        onSearch={(search) => onNarrow({ search: search || undefined })}
+      />
+      <Select
+        label="Outcome"
+        placeholder="All"
+        clearable
+        w={120}
+        data={[
+          { value: "ok", label: "OK" },
+          { value: "error", label: "Failed" },
+        ]}
+        value={filter.status ?? null}
+        onChange={(status) => onNarrow({ status: (status as "ok" | "error" | null) ?? undefined })}
+      />
+      <Select
+        label="Provider"
+        placeholder="All"
+        clearable
+        searchable
+        w={170}
+        data={providers.data?.map((provider) => ({ value: provider.id, label: provider.name })) ?? []}
+        value={filter.provider_id ?? null}
+        onChange={(id) => onNarrow({ provider_id: id ?? undefined })}
+      />
+      {seesKeys && (
+        <Select
+          label="API key"
+          placeholder="All"
+          clearable
+          searchable
+          w={170}
+          data={keys.data?.map((key) => ({ value: key.id, label: `${key.name} (${key.user_email})` })) ?? []}
+          value={filter.api_key_id ?? null}
+          onChange={(id) => onNarrow({ api_key_id: id ?? undefined })}
+        />
+      )}
+    </Group>
+  );
+}

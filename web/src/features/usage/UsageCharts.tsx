@@ -51,7 +51,7 @@ function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
           rightYAxisProps={{ domain: [0, "auto"], width: 56, tickFormatter: money }}
           xAxisProps={{ minTickGap: 28 }}
           series={[
-            { name: "calls", label: "Calls", color: "brand.6", yAxisId: "left" },
+            { name: "calls", label: "Calls", color: "brand.6" },
             ...(withCost ? [{ name: "cost_usd", label: "Cost", color: "yellow.6", yAxisId: "right" } as const] : []),
           ]}
           tooltipProps={{

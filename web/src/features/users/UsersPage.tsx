@@ -1,1 +1,112 @@
-export function UsersPage() { return null; }
+/** Users: who may sign in, and as what. */
+import { Badge, Button, Stack, Text } from "@mantine/core";
+import { IconPlus } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { asApiError } from "@/api/request";
+import type { User } from "@/api/types";
+import { useUser } from "@/features/session/queries";
+import { EmptyState } from "@/ui/EmptyState";
+import { PageHeader } from "@/ui/PageHeader";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+import { StaleNotice } from "@/ui/StaleNotice";
+import { Table } from "@/ui/Table";
+import { TimeAgo } from "@/ui/TimeAgo";
+
+import { usersQuery } from "./queries";
+import { POWER_LEVELS, ROLES } from "./roles";
+import { UserDialog } from "./UserDialog";
+
+export function UsersPage() {
+  const users = useQuery(usersQuery);
+  const me = useUser();
+  const [editing, setEditing] = useState<User | "new" | null>(null);
+  return (
+    <>
+      <PageHeader
+        title="Users"
+        description="Who may sign in, and as what. Disabling a user ends their sessions and API keys at once."
+        action={
+          <Button leftSection={<IconPlus size={16} />} onClick={() => setEditing("new")}>
+            Add User
+          </Button>
+        }
+      />
+      <Stack gap="md">
+        <StaleNotice query={users} />
+        {users.isError && !users.data ? (
+          <ProblemAlert
+            error={asApiError(users.error)}
+            title="The users could not be loaded"
+            onRetry={() => void users.refetch()}
+          />
+        ) : (
+          <Table<User>
+            label="Users"
+            records={users.data}
+            fetching={users.isPending}
+            empty={<EmptyState title="No user yet" />}
+            columns={[
+              {
+                accessor: "email",
+                title: "User",
+                render: (user) => (
+                  <Stack gap={0} miw={180}>
+                    <Text size="sm" fw={560}>
+                      {user.name || user.email}
+                      {user.id === me.id && " (you)"}
+                    </Text>
+                    {user.name && (
+                      <Text size="xs" c="dimmed">
+                        {user.email}
+                      </Text>
+                    )}
+                  </Stack>
+                ),
+              },
+              {
+                accessor: "role",
+                title: "Role",
+                render: (user) => ROLES.find((role) => role.value === user.role)?.label ?? user.role,
+              },
+              {
+                accessor: "power_level",
+                title: "Power level",
+                render: (user) =>
+                  POWER_LEVELS.find((level) => level.value === user.power_level)?.label ?? (
+                    <Text component="span" size="sm" c="dimmed">
+                      as routed
+                    </Text>
+                  ),
+              },
+              {
+                accessor: "disabled",
+                title: "State",
+                render: (user) =>
+                  user.disabled ? <Badge color="gray">Disabled</Badge> : <Badge color="green">Active</Badge>,
+              },
+              { accessor: "created_at", title: "Added", render: (user) => <TimeAgo at={user.created_at} /> },
+              {
+                accessor: "actions",
+                title: "Actions",
+                textAlign: "right",
+                render: (user) => (
+                  <Button
+                    size="compact-xs"
+                    variant="default"
+                    aria-label={`Edit ${user.email}`}
+                    onClick={() => setEditing(user)}
+                  >
+                    Edit
+                  </Button>
+                ),
+              },
+            ]}
+          />
+        )}
+      </Stack>
+      <UserDialog editing={editing} onClose={() => setEditing(null)} />
+    </>
+  );
+}

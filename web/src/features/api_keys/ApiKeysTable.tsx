@@ -1,0 +1,142 @@
+/** The list of keys with what they may and what they cost. */
+import { Badge, Button, Code, Group, Stack, Text } from "@mantine/core";
+import type { DataTableColumn } from "mantine-datatable";
+
+import type { ApiKey, OwnedApiKey } from "@/api/types";
+import { count, money, plural } from "@/format/format";
+import { EmptyState } from "@/ui/EmptyState";
+import { Table } from "@/ui/Table";
+import { TimeAgo } from "@/ui/TimeAgo";
+
+interface ApiKeysTableProps {
+  keys: (ApiKey | OwnedApiKey)[] | undefined;
+  withOwner?: boolean;
+  onCreate?: () => void;
+  onRevoke: (key: ApiKey) => void;
+  onRotate?: (key: ApiKey) => void;
+}
+
+export function ApiKeysTable({ keys, withOwner = false, onCreate, onRevoke, onRotate }: ApiKeysTableProps) {
+  const owner: DataTableColumn<ApiKey | OwnedApiKey>[] = withOwner
+    ? [{ accessor: "user_email", title: "Owner", render: (key) => ("user_email" in key ? key.user_email : "") }]
+    : [];
+  return (
+    <Table
+      label="API keys"
+      records={keys}
+      fetching={keys === undefined}
+      empty={
+        <EmptyState
+          title="No API key yet"
+          action={
+            onCreate && (
+              <Button variant="light" onClick={onCreate}>
+                Create the first one
+              </Button>
+            )
+          }
+        >
+          A program needs one to call the gateway.
+        </EmptyState>
+      }
+      columns={[
+        {
+          accessor: "name",
+          title: "Name",
+          render: (key) => (
+            <Stack gap={0} miw={140}>
+              <Text size="sm" fw={560}>
+                {key.name}
+              </Text>
+              <Code fz="xs" bg="transparent" p={0}>
+                {key.preview}
+              </Code>
+            </Stack>
+          ),
+        },
+        ...owner,
+        { accessor: "state", title: "State", render: (key) => <State apiKey={key} /> },
+        { accessor: "limits", title: "Limits", render: (key) => <Limits apiKey={key} /> },
+        {
+          accessor: "last_used_at",
+          title: "Last used",
+          render: (key) => <TimeAgo at={key.last_used_at} />,
+        },
+        {
+          accessor: "requests_30d",
+          title: "Requests 30d",
+          textAlign: "right",
+          render: (key) => count(key.requests_30d),
+        },
+        {
+          accessor: "cost_30d_usd",
+          title: "Cost 30d",
+          textAlign: "right",
+          render: (key) => (key.cost_30d_usd === null ? "–" : money(key.cost_30d_usd)),
+        },
+        {
+          accessor: "actions",
+          title: "Actions",
+          textAlign: "right",
+          render: (key) =>
+            key.revoked_at ? null : (
+              <Group gap={6} justify="flex-end" wrap="nowrap">
+                {onRotate && (
+                  <Button size="compact-xs" variant="default" onClick={() => onRotate(key)} aria-label={`Rotate ${key.name}`}>
+                    Rotate
+                  </Button>
+                )}
+                <Button
+                  size="compact-xs"
+                  variant="light"
+                  color="red"
+                  onClick={() => onRevoke(key)}
+                  aria-label={`Revoke ${key.name}`}
+                >
+                  Revoke
+                </Button>
+              </Group>
+            ),
+        },
+      ]}
+    />
+  );
+}
+
+const hasExpired = (key: ApiKey): boolean => key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
+
+function State({ apiKey }: { apiKey: ApiKey }) {
+  if (apiKey.revoked_at) {
+    return (
+      <Badge color="gray">
+        Revoked <TimeAgo at={apiKey.revoked_at} />
+      </Badge>
+    );
+  }
+  if (hasExpired(apiKey)) return <Badge color="red">Expired</Badge>;
+  return (
+    <Stack gap={2} align="flex-start">
+      <Badge color="green">Active</Badge>
+      {apiKey.expires_at && (
+        <Text size="xs" c="dimmed">
+          ends <TimeAgo at={apiKey.expires_at} />
+        </Text>
+      )}
+    </Stack>
+  );
+}
+
+function Limits({ apiKey }: { apiKey: ApiKey }) {
+  const limits = [
+    apiKey.scope === "admin" && "Control API too",
+    apiKey.models && (apiKey.models.length === 1 ? apiKey.models[0] : plural(apiKey.models.length, "model")),
+    apiKey.power_level,
+    apiKey.requests_per_minute && `${count(apiKey.requests_per_minute)} per minute`,
+    apiKey.budget_usd !== null && `budget ${money(apiKey.budget_usd)}`,
+  ].filter(Boolean);
+  return (
+    <Text size="sm" c={limits.length ? undefined : "dimmed"} title={apiKey.models?.join(", ")}>
+      {limits.length ? limits.join(" · ") : "none"}
+    </Text>
+  );
+}
