@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +18,10 @@ from sqlalchemy import func, select
 
 from ops_center.console.files import ConsoleFiles
 from ops_center.control.api import create_control_app
-from ops_center.control.auth.service import announce_setup, create_admin_from_settings
-from ops_center.control.context import Control
+from ops_center.control.auth.service import setup_link
+from ops_center.control.context import Control, utc_now
 from ops_center.control.publish import Publisher
+from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
 from ops_center.dataplane.upstream import Timeouts, Upstream
@@ -91,7 +93,7 @@ class Application:
 
         http = HttpClient()
         closing.push_async_callback(http.close)
-        publisher = self._publisher = Publisher(database, secrets)
+        publisher = self._publisher = Publisher(database, secrets, utc_now)
         control = self.control = Control(
             database=database,
             secrets=secrets,
@@ -115,7 +117,23 @@ class Application:
             Plane(snapshots=publisher, upstream=Upstream(http, timeouts), limiter=limiter, sink=journal)
         )
         self._control_app = create_control_app(control)
-        await create_admin_from_settings(control, settings)
+        await self._create_first_admin()
+
+    async def _create_first_admin(self) -> None:
+        """Head-less: `OPS_CENTER_ADMIN_EMAIL` and `_PASSWORD` make the first admin, and only the first."""
+        email, password = self._settings.admin_email, self._settings.admin_password
+        if not email or password is None:
+            return
+        created = await create_first_admin(self._database, email, password.get_secret_value(), now=utc_now())
+        if created is not None:
+            log.info("admin_created", email=email)
+
+    async def announce(self, url: str) -> None:
+        """Say where the server listens and, while there is no admin, where to make one."""
+        log.info("listening", url=url)
+        link = await setup_link(dataclasses.replace(self.control, public_url=url))
+        if link is not None:
+            log.info("set_up_the_first_admin", link=link)
 
     async def stop(self) -> None:
         """Close everything in the opposite order."""
@@ -215,8 +233,7 @@ class _Server(uvicorn.Server):
             return
         port = self.servers[0].sockets[0].getsockname()[1]
         url = public_url(self._settings.model_copy(update={"port": port}))
-        log.info("listening", url=url)
-        await announce_setup(self._application.control, url)
+        await self._application.announce(url)
 
 
 async def serve(

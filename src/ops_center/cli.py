@@ -111,7 +111,8 @@ def create_admin_command(
 ) -> None:
     """Create an admin, or make an existing user one with a new password."""
     settings = _settings(data_dir=data_dir)
-    from ops_center.control.auth.service import create_admin
+    from ops_center.control.context import utc_now
+    from ops_center.control.users.service import create_admin
     from ops_center.storage.database import Database
     from ops_center.storage.migrate import migrate
 
@@ -120,7 +121,7 @@ def create_admin_command(
         await migrate(settings.resolved_database_url, settings.data_dir)
         database = await Database.open(settings.resolved_database_url)
         try:
-            await create_admin(database, email, password)
+            await create_admin(database, email, password, now=utc_now())
         finally:
             await database.close()
 
@@ -133,9 +134,9 @@ def rotate_master_key_command(data_dir: DataDir = None) -> None:
     """Seal every stored secret under a new master key. Stop the server first."""
     settings = _settings(data_dir=data_dir)
     from ops_center.storage.database import Database
-    from ops_center.storage.secrets import rotate_master_key
+    from ops_center.storage.secrets import Rotation, rotate_master_key
 
-    async def work() -> int:
+    async def work() -> Rotation:
         database = await Database.open(settings.resolved_database_url)
         try:
             key = settings.master_key.get_secret_value() if settings.master_key else None
@@ -143,7 +144,8 @@ def rotate_master_key_command(data_dir: DataDir = None) -> None:
         finally:
             await database.close()
 
-    typer.echo(f"{asyncio.run(work())} secrets sealed anew")
+    done = asyncio.run(work())
+    typer.echo(f"{done.resealed} secrets sealed anew under key {done.key_id}")
 
 
 @app.command()
