@@ -14,13 +14,10 @@ from decimal import Decimal
 
 import msgspec
 
+from ops_center.catalog.names import OTHER_TASKS
 from ops_center.providers.spec import ProviderSpec
 from ops_center.ranking import rank
 from ops_center.types import PowerLevel, Price, Scope, Strategy
-
-_OTHER_TASKS = frozenset(
-    {"embedding", "image_generation", "audio", "speech", "transcription", "moderation", "rerank"}
-)
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +67,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def chat(self) -> bool:
         """Whether it answers conversations; models that only embed, draw, speak or judge do not."""
-        return not (self.capabilities & _OTHER_TASKS)
+        return not (self.capabilities & OTHER_TASKS)
 
     @property
     def blended_mtok(self) -> Decimal | None:

@@ -44,6 +44,20 @@ def score_names(model: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+# Capabilities of models that do not answer /chat/completions; the strategies never choose one of these.
+OTHER_TASKS = frozenset(
+    {
+        "embedding",
+        "image_generation",
+        "audio",
+        "speech",
+        "transcription",
+        "moderation",
+        "rerank",
+        "responses_only",  # OpenAI serves it under /responses alone
+    }
+)
+
 # What a model does when it does not converse, by the words makers put into its name. The lists of models
 # that providers publish hold no other hint (https://platform.openai.com/docs/models, 2026-11).
 _TASKS: tuple[tuple[str, re.Pattern[str]], ...] = (

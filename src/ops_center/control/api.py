@@ -16,13 +16,29 @@ from ops_center.control.auth.endpoints import setup_routes as setup
 from ops_center.control.context import Control
 from ops_center.control.edge import Edge
 from ops_center.control.me.endpoints import routes as me
+from ops_center.control.models.endpoints import routes as models
+from ops_center.control.providers.endpoints import routes as providers
 from ops_center.control.requests.endpoints import routes as requests
+from ops_center.control.routing.endpoints import routes as routing
 from ops_center.control.system.endpoints import routes as system
 from ops_center.control.usage.endpoints import routes as usage
 from ops_center.control.users.endpoints import routes as users
 
 # One line per noun, in the order of the document.
-NOUNS: tuple[Routes, ...] = (setup, auth, usage, requests, me, api_keys, users, audit_log, system)
+NOUNS: tuple[Routes, ...] = (
+    setup,
+    auth,
+    providers,
+    models,
+    routing,
+    usage,
+    requests,
+    me,
+    api_keys,
+    users,
+    audit_log,
+    system,
+)
 
 
 def create_control_app(control: Control | None) -> FastAPI:

@@ -1,0 +1,83 @@
+"""Checks what an operator typed for a provider: the key, the base URL, the address behind it.
+
+Raises `Invalid` with the field's name; changes nothing and calls nobody but the resolver of names.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from ops_center.control.context import HttpFetcher
+from ops_center.errors import AddressRefused, Invalid, ProviderError
+from ops_center.providers.registry import PROVIDER_SPECS
+from ops_center.providers.spec import ProviderSpec, normalise_base_url
+
+_QUOTES = "\"'`“”‘’"
+_SPECS = {spec.type: spec for spec in PROVIDER_SPECS}
+
+
+def spec_of(provider_type: str) -> ProviderSpec:
+    """Raises Invalid naming `type` for a type we do not know."""
+    spec = _SPECS.get(provider_type)
+    if spec is None:
+        raise Invalid("There is no provider type of this name", param="type")
+    return spec
+
+
+def trimmed_key(api_key: SecretStr | None) -> str:
+    """The key without the spaces and quotes that come along when it is pasted; empty for none."""
+    return "" if api_key is None else api_key.get_secret_value().strip().strip(_QUOTES).strip()
+
+
+def is_sendable_key(api_key: str) -> bool:
+    """Whether a key can stand in a header: printable ASCII without a space."""
+    return all(33 <= ord(ch) <= 126 for ch in api_key)
+
+
+def checked_key(api_key: SecretStr | None) -> str:
+    """A trimmed key. Raises Invalid naming `api_key` for one that no provider can have given out."""
+    key = trimmed_key(api_key)
+    if not is_sendable_key(key):
+        raise Invalid(
+            "The API key contains spaces or characters that no key has",
+            param="api_key",
+            hint="Copy it again from the provider's page.",
+        )
+    return key
+
+
+def checked_base_url(base_url: str | None, spec: ProviderSpec) -> str:
+    """A normalised base URL, the type's own when none is given. Raises Invalid naming `base_url`."""
+    if base_url is None or not base_url.strip():
+        if spec.default_base_url is None:
+            raise Invalid("Base URL is required for this type", param="base_url")
+        return spec.default_base_url
+    try:
+        return normalise_base_url(base_url, spec)
+    except ValueError as error:
+        raise Invalid(str(error), param="base_url") from None
+
+
+async def check_address(http: HttpFetcher, base_url: str, *, allow_private_network: bool) -> None:
+    """Raises Invalid naming `base_url` when it leads to an address that is never called.
+
+    A name that does not resolve now may resolve later, and is checked again on every connection.
+    """
+    try:
+        await http.check_address(base_url, allow_private_network=allow_private_network)
+    except AddressRefused as error:
+        raise Invalid("Address not allowed", param="base_url", hint=error.hint) from None
+    except ProviderError:
+        pass
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether two base URLs lead to the same server: scheme, host and port."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,0 +1,74 @@
+"""One word and one sentence on a provider's health: from its latest traffic, else from its last test. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ops_center.control.providers.schemas import Health
+from ops_center.control.usage.repository import AttemptCount
+from ops_center.errors import (
+    AddressRefused,
+    ProviderAuthError,
+    ProviderError,
+    ProviderFailed,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnreachable,
+    ProviderUnusable,
+)
+
+WINDOW = timedelta(minutes=15)
+
+# Ways to end that are the provider's fault; a request it refused as wrong, or a client that left, is not.
+_WORDS = {
+    ProviderUnreachable.type: "address unreachable",
+    AddressRefused.type: "address not allowed",
+    ProviderTimeout.type: "timeout",
+    ProviderRateLimited.type: "rate limit exceeded",
+    ProviderAuthError.type: "credential refused",
+    ProviderFailed.type: "provider error",
+    ProviderUnusable.type: "unusable answer",
+    ProviderError.type: "provider error",
+}
+
+
+def health_of(
+    outcomes: Sequence[AttemptCount],
+    *,
+    test_at: datetime | None,
+    test_success: bool | None,
+    test_message: str | None,
+) -> Health:
+    """More than half of the calls of the last 15 minutes failed: down; any: degraded; none: healthy."""
+    judged = [o for o in outcomes if o.outcome == "success" or o.outcome in _WORDS]
+    total = sum(o.calls for o in judged)
+    failures = [o for o in judged if o.outcome != "success"]
+    failed = sum(o.calls for o in failures)
+    if total and failed:
+        most = max(failures, key=lambda o: (o.calls, o.outcome))
+        return Health(
+            status="down" if failed * 2 > total else "degraded",
+            reason=f"{failed} of {_calls(total)} in the last 15 minutes failed, mostly: {_WORDS[most.outcome]}"
+            if len(failures) > 1
+            else f"{failed} of {_calls(total)} in the last 15 minutes failed: {_WORDS[most.outcome]}",
+            since=min(o.first_at for o in failures),
+        )
+    if total:
+        succeeded = "The one call" if total == 1 else f"All {total} calls"
+        return Health(
+            status="healthy",
+            reason=f"{succeeded} in the last 15 minutes succeeded",
+            since=min(o.first_at for o in judged),
+        )
+    if test_at is not None:
+        return Health(
+            status="healthy" if test_success else "down",
+            reason=f"Last test: {test_message}",
+            since=test_at,
+        )
+    return Health(status="unknown", reason="Neither used in the last 15 minutes nor tested yet", since=None)
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count} calls"

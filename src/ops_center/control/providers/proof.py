@@ -1,0 +1,227 @@
+"""The test of a provider's key: one free GET that only a valid key answers, turned into a sentence.
+
+Works the same for saved and unsaved providers, and for an end user's own key. It stores nothing, and of
+what came back it keeps the status, the time it took and how many models were listed: never a byte of the
+body or of a header.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from ops_center import __version__
+from ops_center.catalog.discovered import DiscoveredModel, parse_model_list
+from ops_center.control.context import HttpFetcher
+from ops_center.control.providers.schemas import TestErrorType, TestResult
+from ops_center.errors import (
+    AddressRefused,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnreachable,
+    ProviderUnusable,
+)
+from ops_center.providers.spec import ProviderSpec
+from ops_center.transport.client import FetchAnswer
+
+TIMEOUT_SECONDS = 10.0
+
+# What OpenRouter's record of a key holds (https://openrouter.ai/docs/api-reference/limits, 2026-11).
+_KEY_RECORD_FIELDS = ("label", "usage", "limit", "is_free_tier")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something that was asked of a provider did not work, in words for the operator."""
+
+    error_type: TestErrorType
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Whom to call, and with which key (empty: none)."""
+
+    spec: ProviderSpec
+    base_url: str
+    api_key: str
+    allow_private_network: bool
+
+    def headers(self, *, with_key: bool = True) -> list[tuple[str, str]]:
+        """What a GET to this provider carries."""
+        headers = [("Accept", "application/json"), ("User-Agent", f"ops-center/{__version__}")]
+        headers += self.spec.extra_headers
+        if with_key and self.api_key:
+            bearer = self.spec.auth == "bearer"
+            headers.append(
+                ("Authorization", f"Bearer {self.api_key}") if bearer else ("x-api-key", self.api_key)
+            )
+        return headers
+
+
+def invalid_api_key(hint: str = "Check the key for typos and extra spaces, or make a new one.") -> Failure:
+    return Failure("invalid_api_key", "Invalid API key", hint)
+
+
+def unexpected_answer(hint: str = "Check the base URL: what answered does not speak this API.") -> Failure:
+    return Failure("unexpected_answer", "Unexpected answer", hint)
+
+
+_KEY_NOT_PROVEN = Failure(
+    "key_not_proven",
+    "Key could not be proven",
+    "The server answers without a key too, so this key may be right or wrong.",
+)
+
+
+def failure_of_error(error: ProviderError) -> Failure:
+    """The words for a call that got no usable answer."""
+    match error:
+        case AddressRefused():
+            return Failure(
+                "address_not_allowed",
+                "Address not allowed",
+                "Only public addresses are called; “Allow private network address” adds those of your own "
+                "network. Link-local, metadata and reserved addresses are never called.",
+            )
+        case ProviderTimeout():
+            return Failure(
+                "timeout",
+                "Connection timeout",
+                "The provider may be down. Check the internet connection and try again in a few minutes.",
+            )
+        case ProviderUnreachable():
+            return Failure(
+                "unreachable",
+                "Address unreachable",
+                "Nothing answers at this address. Check the base URL and the network.",
+            )
+        case ProviderUnusable():
+            return unexpected_answer()
+        case _:
+            return Failure(
+                "provider_error", "Provider error", "The provider failed. Try again in a few minutes."
+            )
+
+
+def failure_of_status(status: int) -> Failure | None:
+    """The words for an HTTP status; None for 200."""
+    if status == 200:
+        return None
+    if status in (401, 403):
+        return invalid_api_key()
+    if status == 429:
+        return Failure(
+            "rate_limited",
+            "Rate limit exceeded",
+            "Wait before testing again, and check the limits in the provider's dashboard.",
+        )
+    if status >= 500:
+        return Failure(
+            "provider_error",
+            f"Provider error (HTTP {status})",
+            "The provider has a problem of its own. Try again in a few minutes.",
+        )
+    if 300 <= status < 400:
+        return unexpected_answer(
+            "The address redirects elsewhere, which is not followed. Check the base URL."
+        )
+    return unexpected_answer()
+
+
+async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> list[DiscoveredModel] | Failure:
+    """The provider's own list of models, or why there is none."""
+    answer = await _get(http, address, address.spec.models_path)
+    if isinstance(answer, Failure):
+        return answer
+    failure = failure_of_status(answer.status)
+    if failure is not None:
+        return failure
+    found = parse_model_list(address.spec.type, answer.body, now.astimezone(UTC).date().isoformat())
+    return unexpected_answer() if found is None else found
+
+
+async def prove(
+    http: HttpFetcher, address: Address, *, clock: Callable[[], float] = time.perf_counter
+) -> TestResult:
+    """Whether the provider answers and the key is valid. Costs nothing, takes at most ten seconds a call.
+
+    Where the endpoint answers strangers too, it is asked again without the key, and only a stranger who is
+    turned away proves the key.
+    """
+    proof = address.spec.key_proof
+    if address.spec.requires_key and not address.api_key:
+        return failed(invalid_api_key("Paste the provider's API key first."))
+    started = clock()
+    answer = await _get(http, address, proof.path)
+    latency_ms = max(1, round((clock() - started) * 1000))
+    if isinstance(answer, Failure):
+        return failed(answer, None)
+    failure = failure_of_status(answer.status)
+    if failure is not None:
+        if failure.error_type == "invalid_api_key" and not address.api_key:
+            failure = invalid_api_key("This server asks for a key.")
+        return failed(failure, latency_ms)
+    content = _content(address.spec, answer.body)
+    if content is None:
+        return failed(unexpected_answer(), latency_ms)
+    models_found = content if isinstance(content, int) and not isinstance(content, bool) else None
+    if address.api_key and not proof.proves_key:
+        stranger = await _get(http, address, proof.path, with_key=False)
+        if isinstance(stranger, Failure) or stranger.status not in (401, 403):
+            return failed(_KEY_NOT_PROVEN, latency_ms, models_found)
+    return TestResult(
+        success=True,
+        latency_ms=latency_ms,
+        message=f"Connection successful! ({latency_ms}ms)",
+        models_found=models_found,
+    )
+
+
+def failed(failure: Failure, latency_ms: int | None = None, models_found: int | None = None) -> TestResult:
+    """A result that says what went wrong."""
+    return TestResult(
+        success=False,
+        latency_ms=latency_ms,
+        message=failure.message,
+        error_type=failure.error_type,
+        hint=failure.hint,
+        models_found=models_found,
+    )
+
+
+async def _get(
+    http: HttpFetcher, address: Address, path: str, *, with_key: bool = True
+) -> FetchAnswer | Failure:
+    try:
+        return await http.fetch(
+            "GET",
+            address.base_url + path,
+            headers=address.headers(with_key=with_key),
+            allow_private_network=address.allow_private_network,
+            timeout_seconds=TIMEOUT_SECONDS,
+        )
+    except ProviderError as error:
+        return failure_of_error(error)
+
+
+def _content(spec: ProviderSpec, body: bytes) -> int | Literal[True] | None:
+    """How many models the answer lists, True for a key's own record, None when it is neither."""
+    path = spec.key_proof.path.partition("?")[0]
+    if path == spec.models_path.partition("?")[0]:
+        found = parse_model_list(spec.type, body, "")
+        if found is None:
+            return None
+        return len(found) if spec.key_proof.path == spec.models_path else True
+    try:
+        record: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    inner = record.get("data") if isinstance(record, dict) else None
+    return True if isinstance(inner, dict) and any(field in inner for field in _KEY_RECORD_FIELDS) else None

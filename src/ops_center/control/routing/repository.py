@@ -1,0 +1,40 @@
+"""The versions of the routing rules, the newest of which holds; none is ever changed or removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.storage.tables import routing_versions, users
+
+
+@dataclass(frozen=True, slots=True)
+class RulesRow:
+    version: int
+    rules: dict[str, Any]
+    created_at: datetime
+
+
+async def newest(conn: AsyncConnection) -> RulesRow | None:
+    query = (
+        select(routing_versions.c.version, routing_versions.c.rules, routing_versions.c.created_at)
+        .order_by(routing_versions.c.version.desc())
+        .limit(1)
+    )
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else RulesRow(row.version, dict(row.rules or {}), row.created_at)
+
+
+async def add(conn: AsyncConnection, rules: dict[str, Any], at: datetime, created_by: str) -> None:
+    await conn.execute(insert(routing_versions).values(rules=rules, created_at=at, created_by=created_by))
+
+
+async def power_level_of(conn: AsyncConnection, user_id: str) -> tuple[str, str | None] | None:
+    """The email and power level of a user; None for an unknown one."""
+    query = select(users.c.email, users.c.power_level).where(users.c.id == user_id)
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else (row.email, row.power_level)

@@ -1,0 +1,190 @@
+"""The strategy that real traffic follows: shown, changed, and explained for one request.
+
+What a strategy would pick comes from `routing.resolve`, the function that traffic itself goes through.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from ops_center.control.access import Actor
+from ops_center.control.audit_log.service import record
+from ops_center.control.context import Control
+from ops_center.control.routing import repository
+from ops_center.control.routing.repository import RulesRow
+from ops_center.control.routing.schemas import (
+    ExcludedTarget,
+    PickedModel,
+    PlannedTarget,
+    RouteError,
+    RouteExplain,
+    RoutePlan,
+    RoutingRules,
+    RoutingRulesUpdate,
+    Strategies,
+    StrategyFigures,
+)
+from ops_center.control.usage.repository import NOTHING, Window, by_strategy
+from ops_center.errors import CallerError, Invalid, ModelNotFound
+from ops_center.routing import Plan, RouteRequest, resolve
+from ops_center.snapshot import Principal, Snapshot
+from ops_center.types import PowerLevel, Strategy
+
+_PICKED = 3
+_EXCLUDED_SHOWN = 500
+_MONTH = timedelta(days=30)
+
+TARGETS_USD_MTOK = {
+    Strategy.COST: Decimal("0.20"),
+    Strategy.BALANCED: Decimal("1.00"),
+    Strategy.QUALITY: Decimal("5.00"),
+}
+_LEVEL_OF = {level.strategy: level for level in PowerLevel}
+
+
+async def get_rules(control: Control) -> RoutingRules:
+    """The strategy that holds, beside what each of the three costs and picks."""
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        row = await repository.newest(conn)
+        measured = await by_strategy(conn, Window.last(_MONTH, control.clock()))
+    snapshot = control.publisher.current
+    figures = {
+        strategy.value: StrategyFigures(
+            target_usd_mtok=TARGETS_USD_MTOK[strategy],
+            measured_usd_mtok=measured.get(strategy.value, NOTHING).average_mtok,
+            models=_picks(snapshot, strategy),
+        )
+        for strategy in Strategy
+    }
+    return RoutingRules(
+        strategy=_strategy(row),
+        version=row.version if row else 0,
+        updated_at=row.created_at if row else None,
+        strategies=Strategies(**figures),
+    )
+
+
+async def update_rules(control: Control, actor: Actor, wanted: RoutingRulesUpdate) -> RoutingRules:
+    """Merge what is sent into the rules; a change makes a new version, the old ones are kept."""
+    now = control.clock()
+    async with control.database.write() as conn:
+        row = await repository.newest(conn)
+        before = row.rules if row else {}
+        after = {**before, **wanted.model_dump(mode="json", exclude_none=True)}
+        changed = after != before
+        if changed:
+            await repository.add(conn, after, now, actor.user_id)
+            await record(
+                conn,
+                actor,
+                "routing.update",
+                "routing_rules",
+                "routing",
+                "Routing rules",
+                before | {"strategy": _strategy(row).value},
+                after,
+                at=now,
+            )
+    if changed:
+        await control.publisher.publish()
+    return await get_rules(control)
+
+
+async def explain(control: Control, wanted: RouteExplain) -> RoutePlan:
+    """The plan for a request, with every target left out and why; calls nobody.
+
+    A model that nobody serves is an answer too, in `error`. Raises Invalid naming `user_id`.
+    """
+    principal = await _principal(control, wanted.user_id)
+    request = RouteRequest(
+        model=wanted.model, power_level=wanted.power_level, needs=_needs(wanted), explain=True
+    )
+    try:
+        plan = resolve(control.publisher.current, principal, request)
+    except CallerError as error:
+        return RoutePlan(
+            strategy=None,
+            targets=[],
+            excluded=[],
+            excluded_total=0,
+            error=RouteError(message=error.message),
+        )
+    return _shown(plan)
+
+
+def _shown(plan: Plan) -> RoutePlan:
+    return RoutePlan(
+        strategy=plan.strategy,
+        targets=[
+            PlannedTarget(
+                provider=choice.target.provider.name,
+                provider_id=choice.target.provider.id,
+                model=choice.target.model,
+                priority=choice.target.provider.priority,
+                score=choice.target.score,
+                blended_mtok=choice.target.blended_mtok,
+                reason=choice.reason,
+            )
+            for choice in plan.choices
+        ],
+        excluded=[
+            ExcludedTarget(
+                provider=choice.target.provider.name, model=choice.target.model, reason=choice.reason
+            )
+            for choice in plan.excluded[:_EXCLUDED_SHOWN]
+        ],
+        excluded_total=len(plan.excluded),
+    )
+
+
+def _picks(snapshot: Snapshot, strategy: Strategy) -> list[PickedModel]:
+    try:
+        plan = resolve(snapshot, None, RouteRequest(power_level=_LEVEL_OF[strategy]))
+    except ModelNotFound:
+        return []
+    return [
+        PickedModel(
+            provider=choice.target.provider.name,
+            model=choice.target.model,
+            blended_mtok=choice.target.blended_mtok,
+        )
+        for choice in plan.choices[:_PICKED]
+    ]
+
+
+async def _principal(control: Control, user_id: str | None) -> Principal | None:
+    """Somebody with the user's power level and a key without limits of its own."""
+    if user_id is None:
+        return None
+    async with control.database.read() as conn:
+        user = await repository.power_level_of(conn, user_id)
+    if user is None:
+        raise Invalid("There is no user with this id", param="user_id")
+    email, level = user
+    return Principal(
+        api_key_id="",
+        api_key_name="",
+        user_id=user_id,
+        user_email=email,
+        power_level=PowerLevel(level) if level else None,
+    )
+
+
+def _needs(wanted: RouteExplain) -> frozenset[str]:
+    """What the model must be able to do, by the same signs as traffic goes by."""
+    needs = set()
+    if wanted.tools:
+        needs.add("tools")
+    text = json.dumps(wanted.messages or [], separators=(",", ":"))
+    if '"image_url"' in text or '"type":"image"' in text:
+        needs.add("vision")
+    return frozenset(needs)
+
+
+def _strategy(row: RulesRow | None) -> Strategy:
+    chosen: Any = row.rules.get("strategy") if row else None
+    return Strategy(chosen) if chosen else Strategy.BALANCED
