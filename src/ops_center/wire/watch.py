@@ -280,7 +280,7 @@ class OpenAIStreamWatch(StreamWatch):
         if not bytes(chunk.usage).startswith(b"{"):
             return True
         self._last_usage = chunk.usage
-        return not (self._hide_usage_chunk and chunk.choices == [])
+        return not (self._hide_usage_chunk and not chunk.choices)
 
     def _settle(self) -> None:
         if self._last_usage is not None:
