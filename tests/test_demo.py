@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from ops_center.catalog.pricing import price_usage
-from ops_center.demo.company import PROGRAMS, PROVIDERS
+from ops_center.control.context import Control, utc_now
+from ops_center.control.providers import service as providers
+from ops_center.control.publish import Publisher
+from ops_center.control.users import service as users
+from ops_center.demo.company import ADMIN_EMAIL, PROGRAMS, PROVIDERS
+from ops_center.demo.seed import seed_demo
+from ops_center.demo.start import simulated_providers
 from ops_center.demo.traffic import KeyOwner, Served, make_traffic
 from ops_center.providers.registry import provider_spec
 from ops_center.simulator.catalogues import models_of
-from ops_center.snapshot import Provider, Target
-from ops_center.types import CostSource, Price, UsageRecord
+from ops_center.snapshot import Provider, Target, api_key_digest
+from ops_center.storage.database import Database
+from ops_center.storage.migrate import migrate
+from ops_center.storage.secrets import load_master_key
+from ops_center.storage.tables import api_keys, attempts, usage_records
+from ops_center.transport.client import HttpClient
+from ops_center.types import CostSource, Price, Usage, UsageRecord
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 OWNERS = {
@@ -163,3 +178,78 @@ def test_outage_shows_as_fallbacks_of_one_afternoon(records: list[UsageRecord]) 
 def test_a_program_whose_models_nobody_serves_is_silent() -> None:
     empty = list(make_traffic(PROGRAMS, OWNERS, Served.of([]), now=NOW, days=10, seed=1))
     assert empty == []
+
+
+# --- seeding ---
+
+
+@pytest.fixture
+async def control(tmp_path: Path) -> AsyncIterator[Control]:
+    """The control plane of an empty installation with the demo's admin."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'demo.db'}"
+    await migrate(url, tmp_path)
+    database = await Database.open(url)
+    http = HttpClient()
+    box = load_master_key(None, tmp_path)
+    made = Control(
+        database=database,
+        secrets=box,
+        http=http,
+        publisher=Publisher(database, box, utc_now),
+        demo=True,
+    )
+    await users.create_admin(database, ADMIN_EMAIL, "correct horse battery staple", now=utc_now())
+    yield made
+    await made.background.close()
+    await http.close()
+    await database.close()
+
+
+@pytest.mark.anyio
+async def test_seeding_fills_an_installation_in_seconds(control: Control) -> None:
+    now = datetime.now(UTC)
+    started = time.perf_counter()
+    async with simulated_providers() as urls:
+        seeded = await seed_demo(control, urls, now=now)
+        took = time.perf_counter() - started
+        cards = await providers.list_providers(control)
+    assert took < 10
+    assert seeded.requests > 10_000
+    assert [card.name for card in cards] == [row.name for row in PROVIDERS]
+    for card in cards:
+        assert card.demo
+        assert (card.discovery.status, card.status) == ("ok", "enabled")
+        assert card.last_test is not None
+        assert card.last_test.success is (card.type != "custom" or card.credential_preview is None)
+        assert card.requests_30d > 100
+        assert card.models_count > 3
+    async with control.database.read() as connection:
+        real = (
+            await connection.execute(select(func.count()).where(usage_records.c.demo.is_(False)))
+        ).scalar_one()
+        stored = (await connection.execute(select(func.count()).select_from(usage_records))).scalar_one()
+        tries = (await connection.execute(select(func.count()).select_from(attempts))).scalar_one()
+        keys = (await connection.execute(select(func.max(api_keys.c.created_at)))).scalar_one()
+    assert (real, stored, tries) == (0, seeded.requests, seeded.attempts)
+    assert keys <= now - timedelta(days=90)
+    principals = control.publisher.current.principals
+    assert principals[api_key_digest(seeded.api_key)].user_email == ADMIN_EMAIL
+
+
+@pytest.mark.anyio
+async def test_seeded_costs_use_the_prices_that_live_requests_would_use(control: Control) -> None:
+    async with simulated_providers() as urls:
+        await seed_demo(control, urls, now=datetime.now(UTC), days=3)
+    prices = {(t.provider.id, t.model): t.price for t in control.publisher.current.targets}
+    columns = usage_records.c
+    async with control.database.read() as connection:
+        rows = (await connection.execute(select(usage_records).where(columns.status == 200))).all()
+    assert len(rows) > 300
+    for row in rows:
+        usage = Usage(
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            cache_read_tokens=row.cache_read_tokens,
+            cache_write_tokens=row.cache_write_tokens,
+        )
+        assert row.cost_usd == price_usage(usage, prices[row.provider_id, row.model])

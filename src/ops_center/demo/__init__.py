@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
+from ops_center.demo.start import run_demo
+
 __all__ = ["run_demo"]

@@ -1,0 +1,84 @@
+"""`ops-center demo`: simulated providers, a throw-away installation, and the server over it, in one process.
+
+Everything lives in a temporary directory that is deleted at the end. Takes nothing from the settings but
+address, port and log level, so that it can never touch a real installation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from pydantic import SecretStr
+
+from ops_center.app import Application, public_url
+from ops_center.app import serve as serve_application
+from ops_center.demo.company import ADMIN_EMAIL, PROVIDERS
+from ops_center.demo.seed import seed_demo
+from ops_center.settings import Settings
+from ops_center.simulator import SimulatorConfig
+from ops_center.simulator import serve as simulate
+
+
+async def run_demo(settings: Settings) -> None:
+    """Serve the demo until a signal says stop."""
+    started = time.perf_counter()
+    password = secrets.token_urlsafe(12)
+    with tempfile.TemporaryDirectory(prefix="ops-center-demo-") as directory:
+        own = Settings.model_construct(
+            host=settings.host,
+            port=settings.port,
+            log_level=settings.log_level,
+            data_dir=Path(directory) / "data",
+            admin_email=ADMIN_EMAIL,
+            admin_password=SecretStr(password),
+        )
+        async with simulated_providers() as urls:
+
+            async def fill(application: Application) -> None:
+                seeded = await seed_demo(application.control, urls, now=datetime.now(UTC))
+                _welcome(public_url(own), password, seeded.api_key, time.perf_counter() - started)
+
+            await serve_application(own, demo=True, on_started=fill)
+
+
+@contextlib.asynccontextmanager
+async def simulated_providers() -> AsyncIterator[dict[str, str]]:
+    """A simulator for each provider of the demo, with its own pace; yields their origins by type."""
+    async with contextlib.AsyncExitStack() as stack:
+        urls: dict[str, str] = {}
+        for number, provider in enumerate(PROVIDERS):
+            config = SimulatorConfig(
+                seed=number,
+                answer_tokens=120,
+                latency_seconds=provider.latency_seconds,
+                first_chunk_seconds=provider.first_chunk_seconds,
+                tokens_per_second=provider.tokens_per_second,
+                jitter=0.3,
+                valid_keys=None if provider.api_key is None else (provider.api_key,),
+                keep_requests=50,
+            )
+            urls[provider.type] = (await stack.enter_async_context(await simulate(config))).url
+        yield urls
+
+
+def _welcome(url: str, password: str, api_key: str, seconds: float) -> None:
+    typer.echo(
+        f"""
+  Ops-Center demo, filled in {seconds:.1f} s. Everything in it is made up and gone when you stop it (Ctrl-C).
+
+    Console    {url}/admin/litellm-providers
+    E-mail     {ADMIN_EMAIL}
+    Password   {password}
+
+    curl {url}/v1/chat/completions \\
+      -H "Authorization: Bearer {api_key}" -H "Content-Type: application/json" \\
+      -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+"""
+    )
