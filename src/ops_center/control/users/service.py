@@ -106,14 +106,16 @@ async def create_admin(database: Database, email: str, password: str, *, now: da
     this is also the way back in. A running server notices at the next sign-in. Raises Invalid naming
     `email` or `password`.
     """
-    return await _make_admin(database, email, password, now=now, only_the_first=False) is not None
+    _, is_new = await _make_admin(database, email, password, now=now, only_the_first=False)
+    return is_new
 
 
 async def create_first_admin(
     database: Database, email: str, password: str, *, now: datetime
 ) -> UserRow | None:
     """Like `create_admin`, unless there is an enabled admin already: then nothing changes, and None."""
-    return await _make_admin(database, email, password, now=now, only_the_first=True)
+    user, _ = await _make_admin(database, email, password, now=now, only_the_first=True)
+    return user
 
 
 async def admin_is_missing(database: Database) -> bool:
@@ -124,7 +126,8 @@ async def admin_is_missing(database: Database) -> bool:
 
 async def _make_admin(
     database: Database, email: str, password: str, *, now: datetime, only_the_first: bool
-) -> UserRow | None:
+) -> tuple[UserRow | None, bool]:
+    """The admin and whether it is a new user; None when `only_the_first` and there is one already."""
     try:
         email = checked_email(email)
     except ValueError as error:
@@ -134,7 +137,7 @@ async def _make_admin(
     password_hash = await passwords.hash_password(password)
     async with database.write() as conn:
         if only_the_first and await repository.has_enabled_admin(conn):
-            return None
+            return None, False
         known = await repository.by_email(conn, email)
         if known is not None:
             values = {"role": Role.ADMIN.value, "disabled_at": None, "password_hash": password_hash}
@@ -157,7 +160,7 @@ async def _make_admin(
             _audited(user) if known is None else {**_audited(user), "password_changed": True},
             at=now,
         )
-    return user
+    return user, known is None
 
 
 def _existing(user: UserRow | None) -> UserRow:
