@@ -8,10 +8,14 @@ export const stringifySearch = stringifySearchWith(String);
 
 type RawSearch = Record<string, unknown>;
 
-const text = (raw: unknown): string | undefined => (typeof raw === "string" && raw !== "" ? raw : undefined);
+/** The router reads "1" and "true" in an address as a number and a boolean; here they are the words they were. */
+function text(raw: unknown): string | undefined {
+  if (typeof raw === "number" || typeof raw === "boolean") return String(raw);
+  return typeof raw === "string" && raw !== "" ? raw : undefined;
+}
 
 function oneOf<T extends string>(raw: unknown, allowed: readonly T[]): T | undefined {
-  return allowed.find((value) => value === raw);
+  return allowed.find((value) => value === text(raw));
 }
 
 export const PERIODS: readonly { value: Period; label: string }[] = [

@@ -65,6 +65,9 @@ export const theme = createTheme({
     Tooltip: {
       defaultProps: { multiline: true, maw: 320, openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },
+    Anchor: { defaultProps: { underline: "always" } },
+    // A closed list that stays in the page would carry the name of its field a second time.
+    Select: { defaultProps: { comboboxProps: { keepMounted: false } } },
     Switch: { defaultProps: { withThumbIndicator: false } },
     Badge: { defaultProps: { variant: "light", tt: "none", fw: 560, radius: "sm" } },
   },

@@ -42,7 +42,7 @@ export function Shell() {
       <AppShell.Header className={classes.header}>
         <TopBar menuOpened={opened} onToggleMenu={toggle} />
       </AppShell.Header>
-      <AppShell.Navbar className={classes.navbar} data-closed={!opened || undefined}>
+      <AppShell.Navbar aria-label="Main" className={classes.navbar} data-closed={!opened || undefined}>
         <SideBar onClose={close} />
       </AppShell.Navbar>
       <AppShell.Main className={classes.main}>

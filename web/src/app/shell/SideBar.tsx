@@ -24,11 +24,9 @@ export function SideBar({ onClose }: { onClose: () => void }) {
         </Group>
       </AppShell.Section>
       <AppShell.Section grow component={ScrollArea} px="sm">
-        <nav aria-label="Main">
-          {navigationFor(user.role).map((group) => (
-            <GroupOfLinks key={group.label} group={group} onClose={onClose} />
-          ))}
-        </nav>
+        {navigationFor(user.role).map((group) => (
+          <GroupOfLinks key={group.label} group={group} onClose={onClose} />
+        ))}
       </AppShell.Section>
       <AppShell.Section px="md" py="sm">
         <Text size="xs" c="dimmed">

@@ -29,24 +29,10 @@ export function ModelsPage() {
   const models = useQuery(modelsQuery({ ...filter, page }));
   const providers = useQuery(providersQuery);
   const writable = useMay("write gateway");
-  const change = useChangeModel();
   const [editing, setEditing] = useState<Model | null>(null);
   const narrow = (to: ModelsSearch): void =>
     void navigate({ search: (before) => ({ ...before, page: undefined, ...to }), replace: true });
   const isFiltered = Boolean(filter.search ?? filter.provider_id ?? filter.enabled);
-
-  const toggle = (model: Model, enabled: boolean): void =>
-    change.mutate(
-      { id: model.id, change: { enabled } },
-      {
-        onError: (error) =>
-          notifications.show({
-            color: "red",
-            title: `${model.name} was not switched ${enabled ? "on" : "off"}`,
-            message: asApiError(error).message,
-          }),
-      },
-    );
 
   return (
     <>
@@ -142,15 +128,7 @@ export function ModelsPage() {
               {
                 accessor: "enabled",
                 title: "On",
-                render: (model) => (
-                  <Switch
-                    size="sm"
-                    aria-label={`${model.name} at ${model.provider_name}`}
-                    checked={model.enabled}
-                    disabled={!writable}
-                    onChange={(event) => toggle(model, event.currentTarget.checked)}
-                  />
-                ),
+                render: (model) => <EnabledSwitch key={model.id} model={model} disabled={!writable} />,
               },
               {
                 accessor: "actions",
@@ -173,6 +151,36 @@ export function ModelsPage() {
       </Stack>
       <EditModelDialog model={editing} onClose={() => setEditing(null)} />
     </>
+  );
+}
+
+/** Moves at once, and moves back with a word when the server refuses. */
+function EnabledSwitch({ model, disabled }: { model: Model; disabled: boolean }) {
+  const change = useChangeModel();
+  const [wanted, setWanted] = useState<boolean | null>(null);
+  const toggle = (enabled: boolean): void => {
+    setWanted(enabled);
+    change.mutate(
+      { id: model.id, change: { enabled } },
+      {
+        onSettled: () => setWanted(null),
+        onError: (error) =>
+          notifications.show({
+            color: "red",
+            title: `${model.name} was not switched ${enabled ? "on" : "off"}`,
+            message: asApiError(error).message,
+          }),
+      },
+    );
+  };
+  return (
+    <Switch
+      size="sm"
+      aria-label={`${model.name} at ${model.provider_name}`}
+      checked={wanted ?? model.enabled}
+      disabled={disabled}
+      onChange={(event) => toggle(event.currentTarget.checked)}
+    />
   );
 }
 

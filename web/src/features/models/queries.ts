@@ -39,31 +39,14 @@ export const modelNamesQuery = queryOptions({
       .then((answer) => [...new Set(answer.models.map((model) => model.name))].toSorted()),
 });
 
-/** Changes a model; a switch moves at once and moves back when the server refuses. */
+/** Changes a model and refreshes whatever depends on it. */
 export function useChangeModel() {
   const queryClient = useQueryClient();
-  const key = ["models"];
   return useMutation({
     mutationFn: ({ id, change }: { id: string; change: ModelChange }) => api.patch<Model>(`/llm/models/${id}`, change),
-    onMutate: async ({ id, change }) => {
-      if (change.enabled === undefined) return { before: [] };
-      await queryClient.cancelQueries({ queryKey: key });
-      const before = queryClient.getQueriesData<ModelPage>({ queryKey: key });
-      for (const [queryKey, page] of before) {
-        if (!page || !("models" in page)) continue;
-        queryClient.setQueryData(queryKey, {
-          ...page,
-          models: page.models.map((model) => (model.id === id ? { ...model, enabled: change.enabled! } : model)),
-        });
-      }
-      return { before };
-    },
-    onError: (_error, _change, context) => {
-      for (const [queryKey, page] of context?.before ?? []) queryClient.setQueryData(queryKey, page);
-    },
     onSettled: () =>
       Promise.all(
-        [key, ["providers"], ["routing"], ["usage"]].map((queryKey) => queryClient.invalidateQueries({ queryKey })),
+        [["models"], ["providers"], ["routing"], ["usage"]].map((queryKey) => queryClient.invalidateQueries({ queryKey })),
       ),
   });
 }

@@ -1,10 +1,13 @@
 /** The dialogs of the providers' page in one chunk, loaded when the page stands. */
+import { useQuery } from "@tanstack/react-query";
+
 import type { Provider } from "@/api/types";
 
 import { AddProviderDialog } from "./AddProviderDialog";
 import { ConfigureProviderDialog } from "./ConfigureProviderDialog";
 import { DeleteProviderDialog } from "./DeleteProviderDialog";
 import { ModelsByHandDialog } from "./ModelsByHandDialog";
+import { providerTypesQuery } from "./queries";
 
 interface ProviderDialogsProps {
   adding: boolean;
@@ -15,6 +18,7 @@ interface ProviderDialogsProps {
 }
 
 export function ProviderDialogs({ adding, configuring, deleting, byHand, onClose }: ProviderDialogsProps) {
+  useQuery(providerTypesQuery); // At hand before a dialog opens.
   return (
     <>
       <AddProviderDialog opened={adding} onClose={onClose} />

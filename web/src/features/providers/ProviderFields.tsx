@@ -76,12 +76,13 @@ function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] 
       label="Provider Type"
       placeholder="Choose or search"
       data-autofocus
+      autoFocus
       openOnFocus={false}
       searchable
       allowDeselect={false}
       maxDropdownHeight={320}
       nothingFoundMessage="No such type; Custom speaks to any OpenAI-compatible server"
-      comboboxProps={{ shadow: "md" }}
+      comboboxProps={{ shadow: "md", keepMounted: false }}
       data={types.map((one) => ({ value: one.type, label: one.name }))}
       renderOption={({ option }) => {
         const one = types.find((candidate) => candidate.type === option.value);

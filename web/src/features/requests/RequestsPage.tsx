@@ -84,6 +84,7 @@ export function RequestsPage() {
                     component="button"
                     type="button"
                     size="sm"
+                    underline="hover"
                     style={{ whiteSpace: "nowrap" }}
                     onClick={(event) => {
                       event.stopPropagation();

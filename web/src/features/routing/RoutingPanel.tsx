@@ -1,7 +1,7 @@
 /** Routing Strategy: three choices, saved at once, each with what it aims at, what it cost, and what it picks now. */
 import { Group, Paper, Radio, Skeleton, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useId } from "react";
+import { useId, useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { RoutingRules, Strategy } from "@/api/types";
@@ -19,6 +19,13 @@ export function RoutingPanel() {
   const rules = useQuery(routingQuery);
   const change = useChangeStrategy();
   const writes = useMay("write gateway");
+  // The choice shows at once and falls back to what is in force when it could not be saved.
+  const [chosen, setChosen] = useState<Strategy | null>(null);
+  const inForce = rules.data?.strategy;
+  const choose = (strategy: Strategy): void => {
+    setChosen(strategy);
+    change.mutate(strategy, { onSettled: () => setChosen(null) });
+  };
   return (
     <Panel
       title="Routing Strategy"
@@ -38,8 +45,8 @@ export function RoutingPanel() {
           <Radio.Group
             aria-label="Routing strategy"
             name="strategy"
-            value={rules.data.strategy}
-            onChange={(value) => change.mutate(value as Strategy)}
+            value={chosen ?? inForce}
+            onChange={(value) => choose(value as Strategy)}
           >
             <div className={classes.options}>
               {STRATEGIES.map((strategy) => (
@@ -48,7 +55,7 @@ export function RoutingPanel() {
                   strategy={strategy}
                   rules={rules.data}
                   disabled={!writes}
-                  checked={rules.data.strategy === strategy.value}
+                  checked={(chosen ?? inForce) === strategy.value}
                 />
               ))}
             </div>

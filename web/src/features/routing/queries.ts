@@ -1,4 +1,4 @@
-/** The global routing strategy: read, and changed at once with a roll-back when the server refuses. */
+/** The global routing strategy: read and changed. */
 import { notifications } from "@mantine/notifications";
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
@@ -20,20 +20,16 @@ export function useChangeStrategy() {
   return useMutation({
     mutationKey: ["routing", "change"],
     mutationFn: (strategy: Strategy) => api.put<RoutingRules>("/llm/routing/rules", { strategy }),
-    onMutate: async (strategy) => {
+    onSuccess: async (rules) => {
+      // An answer that was under way from before the change must not undo it on screen.
       await queryClient.cancelQueries({ queryKey: routingQuery.queryKey });
-      const before = queryClient.getQueryData(routingQuery.queryKey);
-      if (before) queryClient.setQueryData(routingQuery.queryKey, { ...before, strategy });
-      return { before };
+      queryClient.setQueryData(routingQuery.queryKey, rules);
     },
-    onSuccess: (rules) => queryClient.setQueryData(routingQuery.queryKey, rules),
-    onError: (error, strategy, context) => {
-      if (context?.before) queryClient.setQueryData(routingQuery.queryKey, context.before);
+    onError: (error, strategy) =>
       notifications.show({
         color: "red",
         title: `"${strategyLabel(strategy)}" was not saved`,
         message: asApiError(error).message,
-      });
-    },
+      }),
   });
 }
