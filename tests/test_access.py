@@ -23,6 +23,7 @@ from ops_center.control.context import Control
 from ops_center.types import Role
 
 pytestmark = pytest.mark.anyio
+one_engine = pytest.mark.parametrize("dialect", ["sqlite"])  # no SQL in question
 
 ROLES: list[Role | None] = [None, *Role]
 PUBLIC_OPERATIONS = {"get_setup", "set_up", "log_in", "log_out"}
@@ -36,7 +37,7 @@ async def call(client: httpx.AsyncClient, route: GuardedRoute) -> httpx.Response
     return await client.request(method, path, content=content, headers={"content-type": "application/json"})
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"])
+@one_engine
 @pytest.mark.parametrize("role", ROLES, ids=str)
 async def test_every_route_lets_in_exactly_the_roles_it_declares(
     clients: Clients, control_app: FastAPI, role: Role | None
@@ -126,6 +127,7 @@ async def test_an_unknown_method_is_a_405_in_our_shape(control_client: httpx.Asy
     assert answer.json()["error"]["type"] == "method_not_allowed"
 
 
+@one_engine
 async def test_every_answer_carries_safe_headers(
     anonymous_client: httpx.AsyncClient, control_client: httpx.AsyncClient
 ) -> None:
@@ -141,6 +143,7 @@ async def test_every_answer_carries_safe_headers(
         assert answer.headers["cache-control"] == "no-store"
 
 
+@one_engine
 async def test_a_body_that_is_too_large_is_refused(control_client: httpx.AsyncClient) -> None:
     async def chunks():  # type: ignore[no-untyped-def]
         for _ in range(30):
@@ -154,6 +157,7 @@ async def test_a_body_that_is_too_large_is_refused(control_client: httpx.AsyncCl
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@one_engine
 @pytest.mark.parametrize("body", ["{", "[" * 100_000, '{"email": ' + "1" * 10_000 + "}", "[]", "null", ""])
 async def test_a_broken_body_is_a_4xx_in_our_shape(control_client: httpx.AsyncClient, body: str) -> None:
     answer = await control_client.post("/users", content=body, headers={"content-type": "application/json"})
@@ -220,6 +224,7 @@ async def test_an_inference_key_does_not_open_the_control_api(clients: Clients) 
     assert answer.status_code == 403
 
 
+@one_engine
 @pytest.mark.parametrize(
     "header", ["Bearer sk-oc-unknown", "Bearer ", "Bearer", "Basic abc", "", "Bearer \xff"]
 )
@@ -244,6 +249,7 @@ async def test_an_id_that_cannot_be_one_is_a_404(control_client: httpx.AsyncClie
 # ---- requests of other sites
 
 
+@one_engine
 @pytest.mark.parametrize(
     "headers",
     [
@@ -268,6 +274,7 @@ async def test_an_unsafe_request_of_another_site_is_refused(
     assert (await control_client.get("/me/api-keys")).json() == {"api_keys": []}
 
 
+@one_engine
 @pytest.mark.parametrize(
     "headers",
     [

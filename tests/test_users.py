@@ -12,6 +12,7 @@ from ops_center.control.context import Control
 from ops_center.types import PowerLevel, Role
 
 pytestmark = pytest.mark.anyio
+one_engine = pytest.mark.parametrize("dialect", ["sqlite"])  # no SQL in question
 
 PASSWORD = "correct horse battery"
 
@@ -64,6 +65,7 @@ async def test_an_email_is_taken_once(control_client: httpx.AsyncClient) -> None
     assert answer.json()["error"]["param"] == "email"
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -171,6 +173,7 @@ async def test_one_changes_ones_own_name_and_level_and_the_keys_follow(
     assert levels == {"app": PowerLevel.ECO, "own level": PowerLevel.PRECISION}
 
 
+@one_engine
 @pytest.mark.parametrize("field", ["role", "disabled", "email", "id"])
 async def test_one_cannot_promote_oneself(clients: Clients, field: str) -> None:
     client = await clients.signed_in(Role.USER)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ops_center.errors import Invalid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ROW_ID = re.compile(r"[a-z]+_[0-9a-z_]{1,60}")
 _MAX_MICROSECONDS = 253_402_300_799_000_000  # the end of the year 9999
 
 
@@ -36,7 +38,7 @@ class Cursor:
             )
             microseconds, _, row_id = raw.partition(".")
             number = int(microseconds)
-            if not 0 <= number <= _MAX_MICROSECONDS or not row_id.isprintable() or len(row_id) > 60:
+            if not 0 <= number <= _MAX_MICROSECONDS or not _ROW_ID.fullmatch(row_id):
                 raise ValueError
         except (ValueError, binascii.Error):
             raise Invalid("The cursor is not one that a list of ours returned", param="cursor") from None

@@ -1,0 +1,253 @@
+"""control/api_keys: made, shown once, rotated, revoked; each change reaches the data plane at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+from sqlalchemy import insert, select
+
+from conftest import Clock
+from control_fixtures import Clients
+from ops_center.control.context import Control
+from ops_center.snapshot import api_key_digest
+from ops_center.storage.tables import api_keys, usage_records
+from ops_center.types import PowerLevel, Role, Scope, new_id
+
+pytestmark = pytest.mark.anyio
+one_engine = pytest.mark.parametrize("dialect", ["sqlite"])  # no SQL in question
+
+
+async def new_key(client: httpx.AsyncClient, **fields: object) -> dict[str, object]:
+    answer = await client.post("/me/api-keys", json={"name": "app", **fields})
+    assert answer.status_code == 201, answer.text
+    created: dict[str, object] = answer.json()
+    return created
+
+
+async def used(
+    control: Control, api_key_id: object, *, days_ago: float, cost_usd: Decimal | None, count: int = 1
+) -> None:
+    async with control.database.write() as conn:
+        for _ in range(count):
+            await conn.execute(
+                insert(usage_records).values(
+                    request_id=new_id("req"),
+                    started_at=control.clock() - timedelta(days=days_ago),
+                    duration_seconds=0.1,
+                    endpoint="chat/completions",
+                    status=200,
+                    stream=False,
+                    requested_model="m",
+                    api_key_id=api_key_id,
+                    api_key_name="app",
+                    user_id="usr_1",
+                    user_email="a@b",
+                    credential_source="platform",
+                    input_tokens=1,
+                    output_tokens=1,
+                    cache_read_tokens=0,
+                    cache_write_tokens=0,
+                    cache_write_1h_tokens=0,
+                    reasoning_tokens=0,
+                    cost_usd=cost_usd,
+                    cost_source="computed" if cost_usd is not None else "unknown",
+                )
+            )
+
+
+async def test_a_secret_is_shown_once_and_stored_as_a_hash(
+    control: Control, control_client: httpx.AsyncClient
+) -> None:
+    created = await new_key(control_client)
+    secret = str(created["secret"])
+    assert re.fullmatch(r"sk-oc-[A-Za-z0-9_-]{43}", secret)
+    assert created["preview"] == f"{secret[:8]}…{secret[-4:]}"
+    listed = await control_client.get("/me/api-keys")
+    assert secret not in listed.text
+    assert "secret" not in listed.json()["api_keys"][0]
+    assert secret not in (await control_client.get("/audit-log")).text
+    async with control.database.read() as conn:
+        [row] = (await conn.execute(select(api_keys))).all()
+    assert bytes(row.secret_hash) == api_key_digest(secret)
+    assert secret not in [str(value) for value in row]
+
+
+async def test_a_new_key_is_in_the_snapshot_with_its_limits(
+    control: Control, control_client: httpx.AsyncClient
+) -> None:
+    created = await new_key(
+        control_client,
+        models=["gpt-4o", "gpt-4o", "auto"],
+        power_level="eco",
+        requests_per_minute=60,
+        budget_usd=12.34,
+        expires_at="2026-12-01T00:00:00+02:00",
+    )
+    assert created["expires_at"] == "2026-11-30T22:00:00Z"
+    assert created["models"] == ["gpt-4o", "auto"]
+    assert created["budget_usd"] == 12.34
+    principal = control.publisher.current.principals[api_key_digest(str(created["secret"]))]
+    assert principal.api_key_id == created["id"]
+    assert principal.user_email == "admin@example.com"
+    assert principal.scope is Scope.INFERENCE
+    assert principal.models == {"gpt-4o", "auto"}
+    assert principal.power_level is PowerLevel.ECO
+    assert principal.requests_per_minute == 60
+    assert principal.budget_usd == Decimal("12.34")
+    assert principal.expires_at == datetime(2026, 11, 30, 22, tzinfo=UTC)
+
+
+@one_engine
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", None),
+        ("name", "x" * 101),
+        ("scope", "root"),
+        ("expires_at", "2026-11-23T11:59:59Z"),
+        ("expires_at", "2026-12-01T00:00:00"),
+        ("expires_at", "9999-12-31T23:59:59Z"),
+        ("expires_at", "tomorrow"),
+        ("models", []),
+        ("models", [""]),
+        ("models", "gpt-4o"),
+        ("power_level", "turbo"),
+        ("requests_per_minute", 0),
+        ("requests_per_minute", -1),
+        ("requests_per_minute", 10**12),
+        ("requests_per_minute", True),
+        ("requests_per_minute", 1.5),
+        ("budget_usd", -0.01),
+        ("budget_usd", 10**12),
+        ("budget_usd", True),
+        ("budget_usd", "NaN"),
+    ],
+)
+async def test_a_bad_field_is_named(control_client: httpx.AsyncClient, field: str, value: object) -> None:
+    answer = await control_client.post("/me/api-keys", json={"name": "app", field: value})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == field
+    assert (await control_client.get("/me/api-keys")).json() == {"api_keys": []}
+
+
+async def test_only_an_admin_has_admin_keys(clients: Clients) -> None:
+    for role in (Role.OPERATOR, Role.USER):
+        client = await clients.signed_in(role)
+        answer = await client.post("/me/api-keys", json={"name": "x", "scope": "admin"})
+        assert answer.status_code == 403
+    admin = await clients.signed_in(Role.ADMIN)
+    assert (await new_key(admin, scope="admin"))["scope"] == "admin"
+
+
+async def test_a_revoked_key_is_dead_before_the_answer(
+    control: Control, control_client: httpx.AsyncClient, clock: Clock
+) -> None:
+    created = await new_key(control_client)
+    kept = await new_key(control_client, name="kept")
+    clock.advance(60)
+    answer = await control_client.delete(f"/me/api-keys/{created['id']}")
+    assert answer.status_code == 204
+    assert set(control.publisher.current.principals) == {api_key_digest(str(kept["secret"]))}
+    listed = {key["name"]: key for key in (await control_client.get("/me/api-keys")).json()["api_keys"]}
+    assert listed["app"]["revoked_at"] == "2026-11-23T12:01:00Z"
+    assert listed["kept"]["revoked_at"] is None
+    clock.advance(60)
+    assert (await control_client.delete(f"/me/api-keys/{created['id']}")).status_code == 204
+    again = {key["name"]: key for key in (await control_client.get("/me/api-keys")).json()["api_keys"]}
+    assert again["app"]["revoked_at"] == "2026-11-23T12:01:00Z"
+
+
+async def test_a_revoked_or_expired_admin_key_opens_nothing(clients: Clients, clock: Clock) -> None:
+    admin = await clients.signed_in(Role.ADMIN)
+    short = await new_key(admin, scope="admin", expires_at="2026-11-23T13:00:00Z")
+    revoked = await new_key(admin, scope="admin")
+    await admin.delete(f"/me/api-keys/{revoked['id']}")
+    robot = await clients.anonymous()
+    robot.headers["authorization"] = f"Bearer {revoked['secret']}"
+    assert (await robot.get("/me")).status_code == 401
+    robot.headers["authorization"] = f"Bearer {short['secret']}"
+    assert (await robot.get("/me")).status_code == 200
+    clock.advance(3600)
+    assert (await robot.get("/me")).status_code == 401
+
+
+async def test_a_rotated_key_keeps_its_limits_and_kills_the_old_secret(
+    control: Control, control_client: httpx.AsyncClient
+) -> None:
+    old = await new_key(control_client, models=["a"], requests_per_minute=5, budget_usd=1, scope="admin")
+    answer = await control_client.post(f"/me/api-keys/{old['id']}/rotate")
+    assert answer.status_code == 201
+    new = answer.json()
+    assert new["id"] != old["id"]
+    assert new["secret"] != old["secret"]
+    kept = ("name", "scope", "models", "power_level", "requests_per_minute", "budget_usd", "expires_at")
+    assert [new[name] for name in kept] == [old[name] for name in kept]
+    assert set(control.publisher.current.principals) == {api_key_digest(new["secret"])}
+    assert (await control_client.post(f"/me/api-keys/{old['id']}/rotate")).status_code == 409
+
+
+async def test_an_expired_key_is_not_rotated(control_client: httpx.AsyncClient, clock: Clock) -> None:
+    key = await new_key(control_client, expires_at="2026-11-23T13:00:00Z")
+    clock.advance(3600)
+    assert (await control_client.post(f"/me/api-keys/{key['id']}/rotate")).status_code == 409
+
+
+async def test_somebody_elses_key_is_out_of_reach(control: Control, clients: Clients) -> None:
+    owner, stranger = await clients.signed_in(Role.USER), await clients.signed_in(Role.OPERATOR)
+    key = await new_key(owner)
+    assert (await stranger.get("/me/api-keys")).json() == {"api_keys": []}
+    assert (await stranger.delete(f"/me/api-keys/{key['id']}")).status_code == 404
+    assert (await stranger.post(f"/me/api-keys/{key['id']}/rotate")).status_code == 404
+    assert (await stranger.delete(f"/llm/api-keys/{key['id']}")).status_code == 403
+    assert len(control.publisher.current.principals) == 1
+
+
+async def test_an_admin_sees_and_stops_everybodys_keys(
+    control: Control, control_client: httpx.AsyncClient, clients: Clients
+) -> None:
+    owner = await clients.signed_in(Role.USER, "owner@example.com")
+    key = await new_key(owner)
+    [listed] = (await control_client.get("/llm/api-keys")).json()["api_keys"]
+    assert (listed["id"], listed["user_email"]) == (key["id"], "owner@example.com")
+    assert (await control_client.delete(f"/llm/api-keys/{key['id']}")).status_code == 204
+    assert (await control_client.delete("/llm/api-keys/key_0")).status_code == 404
+    assert control.publisher.current.principals == {}
+
+
+async def test_a_key_shows_what_it_was_used_for(control: Control, control_client: httpx.AsyncClient) -> None:
+    busy, unpriced = (
+        await new_key(control_client, name="busy"),
+        await new_key(control_client, name="unpriced"),
+    )
+    await new_key(control_client, name="silent")
+    await used(control, busy["id"], days_ago=1, cost_usd=Decimal("0.1"), count=3)
+    await used(control, busy["id"], days_ago=2, cost_usd=None)
+    await used(control, busy["id"], days_ago=31, cost_usd=Decimal(7))
+    await used(control, unpriced["id"], days_ago=1, cost_usd=None)
+    listed = {key["name"]: key for key in (await control_client.get("/me/api-keys")).json()["api_keys"]}
+    shown = {
+        name: (key["requests_30d"], key["cost_30d_usd"], key["last_used_at"]) for name, key in listed.items()
+    }
+    assert shown == {
+        "busy": (4, 0.3, "2026-11-22T12:00:00Z"),
+        "silent": (0, 0.0, None),
+        "unpriced": (1, None, "2026-11-22T12:00:00Z"),
+    }
+
+
+async def test_the_figures_count_requests_that_ended_a_moment_ago(
+    control: Control, control_client: httpx.AsyncClient
+) -> None:
+    key = await new_key(control_client)
+
+    async def drain() -> None:
+        await used(control, key["id"], days_ago=0, cost_usd=Decimal(1))
+
+    object.__setattr__(control, "drain_journal", drain)
+    [listed] = (await control_client.get("/me/api-keys")).json()["api_keys"]
+    assert listed["requests_30d"] == 1
