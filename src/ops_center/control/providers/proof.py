@@ -137,7 +137,7 @@ def failure_of_status(status: int) -> Failure | None:
 
 async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> list[DiscoveredModel] | Failure:
     """The provider's own list of models, or why there is none."""
-    answer = await _get(http, address, address.spec.models_path)
+    answer = await _get(http, address, address.spec.models_path, TIMEOUT_SECONDS)
     if isinstance(answer, Failure):
         return answer
     failure = failure_of_status(answer.status)
@@ -148,9 +148,13 @@ async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> li
 
 
 async def prove(
-    http: HttpFetcher, address: Address, *, clock: Callable[[], float] = time.perf_counter
+    http: HttpFetcher,
+    address: Address,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> TestResult:
-    """Whether the provider answers and the key is valid. Costs nothing, takes at most ten seconds a call.
+    """Whether the provider answers and the key is valid. Costs nothing; the time limit is for each call.
 
     Where the endpoint answers strangers too, it is asked again without the key, and only a stranger who is
     turned away proves the key.
@@ -159,7 +163,7 @@ async def prove(
     if address.spec.requires_key and not address.api_key:
         return failed(invalid_api_key("Paste the provider's API key first."))
     started = clock()
-    answer = await _get(http, address, proof.path)
+    answer = await _get(http, address, proof.path, timeout_seconds)
     latency_ms = max(1, round((clock() - started) * 1000))
     if isinstance(answer, Failure):
         return failed(answer, None)
@@ -173,7 +177,7 @@ async def prove(
         return failed(unexpected_answer(), latency_ms)
     models_found = content if isinstance(content, int) and not isinstance(content, bool) else None
     if address.api_key and not proof.proves_key:
-        stranger = await _get(http, address, proof.path, with_key=False)
+        stranger = await _get(http, address, proof.path, timeout_seconds, with_key=False)
         if isinstance(stranger, Failure) or stranger.status not in (401, 403):
             return failed(_KEY_NOT_PROVEN, latency_ms, models_found)
     return TestResult(
@@ -197,7 +201,7 @@ def failed(failure: Failure, latency_ms: int | None = None, models_found: int | 
 
 
 async def _get(
-    http: HttpFetcher, address: Address, path: str, *, with_key: bool = True
+    http: HttpFetcher, address: Address, path: str, timeout_seconds: float, *, with_key: bool = True
 ) -> FetchAnswer | Failure:
     try:
         return await http.fetch(
@@ -205,7 +209,7 @@ async def _get(
             address.base_url + path,
             headers=address.headers(with_key=with_key),
             allow_private_network=address.allow_private_network,
-            timeout_seconds=TIMEOUT_SECONDS,
+            timeout_seconds=timeout_seconds,
         )
     except ProviderError as error:
         return failure_of_error(error)
