@@ -64,8 +64,8 @@ class LiveServer:
 
     # --- life ---
 
-    def start(self) -> Self:
-        """Start the process and wait until `/readyz` says 200."""
+    def launch(self) -> None:
+        """Start the process and wait for nothing."""
         assert self.process is None, "it runs already"
         env = {name: value for name, value in os.environ.items() if not name.startswith("OPS_CENTER_")}
         env |= {"OPS_CENTER_ADMIN_EMAIL": ADMIN_EMAIL, "OPS_CENTER_ADMIN_PASSWORD": ADMIN_PASSWORD}
@@ -77,6 +77,10 @@ class LiveServer:
             self.process = subprocess.Popen(
                 arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env
             )
+
+    def start(self) -> Self:
+        """Start the process and wait until `/readyz` says 200."""
+        self.launch()
         ready = False
         try:
             wait_until(self._ready, seconds=START_SECONDS, what="the server's start")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -10,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import func, select
 
+from live import LiveServer, wait_until
 from ops_center.catalog.pricing import price_usage
 from ops_center.control.context import Control, utc_now
 from ops_center.control.providers import service as providers
@@ -253,3 +256,47 @@ async def test_seeded_costs_use_the_prices_that_live_requests_would_use(control:
             cache_write_tokens=row.cache_write_tokens,
         )
         assert row.cost_usd == price_usage(usage, prices[row.provider_id, row.model])
+
+
+# --- the command ---
+
+
+def test_demo_command_opens_filled_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with LiveServer(tmp_path / "unused", command="demo", env={"TMPDIR": str(temporary)}) as server:
+        wait_until(lambda: "Password" in server.logs, what="the welcome")
+        password, secret = (
+            re.search(pattern, server.logs)[1]  # type: ignore[index]
+            for pattern in (r"Password +(\S+)", r"Bearer (sk-oc-[\w-]+)")
+        )
+        with server.client() as client:
+            answer = client.post("/auth/login", json={"email": ADMIN_EMAIL, "password": password})
+            assert answer.status_code == 200
+            cards = client.get("/llm/usage", params={"period": "90d"}).json()["cards"]
+            assert cards["total_providers"] == 4
+            assert cards["calls_30d"] > 3000
+            assert cards["cost_30d_usd"] > 1
+            assert cards["calls_trend_pct"] is not None
+            assert client.get("/system").json()["demo"] is True
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "say: hi"}]}
+        live = httpx.post(
+            f"{server.openai_url}/chat/completions",
+            json=body,
+            headers={"authorization": f"Bearer {secret}"},
+            timeout=20,
+        )
+        assert live.json()["choices"][0]["message"]["content"] == "hi"
+        assert [path.name[:16] for path in temporary.iterdir()] == ["ops-center-demo-"]
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "unused").exists()
+
+
+def test_demo_stopped_while_it_fills_leaves_nothing_behind(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    server = LiveServer(tmp_path / "unused", command="demo", env={"TMPDIR": str(temporary)})
+    server.launch()
+    wait_until(lambda: list(temporary.glob("*/data/ops-center.db")), seconds=20, what="the filling")
+    server.stop()
+    assert list(temporary.iterdir()) == []

@@ -54,7 +54,9 @@ def test_bytes_and_version_are_the_clients_own(
 def test_prefixed_model_changes_nothing_but_the_name(
     anthropic_client: anthropic.Anthropic, simulator: SimulatorThread
 ) -> None:
-    anthropic_client.messages.create(model=f"anthropic/{MODEL}", max_tokens=9, messages=user("hi"), top_k=5)
+    anthropic_client.messages.create(
+        model=f"anthropic/{MODEL}", max_tokens=9, messages=user("hi"), extra_body={"top_k": 5}
+    )
     assert simulator.requests[-1].json == {
         "model": MODEL,
         "max_tokens": 9,
@@ -174,7 +176,10 @@ def test_overloaded_provider_is_a_server_error(anthropic_client: anthropic.Anthr
 
 
 @pytest.mark.parametrize("fault", ["stream-cut", "stream-ends-early", "error-mid-stream"])
-def test_stream_that_breaks_ends_in_an_error(anthropic_client: anthropic.Anthropic, fault: str) -> None:
+def test_stream_that_breaks_ends_in_an_error(
+    anthropic_client: anthropic.Anthropic, simulator: SimulatorThread, fault: str
+) -> None:
+    simulator.configure(tokens_per_second=400)
     got: list[str] = []
 
     def read() -> None:

@@ -289,12 +289,12 @@ def test_our_refused_credential_is_not_the_callers_fault(
     assert "sk-simulated" not in caught.value.response.text
 
 
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("fault", "statuses"),
     [
         ("status-500", {503}),
         ("html-200", {502}),
-        ("half-json", {502}),
         ("empty-200", {502}),
         ("error-in-200", {502, 503}),
         ("close", {502, 503}),
@@ -302,12 +302,9 @@ def test_our_refused_credential_is_not_the_callers_fault(
         ("redirect", {502}),
     ],
 )
-@pytest.mark.parametrize("stream", [False, True])
 def test_sick_provider_is_a_clear_error(
     openai_client: openai.OpenAI, simulator: SimulatorThread, fault: str, statuses: set[int], stream: bool
 ) -> None:
-    if stream and fault == "half-json":
-        pytest.skip("the good first half of a stream is out by then")
     with pytest.raises(openai.InternalServerError) as caught:
         openai_client.chat.completions.create(model=f"openai/sim-{fault}", messages=user("hi"), stream=stream)
     assert caught.value.status_code in statuses
@@ -315,11 +312,28 @@ def test_sick_provider_is_a_clear_error(
     assert not [entry for entry in simulator.requests if entry.path == "/redirected"]
 
 
+@every_provider
+def test_half_an_answer_is_a_clear_error(openai_client: openai.OpenAI, model: str) -> None:
+    with pytest.raises(openai.InternalServerError) as caught:
+        openai_client.chat.completions.create(
+            model=model.split("/", 1)[0] + "/sim-half-json", messages=user("hi")
+        )
+    assert caught.value.status_code == 502
+
+
 @pytest.mark.parametrize(
-    "fault", ["stream-cut", "stream-ends-early", "reset-mid-stream", "error-mid-stream", "half-json"]
+    ("prefix", "fault"),
+    [
+        (prefix, fault)
+        for prefix in ("openai", "anthropic", "openrouter")
+        for fault in ("stream-cut", "stream-ends-early", "reset-mid-stream", "error-mid-stream")
+    ]
+    + [("anthropic", "half-json")],
 )
-@pytest.mark.parametrize("prefix", ["openai", "anthropic", "openrouter"])
-def test_stream_that_breaks_ends_in_an_error(openai_client: openai.OpenAI, fault: str, prefix: str) -> None:
+def test_stream_that_breaks_ends_in_an_error(
+    openai_client: openai.OpenAI, simulator: SimulatorThread, fault: str, prefix: str
+) -> None:
+    simulator.configure(tokens_per_second=400)  # event by event, so that some are out before it breaks
     pieces: list[str] = []
 
     def read() -> None:
@@ -333,6 +347,27 @@ def test_stream_that_breaks_ends_in_an_error(openai_client: openai.OpenAI, fault
         read()
     assert "".join(pieces)
     assert ("abcd" * 40).startswith("".join(pieces))
+
+
+@pytest.mark.parametrize("prefix", ["openai", "openrouter"])
+def test_half_an_event_is_never_a_silent_end(
+    openai_client: openai.OpenAI, server: LiveServer, simulator: SimulatorThread, prefix: str
+) -> None:
+    simulator.configure(tokens_per_second=400)
+    request_ids: list[str] = []
+
+    def read() -> None:
+        with openai_client.chat.completions.create(
+            model=f"{prefix}/sim-half-json", messages=user("say: " + "abcd" * 40), stream=True
+        ) as stream:
+            request_ids.append(stream.response.headers["x-request-id"])
+            for _ in stream:
+                pass
+
+    # where bytes pass untouched, the client meets the broken event itself
+    with pytest.raises((openai.APIError, json.JSONDecodeError)):
+        read()
+    assert server.wait_for_request(request_ids[0])["error_type"] == "provider_unusable_answer"
 
 
 def test_error_as_first_event_is_an_error_status(openai_client: openai.OpenAI) -> None:

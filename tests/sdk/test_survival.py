@@ -14,7 +14,7 @@ def test_no_record_is_lost_or_doubled_by_kill_minus_nine(tmp_path: Path) -> None
         server.add_provider("openai", api_key="sk-simulated", base_url=simulator.openai_url)
         secret = server.create_api_key()
         answered: set[str] = set()
-        for _ in range(3):
+        for _ in range(2):
             with openai.OpenAI(base_url=server.openai_url, api_key=secret, max_retries=0) as client:
                 for number in range(5):
                     raw = client.chat.completions.with_raw_response.create(
@@ -30,11 +30,11 @@ def test_no_record_is_lost_or_doubled_by_kill_minus_nine(tmp_path: Path) -> None
             server.restart()
         rows = server.requests(limit=100)
         assert {row["id"] for row in rows} == answered
-        assert len(rows) == len(answered) == 15
+        assert len(rows) == len(answered) == 10
         assert all(row["cost_source"] == "computed" and row["cost_usd"] > 0 for row in rows)
         assert sum(row["output_tokens"] for row in rows) == simulator.totals.output_tokens
         usage = server.admin.get("/llm/usage", params={"period": "7d"}).json()
-        assert usage["totals"]["calls"] == 15
+        assert usage["totals"]["calls"] == 10
 
 
 def test_session_and_key_survive_a_restart(tmp_path: Path) -> None:

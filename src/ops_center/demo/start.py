@@ -6,8 +6,11 @@ address, port and log level, so that it can never touch a real installation.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -24,11 +27,20 @@ from ops_center.demo.seed import seed_demo
 from ops_center.settings import Settings
 from ops_center.simulator import SimulatorConfig
 from ops_center.simulator import serve as simulate
+from ops_center.telemetry.logging import configure_logging
 
 
 async def run_demo(settings: Settings) -> None:
     """Serve the demo until a signal says stop."""
     started = time.perf_counter()
+    with contextlib.suppress(asyncio.CancelledError):
+        _stop_on_sigterm()
+        await _run(settings, started)
+
+
+async def _run(settings: Settings, started: float) -> None:
+    if "log_level" not in settings.model_fields_set:
+        configure_logging("warning")  # the welcome is what a newcomer should read
     password = secrets.token_urlsafe(12)
     with tempfile.TemporaryDirectory(prefix="ops-center-demo-") as directory:
         own = Settings.model_construct(
@@ -43,9 +55,17 @@ async def run_demo(settings: Settings) -> None:
 
             async def fill(application: Application) -> None:
                 seeded = await seed_demo(application.control, urls, now=datetime.now(UTC))
-                _welcome(public_url(own), password, seeded.api_key, time.perf_counter() - started)
+                welcome = _welcome(own, password, seeded.api_key, started)
+                application.control.background.start(welcome, name="demo_welcome")
 
             await serve_application(own, demo=True, on_started=fill)
+
+
+def _stop_on_sigterm() -> None:
+    """Until the server listens to signals itself: a stop during the filling must delete the directory too."""
+    task = asyncio.current_task()
+    if task is not None and sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 @contextlib.asynccontextmanager
@@ -68,10 +88,13 @@ async def simulated_providers() -> AsyncIterator[dict[str, str]]:
         yield urls
 
 
-def _welcome(url: str, password: str, api_key: str, seconds: float) -> None:
+async def _welcome(settings: Settings, password: str, api_key: str, started: float) -> None:
+    """Say how to get in, as soon as somebody would be let in."""
+    await _listening(settings)
+    url, seconds = public_url(settings), time.perf_counter() - started
     typer.echo(
         f"""
-  Ops-Center demo, filled in {seconds:.1f} s. Everything in it is made up and gone when you stop it (Ctrl-C).
+  Ops-Center demo, ready in {seconds:.1f} s. Everything in it is made up, and gone when you stop it (Ctrl-C).
 
     Console    {url}/admin/litellm-providers
     E-mail     {ADMIN_EMAIL}
@@ -82,3 +105,14 @@ def _welcome(url: str, password: str, api_key: str, seconds: float) -> None:
       -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 """
     )
+
+
+async def _listening(settings: Settings) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(settings.host, settings.port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return

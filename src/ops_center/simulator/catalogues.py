@@ -79,7 +79,7 @@ def listed(family: Family, with_magic: bool) -> dict[str, SimulatedModel]:
     """What `GET /models` shows."""
     if not with_magic:
         return models_of(family)
-    figures = {"status": ("400", "429", "500", "503"), "slow": ("1",)}
+    figures = {"status": ("400", "429", "500", "503", "529"), "slow": ("1",)}
     words = [f"{kind}-{n}" for kind in FAULT_KINDS for n in figures.get(kind, ())]
     words += [kind for kind in FAULT_KINDS if kind not in figures]
     return models_of(family) | {name: _magic(name) for word in words for name in (MAGIC_PREFIX + word,)}
