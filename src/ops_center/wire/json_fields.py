@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -25,7 +25,6 @@ TEXT_OR_TEXTS = msgspec.json.Decoder(str | list[str] | None)
 TEXT_OR_LIST = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 LIST = msgspec.json.Decoder(list[msgspec.Raw] | None)
 OBJECT: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ANYTHING = msgspec.json.Decoder()
 
 _NULL = b"null"
 _WORDS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
@@ -111,11 +110,6 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, path: str
     except RecursionError:
         text = f"`{path}` is nested too deeply." if path else "The request body is nested too deeply."
         raise BadRequest(text, param=path or None) from None
-
-
-def plain(raw: bytes | msgspec.Raw, path: str) -> Any:
-    """Any JSON value as Python objects; BadRequest as `decode`."""
-    return decode(_ANYTHING, raw, path)
 
 
 def _explain(error: msgspec.ValidationError, path: str) -> tuple[str, str]:

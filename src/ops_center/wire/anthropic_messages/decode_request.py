@@ -77,14 +77,19 @@ def _message(fields: Fields) -> chat.Message:
     return chat.Message(role=role, parts=_parts(content, fields.place("content")), extra=fields.rest)
 
 
-def _parts(content: str | list[Raw], path: str) -> tuple[chat.Part, ...]:
+def _parts(content: str | list[Raw], path: str, *, in_result: bool = False) -> tuple[chat.Part, ...]:
     if isinstance(content, str):
         return (chat.Text(content),) if content else ()
-    return tuple(read_block(raw, f"{path}[{index}]") for index, raw in enumerate(content))
+    return tuple(
+        read_block(raw, f"{path}[{index}]", in_result=in_result) for index, raw in enumerate(content)
+    )
 
 
-def read_block(raw: Raw, path: str) -> chat.Part:
-    """One content block; a kind that no other format has stays as it was written."""
+def read_block(raw: Raw, path: str, *, in_result: bool = False) -> chat.Part:
+    """One content block; a kind that no other format has stays as it was written.
+
+    `in_result`: the block stands in a tool's result, where no further result may stand.
+    """
     fields = Fields(raw, path)
     kind = fields.require("type", TEXT)
     if kind == "text":
@@ -93,9 +98,11 @@ def read_block(raw: Raw, path: str) -> chat.Part:
     if kind == "tool_use":
         return _tool_use(fields)
     if kind == "tool_result":
+        if in_result:
+            raise BadRequest(f"`{path}`: a tool's result cannot hold another.", param=path)
         return chat.ToolResult(
             tool_call_id=fields.require("tool_use_id", TEXT),
-            parts=_parts(fields.take("content", TEXT_OR_LIST) or "", fields.place("content")),
+            parts=_parts(fields.take("content", TEXT_OR_LIST) or "", fields.place("content"), in_result=True),
             is_error=fields.take("is_error", BOOLEAN) or False,
             cache=_cache(fields),
             extra=_rest(fields),

@@ -17,7 +17,7 @@ from ops_center.wire import chat
 from ops_center.wire.anthropic_messages.blocks import TurnWriter, cache_control
 from ops_center.wire.anthropic_messages.claude import Generation, generation
 from ops_center.wire.anthropic_messages.sampling import write_reasoning, write_sampling
-from ops_center.wire.json_fields import OBJECT
+from ops_center.wire.json_fields import OBJECT, TEXT, decode
 
 _EMPTY_SCHEMA = Raw(b'{"type":"object","properties":{}}')
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none", "function": "tool"}
@@ -49,6 +49,7 @@ _REFUSED = {
     "tool_choice": "Anthropic knows no such choice",
     "web_search_options": "use Anthropic's own web search tool",
 }
+_HANDLED = frozenset(["modalities", "output_config"])  # read elsewhere, or saying nothing
 _NOT_TAKEN = "Anthropic has no such parameter"
 
 
@@ -129,6 +130,7 @@ def _fitted(
     _put(body, "stop_sequences", [s for s in request.stop if s.strip()] or None)
     if len(body.get("stop_sequences", ())) < len(request.stop):
         dropped.append(chat.Dropped("stop", "Anthropic stops at no sequence of only white space"))
+    _write_extra(body, request, dropped)
     config = _own_output_config(request)
     write_reasoning(
         body, config, request, claude, default_max_output_tokens=default_max_output_tokens, dropped=dropped
@@ -145,7 +147,6 @@ def _fitted(
         dropped.append(chat.Dropped("service_tier", "Anthropic has no such tier"))
     if request.stream:
         body["stream"] = True
-    _write_extra(body, request, dropped)
     return body
 
 
@@ -164,7 +165,7 @@ def _refuse(request: chat.ChatRequest) -> None:
 
 def _write_extra(body: dict[str, Any], request: chat.ChatRequest, dropped: list[chat.Dropped]) -> None:
     for name, raw in request.extra.items():
-        if bytes(raw) in (b"null", b"false", b"{}", b"[]") or name in ("output_config", "stream_options"):
+        if bytes(raw) in (b"null", b"false", b"{}", b"[]") or name in _HANDLED:
             continue
         if name in _OWN_PARAMETERS:
             body[name] = raw
@@ -270,8 +271,7 @@ def _own_output_config(request: chat.ChatRequest) -> dict[str, Any]:
 
 
 def _text(raw: Raw | None) -> str | None:
-    value = msgspec.json.decode(raw) if raw is not None else None
-    return value if isinstance(value, str) else None
+    return decode(TEXT, raw, "safety_identifier") if raw is not None else None
 
 
 def _put(body: dict[str, Any], name: str, value: object) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Raw
+
 from ops_center.wire import chat
 from ops_center.wire.anthropic_messages.claude import Generation
 from ops_center.wire.json_fields import BOOLEAN, INTEGER, TEXT, Fields
@@ -42,8 +44,11 @@ def write_reasoning(
     """Writes max_tokens, thinking and effort, which hang together: thinking counts towards max_tokens."""
     limit = request.max_output_tokens
     body["max_tokens"] = default_max_output_tokens if limit is None else limit
-    if "thinking" in request.extra and bytes(request.extra["thinking"]) != b"null":
-        return  # the caller set Anthropic's own parameter, which is passed on as it is
+    if "thinking" in body:  # the caller set Anthropic's own parameter, which is passed on as it is
+        own = Fields(body["thinking"], "thinking")
+        if limit is None:
+            body["max_tokens"] += own.take("budget_tokens", INTEGER) or 0
+        return
     wish = _wish(request)
     if wish is None:
         return
@@ -181,4 +186,6 @@ def write_sampling(
 
 def _thinks(body: dict[str, Any]) -> bool:
     thinking = body.get("thinking")
-    return isinstance(thinking, dict) and thinking["type"] != "disabled"
+    if isinstance(thinking, Raw):
+        return b'"disabled"' not in bytes(thinking)
+    return thinking is not None and thinking["type"] != "disabled"
