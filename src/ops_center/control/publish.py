@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, Text, select, type_coerce
+from sqlalchemy import Row, Text, cast, select
 
 from ops_center.catalog.aliases import ALIASES
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
@@ -129,8 +129,8 @@ _ENABLED_MODELS = select(
     models.c.provider_id,
     models.c.name,
     # as text: most of them were decoded for an earlier snapshot already
-    type_coerce(models.c.discovered, Text).label("discovered"),
-    type_coerce(models.c.override, Text).label("override"),
+    cast(models.c.discovered, Text).label("discovered"),
+    cast(models.c.override, Text).label("override"),
 ).where(models.c.enabled)
 
 _LIVING_KEYS = (
