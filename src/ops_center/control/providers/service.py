@@ -53,6 +53,7 @@ from ops_center.types import new_id
 
 _MONTH = timedelta(days=30)
 _SPECS: Mapping[str, ProviderSpec] = {spec.type: spec for spec in PROVIDER_SPECS}
+_NAME_TRIES = 20
 _AUDITED = ("name", "type", "base_url", "enabled", "priority", "auto_fallback", "allow_private_network")
 
 
@@ -181,23 +182,36 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
         created_at=now,
         updated_at=now,
     )
-    try:
-        async with control.database.write() as conn:
-            row = dataclasses.replace(row, name=await _free_name(conn, wanted.name, spec))
-            await repository.add(conn, row)
-            if key:
-                await repository.put_credential(conn, row.id, _sealed(control, key), now)
-            by_hand = list(dict.fromkeys(wanted.models))
-            if by_hand:
-                await conn.execute(insert(models), [_model_by_hand(row.id, name, now) for name in by_hand])
-            await record(
-                conn, actor, "provider.create", "provider", row.id, row.name, None, _audited(row, key), at=now
-            )
-    except IntegrityError:
-        raise _name_taken() from None
+    for _ in range(_NAME_TRIES):
+        try:
+            row = await _add(control, actor, row, wanted, key)
+            break
+        except IntegrityError:  # somebody took the name in the same moment
+            if wanted.name is not None:
+                raise _name_taken() from None
+    else:
+        raise _name_taken()
     await control.publisher.publish()
     start_discovery(control, row.id)
     return await get_provider(control, row.id)
+
+
+async def _add(
+    control: Control, actor: Actor, row: ProviderRow, wanted: ProviderCreate, key: str
+) -> ProviderRow:
+    now = row.created_at
+    async with control.database.write() as conn:
+        row = dataclasses.replace(row, name=await _free_name(conn, wanted.name, _SPECS[row.type]))
+        await repository.add(conn, row)
+        if key:
+            await repository.put_credential(conn, row.id, _sealed(control, key), now)
+        by_hand = list(dict.fromkeys(wanted.models))
+        if by_hand:
+            await conn.execute(insert(models), [_model_by_hand(row.id, name, now) for name in by_hand])
+        await record(
+            conn, actor, "provider.create", "provider", row.id, row.name, None, _audited(row, key), at=now
+        )
+    return row
 
 
 async def update_provider(
