@@ -190,7 +190,7 @@ def test_the_documented_anthropic_request_becomes_an_openai_one() -> None:
     assert body["max_tokens"] == 1024
     assert body["user"] == "user-1234"
     assert "reasoning_effort" not in body
-    assert set(dropped) == {"messages[2].thinking", "messages[3].content[1].is_error", "thinking"}
+    assert set(dropped) == {"messages[1].thinking", "messages[2].content[1].is_error", "thinking"}
 
 
 def test_cache_marks_and_signed_thinking_reach_claude_behind_an_openai_provider() -> None:
@@ -354,7 +354,7 @@ def test_empty_arguments_are_an_empty_object() -> None:
         ),
         (
             {"messages": [user("x"), {"role": "assistant", "tool_calls": [call("a", "[1]")]}]},
-            "messages[1].content[0].arguments",
+            "messages[1].tool_calls[0].function.arguments",
         ),
         ({"messages": [user("")]}, "messages"),
         ({"messages": []}, "messages"),

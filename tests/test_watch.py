@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import timeit
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -269,6 +271,17 @@ def test_text_is_counted_the_same_in_every_style() -> None:
                 counts.add((watch.output_events, watch.output_bytes))
     expected = [t for t in ["start", *texts * 3] if t]
     assert counts == {(len(expected), sum(len(json.dumps(t)) - 2 for t in expected))}
+
+
+def test_a_block_of_ordinary_events_costs_less_than_parsing_it() -> None:
+    chunk = sample("openai_stream_tools").split(b"\n\n")[2]
+    watch = OpenAIStreamWatch(hide_usage_chunk=True)
+    watch.feed(chunk + b"\n\n" + chunk + b"\n\n")
+    decoder = msgspec.json.Decoder()
+    block = (chunk + b"\n\n") * 64
+    watching = min(timeit.repeat(lambda: watch.feed(block), number=20, repeat=10))
+    parsing = min(timeit.repeat(lambda: [decoder.decode(chunk[6:]) for _ in range(64)], number=20, repeat=10))
+    assert watching < parsing  # about a third on an idle machine
 
 
 def test_thinking_and_tool_arguments_count_as_output() -> None:

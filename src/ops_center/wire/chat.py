@@ -106,10 +106,14 @@ Part: TypeAlias = Text | Image | File | Thinking | Refusal | ToolCall | ToolResu
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """`role`: system, developer, user, assistant or tool. Tool results may also stand in a user message."""
+    """`role`: system, developer, user, assistant or tool. Tool results may also stand in a user message.
+
+    `place` is where it stood in the caller's body ("messages[3]"), for naming it in errors.
+    """
 
     role: str
     parts: tuple[Part, ...] = ()
+    place: str = ""
     name: str | None = None
     extra: Mapping[str, msgspec.Raw] = NOTHING
 

@@ -36,8 +36,8 @@ class TurnWriter:
         self._path = ""
 
     def write(self, messages: Iterable[chat.Message]) -> None:
-        for index, message in enumerate(messages):
-            self._path = f"messages[{index}]"
+        for message in messages:
+            self._path = message.place
             if message.role in ("system", "developer"):
                 self._write_system(message)
             else:
@@ -107,9 +107,20 @@ class TurnWriter:
         self._dropped.append(chat.Dropped(f"{self._path}.{field}", reason))
 
     def _blocks(self, parts: Iterable[chat.Part]) -> list[Block]:
-        return [
-            b for i, p in enumerate(parts) if (b := self._block(p, f"{self._path}.content[{i}]")) is not None
-        ]
+        """The parts as blocks, each under the name it has in the caller's own format."""
+        blocks: list[Block] = []
+        content = calls = 0
+        for part in parts:
+            path = f"{self._path}.content[{content}]"
+            if self._own or not isinstance(part, chat.ToolCall | chat.Thinking):
+                content += 1
+            elif isinstance(part, chat.ToolCall):
+                path = f"{self._path}.tool_calls[{calls}].function"
+                calls += 1
+            block = self._block(part, path)
+            if block is not None:
+                blocks.append(block)
+        return blocks
 
     def _block(self, part: chat.Part, path: str) -> Block | None:
         """None for a part that Anthropic would refuse and that says nothing: empty text, unproven thinking."""
@@ -123,11 +134,12 @@ class TurnWriter:
                 "type": "tool_use",
                 "id": self._tool_id(part.id),
                 "name": part.name,
-                "input": _input(part.arguments, path),
+                "input": _input(part.arguments, f"{path}.arguments"),
             }
         elif isinstance(part, chat.ToolResult):
             block = {"type": "tool_result", "tool_use_id": self._tool_id(part.tool_call_id)}
-            content = [b for i, p in enumerate(part.parts) if (b := self._block(p, f"{path}.content[{i}]"))]
+            outer = path if self._own else self._path
+            content = [b for i, p in enumerate(part.parts) if (b := self._block(p, f"{outer}.content[{i}]"))]
             if content:
                 block["content"] = _short(content)
             if part.is_error:
@@ -224,5 +236,5 @@ def _input(arguments: str, path: str) -> Raw:
     if not arguments.strip():
         return Raw(b"{}")
     raw = arguments.encode()
-    decode(OBJECT, raw, f"{path}.arguments")
+    decode(OBJECT, raw, path)
     return Raw(raw)

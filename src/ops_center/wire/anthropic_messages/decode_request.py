@@ -33,7 +33,7 @@ def decode_request(body: bytes) -> chat.ChatRequest:
     messages: list[chat.Message] = []
     system = fields.take("system", TEXT_OR_LIST)
     if system:
-        messages.append(chat.Message(role="system", parts=_parts(system, "system")))
+        messages.append(chat.Message(role="system", parts=_parts(system, "system"), place="system"))
     for index, raw in enumerate(fields.require("messages", LIST)):
         messages.append(_message(Fields(raw, f"messages[{index}]")))
     tool_choice, parallel = _tool_choice(fields.take_fields("tool_choice"))
@@ -74,7 +74,8 @@ def _message(fields: Fields) -> chat.Message:
             f"`{fields.place('role')}` must be one of user, assistant and system.", param=fields.place("role")
         )
     content = fields.require("content", TEXT_OR_LIST)
-    return chat.Message(role=role, parts=_parts(content, fields.place("content")), extra=fields.rest)
+    parts = _parts(content, fields.place("content"))
+    return chat.Message(role=role, parts=parts, place=fields.path, extra=fields.rest)
 
 
 def _parts(content: str | list[Raw], path: str, *, in_result: bool = False) -> tuple[chat.Part, ...]:

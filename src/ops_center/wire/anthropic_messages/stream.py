@@ -69,6 +69,8 @@ class StreamDecoder:
 
     def feed(self, event: SseEvent) -> list[chat.StreamEvent]:
         """The neutral events in it; none for pings. Raises ProviderUnusable for what is not JSON."""
+        if not event.data.strip():
+            return []
         read = read_answer(_EVENT, event.data, "an event of the stream")
         kind = read.type or event.event
         if kind == "content_block_delta" and read.delta:

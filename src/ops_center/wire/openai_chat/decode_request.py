@@ -98,7 +98,7 @@ def _message(fields: Fields) -> chat.Message:
     elif content is None:
         raise BadRequest(f"`{fields.place('content')}` is required.", param=fields.place("content"))
     name = fields.take("name", TEXT)
-    return chat.Message(role=role, parts=tuple(parts), name=name, extra=_rest(fields))
+    return chat.Message(role=role, parts=tuple(parts), place=fields.path, name=name, extra=_rest(fields))
 
 
 def _parts(content: str | list[Raw] | None, path: str) -> list[chat.Part]:

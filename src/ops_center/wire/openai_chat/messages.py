@@ -15,6 +15,7 @@ from ops_center.errors import BadRequest
 from ops_center.wire import chat
 
 Content = str | list[Any] | None
+Placed = tuple[str, chat.Part]  # a part and where it stood in the caller's body
 
 
 def write_messages(
@@ -22,8 +23,8 @@ def write_messages(
 ) -> list[dict[str, Any]]:
     """`keep_thinking`: the provider hands signed thinking and cache marks on to the model's maker."""
     writer = _Writer(request.format == chat.OPENAI_CHAT, keep_thinking, dropped)
-    for index, message in enumerate(request.messages):
-        writer.write(message, f"messages[{index}]")
+    for message in request.messages:
+        writer.write(message, message.place)
     return writer.messages
 
 
@@ -43,28 +44,28 @@ class _Writer:
             rest = self._tool_results(message, path)
             if message.role == "tool" or (message.parts and not rest):
                 return
-            written = {"role": "user", "content": self._content(rest, path)}
+            written = {"role": "user", "content": self._content(rest)}
         if message.name:
             written["name"] = message.name
         if self._own:
             written.update(message.extra)
         self.messages.append(written)
 
-    def _tool_results(self, message: chat.Message, path: str) -> list[chat.Part]:
+    def _tool_results(self, message: chat.Message, path: str) -> list[Placed]:
         """Writes the results as tool messages and returns what stays for a user message."""
-        rest: list[chat.Part] = []
-        for index, part in enumerate(message.parts):
+        rest: list[Placed] = []
+        for place, part in _placed(message.parts, path):
             if not isinstance(part, chat.ToolResult):
-                rest.append(part)
+                rest.append((place, part))
                 continue
-            place = f"{path}.content[{index}]"
-            kept: list[chat.Part] = []
-            for inner in part.parts:
+            kept: list[Placed] = []
+            for inner_place, inner in _placed(part.parts, path if self._own else place):
                 if self._own or isinstance(inner, chat.Text):
-                    kept.append(inner)
+                    kept.append((inner_place, inner))
                 else:  # a picture that a tool returned: OpenAI takes it from the user only
-                    rest += [chat.Text(f"Returned by tool call {part.tool_call_id}:"), inner]
-            content = self._content(kept, place) if self._own else _joined(kept, "\n")
+                    notice = chat.Text(f"Returned by tool call {part.tool_call_id}:")
+                    rest += [(place, notice), (inner_place, inner)]
+            content = self._content(kept) if self._own else _joined(part.parts, "\n")
             written: dict[str, Any] = {"role": "tool", "tool_call_id": part.tool_call_id, "content": content}
             if self._own:
                 written |= message.extra
@@ -78,14 +79,14 @@ class _Writer:
     def _system(self, parts: tuple[chat.Part, ...], path: str) -> Content:
         if not self._own and not (self._keep_marks and any(getattr(p, "cache", None) for p in parts)):
             return _joined(parts, "\n\n")  # not every server takes a list here
-        return self._content(parts, path)
+        return self._content(_placed(parts, path))
 
     def _assistant(self, message: chat.Message, path: str) -> dict[str, Any]:
-        content: list[chat.Part] = []
+        content: list[Placed] = []
         thinking: list[chat.Thinking] = []
         calls: list[dict[str, Any] | Raw] = []
         refusals: list[str] = []
-        for index, part in enumerate(message.parts):
+        for place, part in _placed(message.parts, path):
             if isinstance(part, chat.ToolCall):
                 calls.append(self._tool_call(part))
             elif isinstance(part, chat.Thinking):
@@ -93,18 +94,19 @@ class _Writer:
             elif isinstance(part, chat.Refusal):
                 refusals.append(part.text)
             elif isinstance(part, chat.Native):
-                raw = self._native(part, f"{path}.content[{index}]")
+                raw = self._native(part, place)
                 if part.type == "custom":  # a call of one of OpenAI's custom tools
                     calls.append(raw)
                 else:
-                    content.append(part)
+                    content.append((place, part))
             else:
-                content.append(part)
+                content.append((place, part))
         written: dict[str, Any] = {"role": "assistant"}
         if content:
-            marked = self._keep_marks and any(getattr(part, "cache", None) for part in content)
-            plain = not self._own and not marked and all(isinstance(p, chat.Text) for p in content)
-            written["content"] = _joined(content, "") if plain else self._content(content, path)
+            marked = self._keep_marks and any(getattr(part, "cache", None) for _, part in content)
+            plain = not self._own and not marked and all(isinstance(part, chat.Text) for _, part in content)
+            texts = [part for _, part in content]
+            written["content"] = _joined(texts, "") if plain else self._content(content)
         else:
             written["content"] = None if calls or refusals else ""
         if refusals:
@@ -130,8 +132,8 @@ class _Writer:
         written: dict[str, Any] = {"id": part.id, "type": "function", "function": function}
         return self._finish(written, part)
 
-    def _content(self, parts: Iterable[chat.Part], path: str) -> Content:
-        written = [self._part(part, f"{path}.content[{index}]") for index, part in enumerate(parts)]
+    def _content(self, parts: Iterable[Placed]) -> Content:
+        written = [self._part(part, place) for place, part in parts]
         if not written:
             return ""
         first = written[0]
@@ -207,6 +209,10 @@ def thinking_blocks(thinking: Iterable[chat.Thinking]) -> list[dict[str, str]]:
         else {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
         for part in thinking
     ]
+
+
+def _placed(parts: Iterable[chat.Part], path: str) -> list[Placed]:
+    return [(f"{path}.content[{index}]", part) for index, part in enumerate(parts)]
 
 
 def _joined(parts: Iterable[chat.Part], by: str) -> str:

@@ -104,6 +104,8 @@ class StreamDecoder:
         if event.data.startswith(DONE):
             self.finished = True
             return []
+        if not event.data.strip():
+            return []
         chunk = read_answer(_CHUNK, event.data, "an event of the stream")
         if event.event == "error" or bytes(chunk.error) not in (b"null", b"{}") or chunk.choices is None:
             error = self._error(event)
