@@ -79,7 +79,7 @@ ObjectId = Annotated[str, AfterValidator(_object_id), Path(max_length=40)]
 SearchText = Annotated[str, AfterValidator(_searchable), Query(max_length=300)]
 """What to search for, in a query string."""
 
-Usd = Annotated[Decimal, PlainSerializer(float, return_type=float)]
+Usd = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
 """An amount that we send, as a JSON number."""
 
 UsdInput = Annotated[

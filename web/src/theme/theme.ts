@@ -73,6 +73,17 @@ export const theme = createTheme({
   },
 });
 
+/** In the dark a light button keeps its hue: a tint behind a pale tone, where Mantine puts white on near-black. */
+function tinted(colors: Record<string, MantineColorsTuple>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(colors).flatMap(([name, shades]) => [
+      [`--mantine-color-${name}-light`, `color-mix(in srgb, ${shades[6]} 20%, transparent)`],
+      [`--mantine-color-${name}-light-hover`, `color-mix(in srgb, ${shades[6]} 30%, transparent)`],
+      [`--mantine-color-${name}-light-color`, shades[3]],
+    ]),
+  );
+}
+
 /** Mantine's own muted, error and placeholder colours miss 4.5:1; these do not. */
 export const cssVariablesResolver: CSSVariablesResolver = (resolved) => {
   const base = defaultCssVariablesResolver(resolved);
@@ -97,6 +108,7 @@ export const cssVariablesResolver: CSSVariablesResolver = (resolved) => {
       "--mantine-color-placeholder": dark[2],
       "--mantine-color-error": red[4],
       "--mantine-color-anchor": brand[4],
+      ...tinted({ brand, green, red, yellow }),
       "--oc-canvas": dark[8],
       "--oc-hairline": dark[5],
       "--oc-surface": dark[7],

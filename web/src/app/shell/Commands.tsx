@@ -90,12 +90,14 @@ export function Commands() {
     <Spotlight
       actions={groups.filter((group) => group.actions.length > 0)}
       shortcut={["mod + K"]}
+      tagsToIgnore={[]}
       nothingFound="Nothing found"
       highlightQuery
       scrollable
       maxHeight={420}
       onSpotlightOpen={() => setOpened(true)}
       onSpotlightClose={() => setOpened(false)}
+      attributes={{ content: { "aria-label": "Search and commands" } }}
       searchProps={{
         leftSection: <IconSearch size={18} stroke={1.6} />,
         placeholder: "Go to a page or provider, or do something…",

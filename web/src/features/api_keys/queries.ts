@@ -1,23 +1,19 @@
 /** One's own API keys, and everybody's for administrators. */
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { api } from "@/api/api";
+import { createMyApiKey, listApiKeys, listMyApiKeys, revokeApiKey, revokeMyApiKey, rotateMyApiKey } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
-import type { ApiKey, ApiKeyInput, NewApiKey, OwnedApiKey } from "@/api/types";
+import type { ApiKeyInput } from "@/api/types";
 
 export const ownApiKeysQuery = queryOptions({
   queryKey: ["api-keys", "own"],
-  queryFn: ({ signal }) =>
-    api.get<{ api_keys: ApiKey[] }>("/me/api-keys", undefined, signal).then((answer) => answer.api_keys),
+  queryFn: ({ signal }) => listMyApiKeys({ signal }).then((answer) => answer.api_keys),
   ...polling,
 });
 
 export const allApiKeysQuery = queryOptions({
   queryKey: ["api-keys", "all"],
-  queryFn: ({ signal }) =>
-    api
-      .get<{ api_keys: OwnedApiKey[] }>("/llm/api-keys", undefined, signal)
-      .then((answer) => answer.api_keys),
+  queryFn: ({ signal }) => listApiKeys({ signal }).then((answer) => answer.api_keys),
   ...polling,
 });
 
@@ -29,7 +25,7 @@ function useRefresh(): () => Promise<void> {
 export function useCreateApiKey() {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (input: ApiKeyInput) => api.post<NewApiKey>("/me/api-keys", input),
+    mutationFn: (input: ApiKeyInput) => createMyApiKey(input),
     onSuccess: refresh,
   });
 }
@@ -37,7 +33,7 @@ export function useCreateApiKey() {
 export function useRotateApiKey(id: string) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () => api.post<NewApiKey>(`/me/api-keys/${id}/rotate`),
+    mutationFn: () => rotateMyApiKey(id),
     onSuccess: refresh,
   });
 }
@@ -46,7 +42,7 @@ export function useRotateApiKey(id: string) {
 export function useRevokeApiKey(id: string, ofAnybody: boolean) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () => api.delete(ofAnybody ? `/llm/api-keys/${id}` : `/me/api-keys/${id}`),
+    mutationFn: () => (ofAnybody ? revokeApiKey(id) : revokeMyApiKey(id)),
     onSuccess: refresh,
   });
 }

@@ -4,7 +4,7 @@ import { IconArrowRight } from "@tabler/icons-react";
 import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
-import { api } from "@/api/api";
+import { listAuditLog } from "@/api/generated/control";
 import { asApiError } from "@/api/request";
 import type { AuditEntry } from "@/api/types";
 import { EmptyState } from "@/ui/EmptyState";
@@ -21,8 +21,7 @@ const PER_PAGE = 50;
 const auditLogQuery = (cursor: string | undefined) =>
   queryOptions({
     queryKey: ["audit-log", cursor ?? null],
-    queryFn: ({ signal }) =>
-      api.get<{ entries: AuditEntry[]; next_cursor: string | null }>("/audit-log", { limit: PER_PAGE, cursor }, signal),
+    queryFn: ({ signal }) => listAuditLog({ limit: PER_PAGE, cursor }, { signal }),
     placeholderData: keepPreviousData,
   });
 

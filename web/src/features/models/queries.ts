@@ -1,8 +1,8 @@
 /** The models that providers serve, one page at a time. */
 import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { api } from "@/api/api";
-import type { Model, ModelChange } from "@/api/types";
+import { listModels, updateModel } from "@/api/generated/control";
+import type { ModelChange } from "@/api/types";
 
 export const MODELS_PER_PAGE = 50;
 
@@ -13,19 +13,18 @@ export interface ModelFilter {
   page: number;
 }
 
-interface ModelPage {
-  models: Model[];
-  total: number;
-}
-
-export const modelsQuery = ({ page, ...filter }: ModelFilter) =>
+export const modelsQuery = ({ page, enabled, ...filter }: ModelFilter) =>
   queryOptions({
-    queryKey: ["models", filter, page],
+    queryKey: ["models", filter, enabled, page],
     queryFn: ({ signal }) =>
-      api.get<ModelPage>(
-        "/llm/models",
-        { ...filter, limit: MODELS_PER_PAGE, offset: (page - 1) * MODELS_PER_PAGE },
-        signal,
+      listModels(
+        {
+          ...filter,
+          enabled: enabled && enabled === "true",
+          limit: MODELS_PER_PAGE,
+          offset: (page - 1) * MODELS_PER_PAGE,
+        },
+        { signal },
       ),
     placeholderData: keepPreviousData,
   });
@@ -34,16 +33,16 @@ export const modelsQuery = ({ page, ...filter }: ModelFilter) =>
 export const modelNamesQuery = queryOptions({
   queryKey: ["models", "names"],
   queryFn: ({ signal }) =>
-    api
-      .get<ModelPage>("/llm/models", { enabled: true, limit: 200 }, signal)
-      .then((answer) => [...new Set(answer.models.map((model) => model.name))].toSorted()),
+    listModels({ enabled: true, limit: 200 }, { signal }).then((answer) =>
+      [...new Set(answer.models.map((model) => model.name))].toSorted(),
+    ),
 });
 
 /** Changes a model and refreshes whatever depends on it. */
 export function useChangeModel() {
   const queryClient = useQueryClient();
   return useMutation({
-    mutationFn: ({ id, change }: { id: string; change: ModelChange }) => api.patch<Model>(`/llm/models/${id}`, change),
+    mutationFn: ({ id, change }: { id: string; change: ModelChange }) => updateModel(id, change),
     onSettled: () =>
       Promise.all(
         [["models"], ["providers"], ["routing"], ["usage"]].map((queryKey) => queryClient.invalidateQueries({ queryKey })),

@@ -5,9 +5,9 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState, type ReactNode } from "react";
 
-import { api } from "@/api/api";
+import { listRequests } from "@/api/generated/control";
 import { asApiError } from "@/api/request";
-import type { Provider, RequestRow } from "@/api/types";
+import type { Provider } from "@/api/types";
 import { useCreateApiKey } from "@/features/api_keys/queries";
 import { Snippets } from "@/features/api_keys/Snippets";
 import { useMay } from "@/features/session/queries";
@@ -20,10 +20,7 @@ const LISTEN_MS = 3000;
 
 const firstRequestQuery = queryOptions({
   queryKey: ["requests", "first"],
-  queryFn: ({ signal }) =>
-    api
-      .get<{ requests: RequestRow[] }>("/llm/requests", { limit: 1 }, signal)
-      .then((answer) => answer.requests[0] ?? null),
+  queryFn: ({ signal }) => listRequests({ limit: 1 }, { signal }).then((answer) => answer.requests[0] ?? null),
   // Listens until something came, then keeps still.
   refetchInterval: (query) => (query.state.data ? false : LISTEN_MS),
 });

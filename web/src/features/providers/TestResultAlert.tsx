@@ -1,5 +1,6 @@
 /** What a connection test said, in one alert; a screen reader hears it when it arrives. */
-import { Alert, CloseButton, Group, Text } from "@mantine/core";
+import { Alert, CloseButton, Group, Text, VisuallyHidden } from "@mantine/core";
+import { IconCircleCheckFilled, IconCircleXFilled } from "@tabler/icons-react";
 
 import type { ApiError } from "@/api/request";
 import type { TestResult } from "@/api/types";
@@ -15,6 +16,7 @@ interface TestResultAlertProps {
 export function TestResultAlert({ result, error, onDismiss }: TestResultAlertProps) {
   if (!result && !error) return null;
   const success = result?.success ?? false;
+  const Icon = success ? IconCircleCheckFilled : IconCircleXFilled;
   const message = result?.message ?? `The test could not be run: ${error!.message}`;
   const hint = result ? result.hint : error!.hint;
   return (
@@ -22,7 +24,10 @@ export function TestResultAlert({ result, error, onDismiss }: TestResultAlertPro
       <Group wrap="nowrap" align="flex-start" justify="space-between" gap="xs">
         <div>
           <Text size="sm" fw={560}>
-            {success ? "✅" : "❌"} {message}
+            <Icon size={16} aria-hidden style={{ verticalAlign: "-3px" }} />{" "}
+            {/* The sign as text too, for who copies or hears it; not every machine has a font that draws it. */}
+            <VisuallyHidden component="span">{success ? "✅" : "❌"} </VisuallyHidden>
+            {message}
           </Text>
           {hint && <Text size="sm">{hint}</Text>}
           {success && result?.models_found ? <Text size="sm">{plural(result.models_found, "model")} found.</Text> : null}

@@ -1,25 +1,13 @@
 /** Providers and what can be done with them; every change refreshes what depends on it. */
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { api } from "@/api/api";
+import { createModel, createProvider, deleteProvider, getProviderImpact, listProviders, listProviderTypes, refreshModels, runConnectionTest, runProviderTest, updateProvider } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
-import type {
-  Impact,
-  Model,
-  Provider,
-  ProviderChange,
-  ProviderInput,
-  ProviderType,
-  TestInput,
-  TestResult,
-} from "@/api/types";
+import type { ModelByHand, ProviderChange, ProviderInput, TestInput } from "@/api/types";
 
 export const providerTypesQuery = queryOptions({
   queryKey: ["provider-types"],
-  queryFn: ({ signal }) =>
-    api
-      .get<{ provider_types: ProviderType[] }>("/llm/provider-types", undefined, signal)
-      .then((answer) => answer.provider_types),
+  queryFn: ({ signal }) => listProviderTypes({ signal }).then((answer) => answer.provider_types),
   staleTime: 10 * 60_000,
 });
 
@@ -27,8 +15,7 @@ const WHILE_DISCOVERING_MS = 2000;
 
 export const providersQuery = queryOptions({
   queryKey: ["providers"],
-  queryFn: ({ signal }) =>
-    api.get<{ providers: Provider[] }>("/llm/providers", undefined, signal).then((answer) => answer.providers),
+  queryFn: ({ signal }) => listProviders({ signal }).then((answer) => answer.providers),
   ...polling,
   // A new provider's models arrive within seconds: look more often until they are there.
   refetchInterval: (query) =>
@@ -40,7 +27,7 @@ export const providersQuery = queryOptions({
 export const impactQuery = (id: string) =>
   queryOptions({
     queryKey: ["impact", id],
-    queryFn: ({ signal }) => api.get<Impact>(`/llm/providers/${id}/impact`, undefined, signal),
+    queryFn: ({ signal }) => getProviderImpact(id, { signal }),
     staleTime: 0,
   });
 
@@ -55,7 +42,7 @@ function useRefresh(): () => Promise<unknown> {
 export function useAddProvider() {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (input: ProviderInput) => api.post<Provider>("/llm/providers", input),
+    mutationFn: (input: ProviderInput) => createProvider(input),
     onSuccess: refresh,
   });
 }
@@ -63,7 +50,7 @@ export function useAddProvider() {
 export function useChangeProvider(id: string) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (change: ProviderChange) => api.patch<Provider>(`/llm/providers/${id}`, change),
+    mutationFn: (change: ProviderChange) => updateProvider(id, change),
     onSuccess: refresh,
   });
 }
@@ -72,7 +59,7 @@ export function useDeleteProvider(id: string) {
   const queryClient = useQueryClient();
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () => api.delete(`/llm/providers/${id}`),
+    mutationFn: () => deleteProvider(id),
     onSuccess: () => {
       // The card goes at once; the refresh only confirms it.
       queryClient.setQueryData(providersQuery.queryKey, (providers) =>
@@ -85,14 +72,14 @@ export function useDeleteProvider(id: string) {
 
 /** Tests what is typed in a dialog, before anything is saved. */
 export function useTestInput() {
-  return useMutation({ mutationFn: (input: TestInput) => api.post<TestResult>("/llm/test", input) });
+  return useMutation({ mutationFn: (input: TestInput) => runConnectionTest(input) });
 }
 
 /** Tests a saved provider; the server keeps the result as its last test. */
 export function useTestProvider(id: string) {
   const queryClient = useQueryClient();
   return useMutation({
-    mutationFn: () => api.post<TestResult>(`/llm/providers/${id}/test`),
+    mutationFn: () => runProviderTest(id),
     onSettled: () => queryClient.invalidateQueries({ queryKey: providersQuery.queryKey, exact: true }),
   });
 }
@@ -100,23 +87,15 @@ export function useTestProvider(id: string) {
 export function useRefreshModels(id: string) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () =>
-      api.post<{ discovery: Provider["discovery"]; models_count: number }>(`/llm/providers/${id}/models/refresh`),
+    mutationFn: () => refreshModels(id),
     onSuccess: refresh,
   });
-}
-
-export interface ModelByHand {
-  provider_id: string;
-  name: string;
-  input_mtok?: number;
-  output_mtok?: number;
 }
 
 export function useAddModel() {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (input: ModelByHand) => api.post<Model>("/llm/models", input),
+    mutationFn: (input: ModelByHand) => createModel(input),
     onSuccess: refresh,
   });
 }

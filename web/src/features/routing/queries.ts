@@ -2,16 +2,16 @@
 import { notifications } from "@mantine/notifications";
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { api } from "@/api/api";
+import { getRoutingRules, updateRoutingRules } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
 import { asApiError } from "@/api/request";
-import type { RoutingRules, Strategy } from "@/api/types";
+import type { Strategy } from "@/api/types";
 
 import { strategyLabel } from "./strategies";
 
 export const routingQuery = queryOptions({
   queryKey: ["routing"],
-  queryFn: ({ signal }) => api.get<RoutingRules>("/llm/routing/rules", undefined, signal),
+  queryFn: ({ signal }) => getRoutingRules({ signal }),
   ...polling,
 });
 
@@ -19,7 +19,7 @@ export function useChangeStrategy() {
   const queryClient = useQueryClient();
   return useMutation({
     mutationKey: ["routing", "change"],
-    mutationFn: (strategy: Strategy) => api.put<RoutingRules>("/llm/routing/rules", { strategy }),
+    mutationFn: (strategy: Strategy) => updateRoutingRules({ strategy }),
     onSuccess: async (rules) => {
       // An answer that was under way from before the change must not undo it on screen.
       await queryClient.cancelQueries({ queryKey: routingQuery.queryKey });

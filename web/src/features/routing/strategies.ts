@@ -22,6 +22,6 @@ export const STRATEGIES: readonly { value: Strategy; label: string; bestFor: str
   },
 ];
 
-export function strategyLabel(strategy: Strategy): string {
+export function strategyLabel(strategy: string): string {
   return STRATEGIES.find((one) => one.value === strategy)?.label ?? strategy;
 }

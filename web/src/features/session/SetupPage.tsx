@@ -8,7 +8,7 @@ import { asApiError } from "@/api/request";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { EntryPage } from "./EntryPage";
-import { setUp, setupQuery } from "./queries";
+import { sessionQuery, setUp, setupQuery } from "./queries";
 
 const SHORTEST_PASSWORD = 12;
 
@@ -28,8 +28,9 @@ export function SetupPage() {
     mutationKey: ["session", "setup"],
     mutationFn: (values: typeof form.values) =>
       setUp(values.token.trim(), values.email.trim(), values.password),
-    onSuccess: () => {
+    onSuccess: (user) => {
       queryClient.clear();
+      queryClient.setQueryData(sessionQuery.queryKey, user);
       router.history.push("/");
     },
     onError: (error) => {

@@ -1,24 +1,25 @@
 /** Who is signed in, and the ways in and out. */
 import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 
-import { api } from "@/api/api";
-import type { System, User } from "@/api/types";
+import { getSetup, getSignedIn, getSystem, logIn, logOut, setUp as createFirstAdmin } from "@/api/generated/control";
+import type { SystemAnswer } from "@/api/generated/control.schemas";
+import type { User } from "@/api/types";
 import { may, type Access } from "@/app/access";
 
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
-  queryFn: ({ signal }) => api.get<{ user: User }>("/auth/me", undefined, signal).then((answer) => answer.user),
+  queryFn: ({ signal }) => getSignedIn({ signal }).then((answer) => answer.user),
   staleTime: 60_000,
 });
 
 export const setupQuery = queryOptions({
   queryKey: ["setup"],
-  queryFn: ({ signal }) => api.get<{ needed: boolean }>("/setup", undefined, signal),
+  queryFn: ({ signal }) => getSetup({ signal }),
 });
 
 export const systemQuery = queryOptions({
   queryKey: ["system"],
-  queryFn: ({ signal }) => api.get<System>("/system", undefined, signal),
+  queryFn: ({ signal }) => getSystem({ signal }),
   staleTime: 10 * 60_000,
 });
 
@@ -31,15 +32,14 @@ export function useMay(access: Access): boolean {
   return may(useUser().role, access);
 }
 
-export function useSystem(): System | undefined {
+export function useSystem(): SystemAnswer | undefined {
   return useQuery(systemQuery).data;
 }
 
 export const signIn = (email: string, password: string): Promise<User> =>
-  api.post<{ user: User }>("/auth/login", { email, password }).then((answer) => answer.user);
+  logIn({ email, password }).then((answer) => answer.user);
 
-export const signOut = (): Promise<void> => api.post<void>("/auth/logout");
+export const setUp = (token: string, email: string, password: string): Promise<User> =>
+  createFirstAdmin({ token, email, password }).then((answer) => answer.user);
 
-/** The set-up answers with the user itself or wrapped; both mean "signed in". */
-export const setUp = (token: string, email: string, password: string): Promise<unknown> =>
-  api.post<unknown>("/setup", { token, email, password });
+export { logOut as signOut };

@@ -14,7 +14,7 @@ export function StatCards() {
   const { period, bucket } = useRange();
   const usage = useQuery(usageQuery("gateway", period, bucket));
   const providers = useQuery(providersQuery);
-  const cards = usage.data?.cards ?? undefined;
+  const cards = usage.data?.cards;
   const failed = usage.isError && !cards;
   const shown = (text: string | undefined): string | undefined => (failed ? "–" : text);
   const at = cards ? `Computed ${absoluteTime(cards.computed_at)}` : "";

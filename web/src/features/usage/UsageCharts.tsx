@@ -5,7 +5,7 @@ import { Box, Grid, Group, Paper, Stack, Text, Title, Tooltip, UnstyledButton } 
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import type { Bucket, Usage } from "@/api/types";
+import type { Bucket, OwnUsage } from "@/api/types";
 import { providersQuery } from "@/features/providers/queries";
 import { useMay } from "@/features/session/queries";
 import { bucketLabel, count, countExact, money, moneyExact, share } from "@/format/format";
@@ -14,7 +14,7 @@ import { colorOfName } from "@/theme/providerColor";
 import { OTHER, slicesOf, type Slice } from "./slices";
 
 interface UsageChartsProps {
-  usage: Usage;
+  usage: OwnUsage;
   bucket: Bucket;
   withCost: boolean;
 }
@@ -76,7 +76,7 @@ function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
   );
 }
 
-function CostByProvider({ usage }: { usage: Usage }) {
+function CostByProvider({ usage }: { usage: OwnUsage }) {
   const readsProviders = useMay("read gateway");
   const providers = useQuery({ ...providersQuery, enabled: readsProviders });
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());

@@ -1,15 +1,15 @@
 /** The numbers behind the charts. */
 import { ScrollArea, SimpleGrid, Table } from "@mantine/core";
 
-import type { Bucket, Usage } from "@/api/types";
+import type { Bucket, OwnUsage } from "@/api/types";
 import { bucketLabel, countExact, money, share } from "@/format/format";
 
-export function UsageTable({ usage, bucket }: { usage: Usage; bucket: Bucket }) {
+export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket }) {
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }}>
       <ScrollArea.Autosize mah={360} viewportProps={{ tabIndex: 0, role: "region", "aria-label": "Calls over time" }}>
         <Table stickyHeader fz="sm">
-          <Table.Caption>Usage over time</Table.Caption>
+          <Table.Caption>OwnUsage over time</Table.Caption>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>From</Table.Th>

@@ -1,5 +1,5 @@
 /** The pie's slices: the eight dearest providers, and the rest as "Other". */
-import type { Usage } from "@/api/types";
+import type { OwnUsage } from "@/api/types";
 
 export interface Slice {
   provider: string;
@@ -10,7 +10,7 @@ export interface Slice {
 export const OTHER = "Other";
 const MOST_SLICES = 8;
 
-export function slicesOf(costByProvider: Usage["cost_by_provider"]): Slice[] {
+export function slicesOf(costByProvider: OwnUsage["cost_by_provider"]): Slice[] {
   if (costByProvider.length <= MOST_SLICES) return costByProvider;
   const rest = costByProvider.slice(MOST_SLICES);
   return [

@@ -1,19 +1,19 @@
 /** The people who may sign in. */
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { api } from "@/api/api";
-import type { User, UserChange, UserInput } from "@/api/types";
+import { createUser, listUsers, updateUser } from "@/api/generated/control";
+import type { UserChange, UserInput } from "@/api/types";
 import { sessionQuery } from "@/features/session/queries";
 
 export const usersQuery = queryOptions({
   queryKey: ["users"],
-  queryFn: ({ signal }) => api.get<{ users: User[] }>("/users", undefined, signal).then((answer) => answer.users),
+  queryFn: ({ signal }) => listUsers({ signal }).then((answer) => answer.users),
 });
 
 export function useAddUser() {
   const queryClient = useQueryClient();
   return useMutation({
-    mutationFn: (input: UserInput) => api.post<User>("/users", input),
+    mutationFn: (input: UserInput) => createUser(input),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: usersQuery.queryKey }),
   });
 }
@@ -21,7 +21,7 @@ export function useAddUser() {
 export function useChangeUser(id: string) {
   const queryClient = useQueryClient();
   return useMutation({
-    mutationFn: (change: UserChange) => api.patch<User>(`/users/${id}`, change),
+    mutationFn: (change: UserChange) => updateUser(id, change),
     onSuccess: () =>
       Promise.all([
         queryClient.invalidateQueries({ queryKey: usersQuery.queryKey }),
