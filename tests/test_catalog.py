@@ -357,6 +357,27 @@ def test_every_alias_leads_to_models_that_exist() -> None:
         assert row.name not in row.candidates
 
 
+def test_an_alias_that_is_a_models_own_id_never_leads_to_a_dearer_model() -> None:
+    def blended(model: str) -> Decimal | None:
+        for maker in ("openai", "anthropic", "openrouter"):
+            facts = resolve_model_facts(maker, model, None, None)
+            if facts.price is not None:
+                return 3 * facts.price.input_mtok + facts.price.output_mtok
+        return None
+
+    checked = 0
+    ids = {canonical_name(m) for maker in ("openai", "anthropic") for m in packaged.packaged_models(maker)}
+    for row in ALIASES:
+        own = blended(row.name) if canonical_name(row.name) in ids else None
+        for candidate in row.candidates if own is not None else ():
+            other = blended(candidate)
+            if other is not None:
+                assert own is not None
+                assert other <= own, (row.name, candidate)
+                checked += 1
+    assert checked > 5
+
+
 def test_a_first_look_is_fast() -> None:
     packaged._shelf.cache_clear()
     best = min(_first_look() for _ in range(3))

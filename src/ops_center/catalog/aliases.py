@@ -59,40 +59,30 @@ _OPUS = (
 )
 _MIXTRAL = ("mixtral-8x7b-instruct", "open-mixtral-8x7b", "mixtral-8x7b-instruct-v0.1", "mixtral:8x7b")
 
-# Newest first, from the packaged catalogue of 2026-07-02. A name whose own model is retired falls to its
-# nearest successor (gpt-4 → gpt-4.1), never to another maker's.
+# Newest first, from the packaged catalogue of 2026-07-02. A name that is also a model's own id leads to that
+# model's dated releases, or to successors of the same maker that cost no more; never to a dearer model, for
+# who names a model has its price in mind.
 ALIASES: tuple[AliasRow, ...] = (
     AliasRow("llama-3-8b", (*_FIRST_LLAMA_3, "llama-3.1-8b", *_SMALL_LLAMA)),
     AliasRow("llama-3.1-8b", _SMALL_LLAMA),
     AliasRow("llama-3-70b", ("llama-3-70b-instruct", "llama-3.3-70b-instruct", "llama-3.3-70b-versatile")),
-    AliasRow(
-        "llama-3.3-70b", ("llama-3.3-70b-instruct", "llama-3.3-70b-versatile", "llama-3.3-70b-instruct-turbo")
-    ),
-    AliasRow(
-        "mixtral-8x7b",
-        (*_MIXTRAL, "mixtral-8x22b-instruct", "open-mixtral-8x22b", "mistral-small-latest", "mistral-nemo"),
-    ),
+    AliasRow("llama-3.3-70b", ("llama-3.3-70b-instruct", "llama-3.3-70b-versatile")),
+    AliasRow("mixtral-8x7b", (*_MIXTRAL, "mistral-small-latest", "mistral-small-2603", "mistral-nemo")),
     AliasRow("mixtral-8x22b", ("mixtral-8x22b-instruct", "open-mixtral-8x22b")),
-    AliasRow("gpt-4o-mini", ("gpt-4o-mini-2024-07-18", "gpt-4.1-mini", "gpt-5-mini")),
-    AliasRow("gpt-4o", ("gpt-4o-2024-11-20", "gpt-4o-2024-08-06", "gpt-4.1")),
-    AliasRow("gpt-4", ("gpt-4-0613", "gpt-4-turbo", "gpt-4.1", "gpt-4o")),
+    AliasRow("gpt-4", ("gpt-4-0613", "gpt-4.1", "gpt-4o", "gpt-4-turbo")),
     AliasRow("gpt-4-turbo", ("gpt-4-turbo-2024-04-09", "gpt-4.1", "gpt-4o")),
+    AliasRow("gpt-4o", ("gpt-4o-2024-11-20", "gpt-4o-2024-08-06")),
+    AliasRow("gpt-4o-mini", ("gpt-4o-mini-2024-07-18", "gpt-4.1-nano")),
     AliasRow("gpt-3.5-turbo", ("gpt-3.5-turbo-0125", "gpt-4o-mini")),
-    AliasRow("gpt-5", ("gpt-5.5", "gpt-5.4", "gpt-5.2", "gpt-5.1")),
     AliasRow("claude-haiku", _HAIKU),
     AliasRow("claude-sonnet", _SONNET),
     AliasRow("claude-opus", _OPUS),
     AliasRow("claude-haiku-latest", _HAIKU),
     AliasRow("claude-sonnet-latest", _SONNET),
     AliasRow("claude-opus-latest", _OPUS),
-    AliasRow("claude-3-haiku", ("claude-3-haiku-20240307", *_HAIKU[:-1])),
-    AliasRow("claude-3-5-haiku-latest", _HAIKU),
-    AliasRow("claude-3-5-sonnet-latest", _SONNET),
-    AliasRow("claude-3-opus", _OPUS),
     AliasRow(
         "gemini-flash",
         ("gemini-3.5-flash", "gemini-3-flash-preview", "gemini-2.5-flash", "gemini-flash-latest"),
     ),
     AliasRow("gemini-pro", ("gemini-3.1-pro-preview", "gemini-3-pro-preview", "gemini-2.5-pro")),
-    AliasRow("deepseek", ("deepseek-v4-pro", "deepseek-v4-flash", "deepseek-chat")),
 )
