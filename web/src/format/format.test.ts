@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { bucketLabel, change, count, duration, money, moneyExact, plural, pricePerMtok, relativeTime, share } from "./format";
+import { bucketLabel, change, count, duration, money, moneyExact, moneyWithUnknown, plural, pricePerMtok, relativeTime, share } from "./format";
 
 describe("money", () => {
   test.each([
@@ -23,6 +23,12 @@ describe("money", () => {
   test("an unknown price is never shown as a sum", () => {
     expect(pricePerMtok(null)).toBe("unknown");
     expect(pricePerMtok(0.2)).toBe("$0.20 / 1M");
+  });
+
+  test("a sum beside unpriced calls says that it is not all", () => {
+    expect(moneyWithUnknown(12.4, 0)).toBe("$12.40");
+    expect(moneyWithUnknown(12.4, 3)).toBe("$12.40 +");
+    expect(moneyWithUnknown(0, 3)).toBe("unknown");
   });
 
   test("the exact sum keeps every digit", () => expect(moneyExact(12432.558149)).toBe("$12,432.558149"));

@@ -42,6 +42,12 @@ export function money(usd: number | null | undefined): string {
   return `${sign}$${decimals(amount, 2, places)}`;
 }
 
+/** A sum beside `unpriced` calls whose cost nobody knows: never a $0 that is really "unknown", "$12.40 +" otherwise. */
+export function moneyWithUnknown(usd: number | null | undefined, unpriced: number): string {
+  if (unpriced === 0) return money(usd);
+  return usd ? `${money(usd)} +` : UNKNOWN;
+}
+
 /** Every digit we hold, for tooltips: $12,432.5581. */
 export function moneyExact(usd: number | null | undefined): string {
   if (usd === null || usd === undefined || !Number.isFinite(usd)) return UNKNOWN;

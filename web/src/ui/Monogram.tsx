@@ -11,6 +11,7 @@ interface MonogramProps {
 
 export function Monogram({ name, color, size = 36 }: MonogramProps) {
   const initials = name
+    .replace(/\(.*?\)/g, "")
     .split(/[\s\-_.()]+/)
     .filter(Boolean)
     .slice(0, 2)

@@ -1,4 +1,4 @@
-/** A change in lines that a person reads: "priority: 50 → 80". */
+/** A change in words that a person reads: "priority: 50 → 80". */
 
 type Fields = Record<string, unknown> | null;
 
@@ -8,13 +8,17 @@ function shown(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+const isEmpty = (value: unknown): boolean => value === null || value === undefined || value === "" || value === false;
+
+const label = (name: string): string => name.replaceAll("_", " ");
+
+/** One line per changed field; what was made or removed is told in one line, without its empty fields. */
 export function changesOf(before: Fields, after: Fields): string[] {
-  const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
-  return names.map((name) => {
-    const label = name.replaceAll("_", " ");
-    const old = shown(before?.[name]);
-    const fresh = shown(after?.[name]);
-    if (before && after) return `${label}: ${old} → ${fresh}`;
-    return `${label}: ${after ? fresh : old}`;
-  });
+  if (before && after) {
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    return names.map((name) => `${label(name)}: ${shown(before[name])} → ${shown(after[name])}`);
+  }
+  const whole = Object.entries(after ?? before ?? {}).filter(([, value]) => !isEmpty(value));
+  if (whole.length === 0) return [];
+  return [whole.map(([name, value]) => `${label(name)}: ${shown(value)}`).join(", ")];
 }

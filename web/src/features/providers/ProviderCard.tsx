@@ -5,7 +5,7 @@ import { useId, type ReactNode } from "react";
 
 import { asApiError } from "@/api/request";
 import type { Provider } from "@/api/types";
-import { count, countExact, duration, money, moneyExact } from "@/format/format";
+import { count, countExact, duration, money, moneyExact, moneyWithUnknown, plural } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { Monogram } from "@/ui/Monogram";
 import { StatusDot } from "@/ui/StatusDot";
@@ -130,12 +130,12 @@ function Figures({ provider }: { provider: Provider }) {
       />
       <Figure
         label="Cost 30d"
-        value={provider.cost_30d_usd === null ? "–" : money(provider.cost_30d_usd)}
-        exact={
-          provider.cost_30d_usd === null
-            ? "No call with a known cost in the last 30 days"
-            : `${moneyExact(provider.cost_30d_usd)} in the last 30 days`
+        value={
+          provider.requests_30d === 0
+            ? "–"
+            : moneyWithUnknown(provider.cost_30d_usd, provider.unknown_cost_requests_30d)
         }
+        exact={costInWords(provider)}
       />
       <Figure
         label="Last test"
@@ -153,6 +153,13 @@ function Figures({ provider }: { provider: Provider }) {
       />
     </SimpleGrid>
   );
+}
+
+function costInWords({ requests_30d, cost_30d_usd, unknown_cost_requests_30d }: Provider): string {
+  if (requests_30d === 0) return "No call in the last 30 days";
+  const known = `${moneyExact(cost_30d_usd ?? 0)} of known cost in the last 30 days`;
+  if (unknown_cost_requests_30d === 0) return known;
+  return `${known}, and ${plural(unknown_cost_requests_30d, "request")} whose price is unknown`;
 }
 
 function Figure({ label, value, exact }: { label: string; value: ReactNode; exact?: string }) {

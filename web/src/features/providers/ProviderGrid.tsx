@@ -1,7 +1,8 @@
 /** The providers: cards, ghosts while they load, and what to do when there is none. */
-import { Button, Paper, SimpleGrid, Skeleton, Stack, VisuallyHidden } from "@mantine/core";
+import { Button, Paper, SegmentedControl, SimpleGrid, Skeleton, Stack, VisuallyHidden } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
 
 import { asApiError } from "@/api/request";
 import { plural } from "@/format/format";
@@ -20,16 +21,22 @@ interface ProviderGridProps {
   onModelsByHand: (id: string) => void;
 }
 
+const ProviderTable = lazy(() => import("./ProviderTable").then((module) => ({ default: module.ProviderTable })));
+
+/** Above this many, rows are easier to read. */
+const MOST_CARDS = 12;
+
 const COLUMNS = { base: 1, sm: 2, xl: 3 };
 
 export function ProviderGrid({ writable, onAdd, onConfigure, onDelete, onModelsByHand }: ProviderGridProps) {
   const providers = useQuery(providersQuery);
+  const [view, setView] = useState("table");
 
   if (providers.isPending) {
     return (
       <SimpleGrid cols={COLUMNS} aria-busy="true" aria-label="Loading providers">
         {[1, 2, 3].map((ghost) => (
-          <GhostCard key={ghost} animate />
+          <GhostCard key={ghost} />
         ))}
       </SimpleGrid>
     );
@@ -63,31 +70,57 @@ export function ProviderGrid({ writable, onAdd, onConfigure, onDelete, onModelsB
           </EmptyState>
         </Paper>
       ) : (
-        <SimpleGrid cols={COLUMNS}>
-          {providers.data.map((provider) => (
-            <ProviderCard
-              key={provider.id}
-              provider={provider}
-              writable={writable}
-              onConfigure={() => onConfigure(provider.id)}
-              onDelete={() => onDelete(provider.id)}
-              onModelsByHand={() => onModelsByHand(provider.id)}
+        <>
+          {providers.data.length > MOST_CARDS && (
+            <SegmentedControl
+              size="xs"
+              aria-label="Show providers as"
+              value={view}
+              onChange={setView}
+              data={[
+                { value: "table", label: "Table" },
+                { value: "cards", label: "Cards" },
+              ]}
+              style={{ alignSelf: "flex-end" }}
             />
-          ))}
-        </SimpleGrid>
+          )}
+          {providers.data.length > MOST_CARDS && view === "table" ? (
+            <Suspense fallback={<Skeleton height={480} />}>
+              <ProviderTable
+                providers={providers.data}
+                writable={writable}
+                onConfigure={onConfigure}
+                onDelete={onDelete}
+              />
+            </Suspense>
+          ) : (
+            <SimpleGrid cols={COLUMNS}>
+              {providers.data.map((provider) => (
+                <ProviderCard
+                  key={provider.id}
+                  provider={provider}
+                  writable={writable}
+                  onConfigure={() => onConfigure(provider.id)}
+                  onDelete={() => onDelete(provider.id)}
+                  onModelsByHand={() => onModelsByHand(provider.id)}
+                />
+              ))}
+            </SimpleGrid>
+          )}
+        </>
       )}
       <VisuallyHidden role="status">{plural(providers.data.length, "provider")}</VisuallyHidden>
     </Stack>
   );
 }
 
-function GhostCard({ animate }: { animate: boolean }) {
+function GhostCard() {
   return (
     <Paper p="md" bg="var(--oc-surface)">
       <Stack>
-        <Skeleton height={36} width="70%" animate={animate} />
-        <Skeleton height={80} animate={animate} />
-        <Skeleton height={30} animate={animate} />
+        <Skeleton height={36} width="70%" />
+        <Skeleton height={80} />
+        <Skeleton height={30} />
       </Stack>
     </Paper>
   );

@@ -30,6 +30,13 @@ export function RoutingPanel() {
     <Panel
       title="Routing Strategy"
       description="Which model serves a request that names none. Saved as soon as you choose."
+      controls={
+        <Text size="xs" c="dimmed" role="status">
+          {change.isPending && "Saving…"}
+          {change.isSuccess && `Saved: ${strategyLabel(change.data.strategy)} is in force now.`}
+          {change.isError && `Not saved: ${asApiError(change.error).message}`}
+        </Text>
+      }
     >
       <Stack gap="sm">
         <StaleNotice query={rules} />
@@ -61,11 +68,6 @@ export function RoutingPanel() {
             </div>
           </Radio.Group>
         )}
-        <Text size="xs" c="dimmed" role="status" mih={18}>
-          {change.isPending && "Saving…"}
-          {change.isSuccess && `Saved: ${strategyLabel(change.data.strategy)} is in force now.`}
-          {change.isError && `Not saved: ${asApiError(change.error).message}`}
-        </Text>
       </Stack>
     </Panel>
   );
@@ -108,13 +110,22 @@ function Option({ strategy, rules, checked, disabled }: OptionProps) {
               Target {pricePerMtok(target_usd_mtok)} · measured{" "}
               {measured_usd_mtok === null ? "nothing yet" : `${pricePerMtok(measured_usd_mtok)} over 30 days`}
             </Text>
-            <Text size="xs" c="dimmed" className="oc-figures">
-              {models.length === 0
-                ? "Picks no model now: none is available."
-                : `Picks now: ${models
-                    .map((model) => `${model.model} at ${model.provider} (${money(model.blended_mtok)})`)
-                    .join(", ")}`}
+            <Text size="xs" c="dimmed" mt={2}>
+              {models.length === 0 ? "Picks no model now: none is available." : "Picks now, first to last:"}
             </Text>
+            {models.map((model) => (
+              <Group key={`${model.provider} ${model.model}`} gap={6} wrap="nowrap" justify="space-between">
+                <Text size="xs" truncate title={`${model.model} at ${model.provider}`}>
+                  {model.model}{" "}
+                  <Text component="span" inherit c="dimmed">
+                    {model.provider}
+                  </Text>
+                </Text>
+                <Text size="xs" className="oc-figures">
+                  {money(model.blended_mtok)}
+                </Text>
+              </Group>
+            ))}
           </Stack>
         </Stack>
       </Group>

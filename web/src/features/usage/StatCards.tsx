@@ -63,7 +63,18 @@ export function StatCards() {
           }. ${at}`
         }
         series={cards?.cost_series}
-        footer={cards && <Trend percent={cards.cost_trend_pct} />}
+        footer={
+          cards && (
+            <>
+              <Trend percent={cards.cost_trend_pct} />
+              {cards.unknown_cost_calls_30d > 0 && (
+                <Text size="xs" c="dimmed">
+                  without {plural(cards.unknown_cost_calls_30d, "call")} of unknown cost
+                </Text>
+              )}
+            </>
+          )
+        }
       />
     </SimpleGrid>
   );

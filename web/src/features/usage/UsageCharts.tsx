@@ -8,7 +8,7 @@ import { useState } from "react";
 import type { Bucket, OwnUsage } from "@/api/types";
 import { providersQuery } from "@/features/providers/queries";
 import { useMay } from "@/features/session/queries";
-import { bucketLabel, count, countExact, money, moneyExact, share } from "@/format/format";
+import { bucketLabel, count, countExact, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
 import { colorOfName } from "@/theme/providerColor";
 
 import { OTHER, slicesOf, type Slice } from "./slices";
@@ -136,9 +136,14 @@ function CostByProvider({ usage }: { usage: OwnUsage }) {
                 <Text size="sm" flex={1} truncate td={hidden.has(slice.provider) ? "line-through" : undefined}>
                   {slice.provider}
                 </Text>
-                <Tooltip label={moneyExact(slice.cost_usd)}>
+                <Tooltip
+                  label={
+                    moneyExact(slice.cost_usd) +
+                    (slice.unknown_cost_calls ? `, and ${plural(slice.unknown_cost_calls, "call")} of unknown cost` : "")
+                  }
+                >
                   <Text size="sm" className="oc-figures">
-                    {money(slice.cost_usd)}
+                    {moneyWithUnknown(slice.cost_usd, slice.unknown_cost_calls)}
                   </Text>
                 </Tooltip>
                 <Text size="sm" c="dimmed" w={48} ta="right" className="oc-figures">

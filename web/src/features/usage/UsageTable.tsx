@@ -2,7 +2,7 @@
 import { ScrollArea, SimpleGrid, Table } from "@mantine/core";
 
 import type { Bucket, OwnUsage } from "@/api/types";
-import { bucketLabel, countExact, money, share } from "@/format/format";
+import { bucketLabel, countExact, moneyWithUnknown, share } from "@/format/format";
 
 export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket }) {
   return (
@@ -22,7 +22,7 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
               <Table.Tr key={point.start_at}>
                 <Table.Td>{bucketLabel(point.start_at, bucket)}</Table.Td>
                 <Table.Td ta="right">{countExact(point.calls)}</Table.Td>
-                <Table.Td ta="right">{money(point.cost_usd)}</Table.Td>
+                <Table.Td ta="right">{moneyWithUnknown(point.cost_usd, point.unknown_cost_calls)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
@@ -41,7 +41,7 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
           {usage.cost_by_provider.map((slice) => (
             <Table.Tr key={slice.provider}>
               <Table.Td>{slice.provider}</Table.Td>
-              <Table.Td ta="right">{money(slice.cost_usd)}</Table.Td>
+              <Table.Td ta="right">{moneyWithUnknown(slice.cost_usd, slice.unknown_cost_calls)}</Table.Td>
               <Table.Td ta="right">{share(slice.share)}</Table.Td>
             </Table.Tr>
           ))}

@@ -1,11 +1,7 @@
 /** The pie's slices: the eight dearest providers, and the rest as "Other". */
 import type { OwnUsage } from "@/api/types";
 
-export interface Slice {
-  provider: string;
-  cost_usd: number;
-  share: number;
-}
+export type Slice = OwnUsage["cost_by_provider"][number];
 
 export const OTHER = "Other";
 const MOST_SLICES = 8;
@@ -19,6 +15,8 @@ export function slicesOf(costByProvider: OwnUsage["cost_by_provider"]): Slice[] 
       provider: OTHER,
       cost_usd: rest.reduce((sum, slice) => sum + slice.cost_usd, 0),
       share: rest.reduce((sum, slice) => sum + slice.share, 0),
+      calls: rest.reduce((sum, slice) => sum + slice.calls, 0),
+      unknown_cost_calls: rest.reduce((sum, slice) => sum + slice.unknown_cost_calls, 0),
     },
   ];
 }

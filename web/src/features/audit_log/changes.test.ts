@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+
+import { changesOf } from "./changes";
+
+test("a change names the old and the new value of each field", () => {
+  expect(changesOf({ priority: 50, auto_fallback: true }, { priority: 80, auto_fallback: false })).toEqual([
+    "priority: 50 → 80",
+    "auto fallback: on → off",
+  ]);
+});
+
+test("what was made is told in one line without its empty fields", () => {
+  expect(changesOf(null, { name: "OpenAI", models: null, disabled: false })).toEqual(["name: OpenAI"]);
+  expect(changesOf(null, null)).toEqual([]);
+});

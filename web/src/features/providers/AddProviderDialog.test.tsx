@@ -1,0 +1,134 @@
+import { MantineProvider } from "@mantine/core";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { render, screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { http, HttpResponse } from "msw";
+import { setupServer } from "msw/node";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+
+import { createQueryClient } from "@/api/queryClient";
+import type { ProviderType } from "@/api/types";
+
+import { AddProviderDialog } from "./AddProviderDialog";
+
+const OPENROUTER: ProviderType = {
+  type: "openrouter",
+  name: "OpenRouter",
+  description: "One key for models of every maker",
+  color: "#7C3AED",
+  get_key_url: "https://openrouter.ai/keys",
+  key_prefix: "sk-or-v1-",
+  recommended_for: "cost optimization",
+  cost_range: { min_usd: 0.2, max_usd: 2 },
+  default_base_url: "https://openrouter.ai/api/v1",
+  requires_base_url: false,
+  requires_key: true,
+  models_count: 50,
+};
+
+let posted: unknown[] = [];
+
+const api = setupServer(
+  http.get("*/api/v1/llm/provider-types", () => HttpResponse.json({ provider_types: [OPENROUTER] })),
+  http.post("*/api/v1/llm/test", async ({ request }) => {
+    const { api_key } = (await request.json()) as { api_key: string };
+    return HttpResponse.json(
+      api_key === "sk-or-v1-good"
+        ? { success: true, latency_ms: 142, message: "Connection successful! (142ms)" }
+        : {
+            success: false,
+            latency_ms: null,
+            message: "Invalid API key",
+            error_type: "invalid_api_key",
+            hint: "Check for typos and extra spaces.",
+          },
+    );
+  }),
+  http.post("*/api/v1/llm/providers", async ({ request }) => {
+    const body = (await request.json()) as { name?: string };
+    if (body.name === "Taken") {
+      return HttpResponse.json(
+        { error: { type: "conflict", message: "Another provider has this name", param: "name" } },
+        { status: 409 },
+      );
+    }
+    posted.push(body);
+    return HttpResponse.json({ id: "prov_1" }, { status: 201 });
+  }),
+);
+
+beforeAll(() => api.listen({ onUnhandledRequest: "error" }));
+beforeEach(() => {
+  posted = [];
+});
+afterEach(() => api.resetHandlers());
+afterAll(() => api.close());
+
+async function openDialog(key: string) {
+  const user = userEvent.setup({ pointerEventsCheck: 0 });
+  const onClose = vi.fn<() => void>();
+  render(
+    <MantineProvider env="test">
+      <QueryClientProvider client={createQueryClient(() => {})}>
+        <AddProviderDialog opened onClose={onClose} />
+      </QueryClientProvider>
+    </MantineProvider>,
+  );
+  await user.click(await screen.findByRole("combobox", { name: "Provider Type" }));
+  await user.click(await screen.findByRole("option", { name: "OpenRouter" }));
+  await user.click(screen.getByLabelText("API Key"));
+  await user.paste(key);
+  return { user, onClose };
+}
+
+const button = (name: string): HTMLElement => screen.getByRole("button", { name });
+
+test("a proven key is trimmed and saved", async () => {
+  const { user, onClose } = await openDialog('  "sk-or-v1-good" ');
+  await user.click(button("Test Connection"));
+  expect((await screen.findByRole("alert")).textContent).toContain("✅ Connection successful! (142ms)");
+  await user.click(button("Add Provider"));
+  await waitFor(() => expect(onClose).toHaveBeenCalled());
+  expect(posted).toMatchObject([{ type: "openrouter", api_key: "sk-or-v1-good", priority: 50 }]);
+});
+
+test("a failed test keeps Add Provider from saving; Add anyway saves", async () => {
+  const { user, onClose } = await openDialog("sk-or-v1-bad");
+  await user.click(button("Test Connection"));
+  const alert = await screen.findByRole("alert");
+  expect(alert.textContent).toContain("❌ Invalid API key");
+  expect(alert.textContent).toContain("Check for typos");
+  await user.click(button("Add Provider"));
+  expect(posted).toEqual([]);
+  expect(document.activeElement).toBe(button("Add anyway"));
+  await user.click(button("Add anyway"));
+  await waitFor(() => expect(onClose).toHaveBeenCalled());
+  expect(posted).toHaveLength(1);
+});
+
+test("a result goes when the key that it was about is changed", async () => {
+  const { user } = await openDialog("sk-or-v1-bad");
+  await user.click(button("Test Connection"));
+  await screen.findByRole("alert");
+  await user.type(screen.getByLabelText("API Key"), "2");
+  expect(screen.queryByRole("alert")).toBeNull();
+  expect(screen.queryByRole("button", { name: "Add anyway" })).toBeNull();
+});
+
+test("a refused save stays open, names the field and keeps what was typed", async () => {
+  const { user, onClose } = await openDialog("sk-or-v1-good");
+  await user.type(screen.getByLabelText("Name"), "Taken");
+  await user.click(button("Add Provider"));
+  expect(await screen.findByText("Another provider has this name")).toBeTruthy();
+  expect(onClose).not.toHaveBeenCalled();
+  expect((screen.getByLabelText("Name") as HTMLInputElement).value).toBe("Taken");
+  expect((screen.getByLabelText("API Key") as HTMLInputElement).value).toBe("sk-or-v1-good");
+});
+
+test("a server that is away is said in place and loses nothing", async () => {
+  const { user, onClose } = await openDialog("sk-or-v1-good");
+  api.use(http.post("*/api/v1/llm/providers", () => HttpResponse.error()));
+  await user.click(button("Add Provider"));
+  expect((await screen.findByRole("alert")).textContent).toContain("The server did not answer");
+  expect(onClose).not.toHaveBeenCalled();
+});
