@@ -80,18 +80,16 @@ def running(folder_of_programs: Path) -> Iterator[PostgresqlServer]:
         if user is not None:
             os.chown(folder, user.pw_uid, user.pw_gid)
 
+        options: dict[str, object] = {
+            "cwd": folder,
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+        }
+        if user is not None:
+            options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
         def call(program: str, *arguments: str) -> None:
-            subprocess.run(
-                [str(folder_of_programs / program), *arguments],
-                check=True,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                user=user.pw_uid if user else None,
-                group=user.pw_gid if user else None,
-                extra_groups=[] if user else None,
-            )
+            subprocess.run([str(folder_of_programs / program), *arguments], check=True, **options)
 
         call(
             "initdb",
@@ -106,12 +104,17 @@ def running(folder_of_programs: Path) -> Iterator[PostgresqlServer]:
             "--locale=C",
             "--no-sync",
         )
-        start = f"{_OPTIONS} -k {folder}"
-        call("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-t", "60", "-o", start, "start")
+        # It ends when its input does: at our word, or when this process is killed.
+        end = f"read _; {folder_of_programs}/pg_ctl -D {data} -m immediate -w stop; rm -rf {folder}"
+        undertaker = subprocess.Popen(
+            ["/bin/sh", "-c", end], stdin=subprocess.PIPE, start_new_session=True, **options
+        )
         try:
+            start = f"{_OPTIONS} -k {folder}"
+            call("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-t", "60", "-o", start, "start")
             yield PostgresqlServer(folder)
         finally:
-            call("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            undertaker.communicate()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -83,7 +83,9 @@ class JournalIngester:
                 continue
             backoff = _GATHER_SECONDS
             try:
-                await asyncio.wait_for(self._noted.wait(), _LOOK_SECONDS)
+                # Not `wait_for`, which on Python 3.11 swallows a cancellation that meets a notification.
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._noted.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(_GATHER_SECONDS)

@@ -6,6 +6,7 @@ cut); it never waits for the disk, never touches the database, and never fails a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import deque
@@ -114,11 +115,13 @@ class UsageJournal:
         while self._waiting and self._append(self._waiting[0]):
             self._waiting.popleft()
         if not self._waiting:
-            _log.info("journal_writable_again", records_lost=self.lost)
+            with contextlib.suppress(OSError):
+                _log.info("journal_writable_again", records_lost=self.lost)
 
     def _failed(self, reason: str | None) -> None:
         if not self._waiting:  # the first of this outage
-            _log.error("journal_not_writable", folder=str(self._directory), reason=reason)
+            with contextlib.suppress(OSError):  # the log may live on the same disk
+                _log.error("journal_not_writable", folder=str(self._directory), reason=reason)
 
     def _cut_back(self) -> None:
         """Take half a line away again; where even that fails, leave the segment to end with it."""
