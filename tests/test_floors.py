@@ -17,7 +17,7 @@ FLOORS: list[set[str]] = [
     {"providers"},
     {"snapshot", "ranking", "routing", "limits", "storage"},
     {"dataplane", "control"},
-    {"app", "console", "demo"},
+    {"app", "check", "console", "demo"},
     {"cli"},
 ]
 FLOOR_OF = {part: level for level, parts in enumerate(FLOORS) for part in parts}

@@ -241,10 +241,14 @@ def test_a_body_that_is_no_stream_is_unusable_and_its_error_read(make: type[Anth
             assert not watch.started
 
 
-def test_half_a_json_inside_a_stream_is_the_clients_to_see_but_starts_nothing() -> None:
-    watch = OpenAIStreamWatch(hide_usage_chunk=True)
-    assert run(watch, b'data: {"choices":[{"ind\n\n') == b'data: {"choices":[{"ind\n\n'
-    assert not watch.started
+def test_half_an_event_is_never_forwarded() -> None:
+    whole = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    torn = b'data: {"choices":[{"ind\n\n'
+    for before in (0, 1, 5):
+        watch = OpenAIStreamWatch(hide_usage_chunk=True)
+        assert run(watch, whole * before + torn) == whole * before
+        assert watch.unusable
+        assert not watch.finished
 
 
 def test_text_is_counted_the_same_in_every_style() -> None:

@@ -21,6 +21,7 @@ from ops_center.console.files import ConsoleFiles
 from ops_center.control.api import create_control_app
 from ops_center.control.auth.service import setup_link
 from ops_center.control.context import Control, utc_now
+from ops_center.control.providers.discovery import resume_pending
 from ops_center.control.publish import Publisher
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
@@ -43,6 +44,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = structlog.get_logger("ops_center")
+
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 
 
 class Application:
@@ -67,6 +70,8 @@ class Application:
         """
         settings, closing = self._settings, self._closing
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if settings.valkey_url:
+            log.warning("valkey_is_not_used", reason="one process keeps its counters in memory")
         url = settings.resolved_database_url
         for revision in await migrate(url, settings.data_dir):
             log.info("database_migrated", revision=revision)
@@ -108,6 +113,7 @@ class Application:
         limiter = MemoryLimiter()
         limiter.seed(await _spent_this_month(database))
         await publisher.publish()
+        await resume_pending(control)
         timeouts = Timeouts(
             connect_seconds=settings.connect_timeout_seconds,
             answer_seconds=settings.answer_timeout_seconds,
@@ -171,7 +177,10 @@ class Application:
     async def _render_metrics(self, scope: Scope, send: Send) -> None:
         """For scrapers on this machine, or with an API key of scope admin."""
         client = scope.get("client")
-        if not (client and client[0] in ("127.0.0.1", "::1")) and not self._has_admin_key(scope):
+        # A proxy on this machine calls from loopback too: what it forwards comes from somebody else.
+        forwarded = any(name in _FORWARDED for name, _ in scope["headers"])
+        local = client is not None and client[0] in ("127.0.0.1", "::1") and not forwarded
+        if not local and not self._has_admin_key(scope):
             await _plain(
                 send,
                 401,

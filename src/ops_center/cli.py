@@ -20,10 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
-Port = Annotated[int | None, typer.Option(help="Port to listen on. [default: 8084]")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on. (default: 8084)")]
 DataDir = Annotated[
-    Path | None, typer.Option(help="Where database, journal and master key live. [default: data]")
+    Path | None, typer.Option(help="Where database, journal and master key live. (default: data)")
 ]
 
 
@@ -67,8 +67,15 @@ def _run(main: Any) -> None:
 
 
 @app.command()
-def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    workers: Annotated[int, typer.Option(help="Worker processes. This version runs with one.")] = 1,
+) -> None:
     """Run the server: the gateway, the control API and the console."""
+    if workers != 1:
+        raise typer.Exit(_complain("--workers: this version runs with one worker"))
     settings = _settings(host=host, port=port, data_dir=data_dir)
     from ops_center.app import serve as run_server
 
@@ -146,6 +153,16 @@ def rotate_master_key_command(data_dir: DataDir = None) -> None:
 
     done = asyncio.run(work())
     typer.echo(f"{done.resealed} secrets sealed anew under key {done.key_id}")
+
+
+@app.command()
+def check(data_dir: DataDir = None) -> None:
+    """Say whether a server could start here: settings, database, schema, master key. Changes nothing."""
+    settings = _settings(data_dir=data_dir)
+    from ops_center.check import check_installation
+
+    for line in asyncio.run(check_installation(settings)):
+        typer.echo(line)
 
 
 @app.command()

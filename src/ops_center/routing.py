@@ -188,7 +188,9 @@ def _why_not(target: Target, principal: Principal | None, request: RouteRequest)
 def _near(snapshot: Snapshot, name: str) -> str:
     """A sentence with up to three near names, or nothing. Only names that share a start, to stay quick."""
     wanted = canonical_model_name(name)
-    names = [*snapshot.by_model, *snapshot.aliases]
-    close = [n for n in names if wanted[:3] and wanted[:3] in n.lower()][:400]
-    matches = difflib.get_close_matches(wanted, close, n=3, cutoff=0.5)
+    served = [
+        alias for alias, models in snapshot.aliases.items() if any(m in snapshot.by_model for m in models)
+    ]
+    close = {n for n in (*snapshot.by_model, *served) if wanted[:3] and wanted[:3] in n.lower()}
+    matches = difflib.get_close_matches(wanted, sorted(close)[:400], n=3, cutoff=0.5)
     return f" Did you mean {', '.join(matches)}?" if matches else " GET /v1/models lists what is."

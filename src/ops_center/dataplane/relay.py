@@ -53,9 +53,8 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
             data = watch.feed(chunk) if chunk else watch.close()
             failure = stream_failure(watch)
             if failure is not None:
+                await exchange.write(data)  # what came whole before the error
                 raise failure
-            if not chunk and watch.finish_reason is not None:
-                watch.finished = True  # some servers say why they stopped and leave out the last event
             if watch.finished:
                 meter.settle(watch)
             elif not chunk:

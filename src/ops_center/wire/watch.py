@@ -153,14 +153,16 @@ class StreamWatch:
             self.output_events += measured[0]
             self.output_bytes += measured[1]
             return block
-        if self.started and not self._matters(block):
+        if self.started and not self._matters(block) and not _is_torn(block):
             self._learn(block, self._count(block))
             return block
         kept: list[bytes] = []
         for raw in cut_events(block):
-            if self.error is not None:
+            if self.error is not None or self.unusable:
                 break
-            if self.started and not self._matters(raw):
+            if _is_torn(raw):
+                self.unusable = True  # half an event would break the client's parser without a word
+            elif self.started and not self._matters(raw):
                 self._count(raw)
                 kept.append(raw)
             elif self._see(raw):
@@ -228,6 +230,16 @@ class StreamWatch:
         if key is not None:
             last = next(raw for raw in reversed(cut_events(block)) if key in raw)
             self._pattern = _Pattern(last, last.rfind(key) + len(key))
+
+
+def _is_torn(block: bytes) -> bool:
+    """Whether the last event of the block holds a JSON object that does not end."""
+    data = block.rstrip()
+    return (
+        data[-1:] != b"}"
+        and b"data:" in (line := data[max(data.rfind(b"\n"), data.rfind(b"\r")) + 1 :])
+        and (line[5:].lstrip()[:1] == b"{")
+    )
 
 
 class _ChunkChoice(msgspec.Struct):
