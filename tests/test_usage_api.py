@@ -18,7 +18,7 @@ from control_fixtures import Clients
 from ledger_rows import add_records, random_records, record
 from ops_center.control.context import Control
 from ops_center.control.usage.calendar import buckets, next_start, start_of
-from ops_center.control.usage.repository import Window, by_day_and_provider
+from ops_center.control.usage.repository import Sums, Window, by_day_and_provider
 from ops_center.control.usage.schemas import Bucket
 from ops_center.control.usage.service import change_pct
 from ops_center.types import Role
@@ -331,3 +331,9 @@ def test_every_day_lies_in_the_bucket_that_starts_before_it(bucket: Bucket) -> N
 )
 def test_a_trend_needs_a_baseline(current: int, previous: int, change: float | None) -> None:
     assert change_pct(current, previous) == change
+
+
+def test_failures_for_nothing_do_not_make_an_unknown_cost_zero() -> None:
+    assert Sums(calls=3, unknown_cost_calls=2, failed_calls=1).known_cost_usd is None
+    assert Sums(calls=3, failed_calls=3).known_cost_usd == 0
+    assert Sums(calls=2, unknown_cost_calls=1, priced_tokens=10, cost_usd=Decimal(1)).known_cost_usd == 1

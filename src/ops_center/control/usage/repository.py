@@ -94,8 +94,10 @@ class Sums:
 
     @property
     def known_cost_usd(self) -> Decimal | None:
-        """The cost, or None when there were calls and not one of them has a known cost."""
-        return None if self.calls and self.calls == self.unknown_cost_calls else self.cost_usd
+        """The cost, or None when some calls have no known cost and all others used nothing (they failed)."""
+        return (
+            None if self.unknown_cost_calls and not (self.cost_usd or self.priced_tokens) else self.cost_usd
+        )
 
     @property
     def average_mtok(self) -> Decimal | None:
