@@ -3,8 +3,22 @@
 // Eight hues that stay apart for colour-blind readers; only one of them is red.
 const PALETTE = ["#0EA5A4", "#6366F1", "#B45309", "#0284C7", "#A21CAF", "#4D7C0F", "#BE123C", "#475569"];
 
+// For names that come without a colour: deleted providers, and readers who may not list providers.
+const BRANDS: readonly [string, string][] = [
+  ["openrouter", "#7C3AED"],
+  ["openai", "#10A37F"],
+  ["anthropic", "#D97706"],
+  ["together", "#3B82F6"],
+  ["hugging", "#F59E0B"],
+  ["cohere", "#8B5CF6"],
+  ["groq", "#06B6D4"],
+  ["mistral", "#EC4899"],
+];
+
 /** The colour of a name that the API gave none for; the same name always gets the same one. */
 export function colorOfName(name: string): string {
+  const brand = BRANDS.find(([word]) => name.toLowerCase().includes(word));
+  if (brand) return brand[1];
   let hash = 0;
   for (const character of name) hash = (hash * 31 + character.codePointAt(0)!) >>> 0;
   return PALETTE[hash % PALETTE.length]!;

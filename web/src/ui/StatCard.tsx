@@ -30,11 +30,15 @@ export function StatCard({ title, value, exact, series, footer }: StatCardProps)
         <>
           <Group justify="space-between" align="flex-end" wrap="nowrap" gap="xs" mt={2} mb={6}>
             <Tooltip label={exact} disabled={!exact}>
-              <Text className="oc-figures" fz={26} fw={640} lh={1.3} tabIndex={exact ? 0 : undefined} role={exact ? "note" : undefined}>
+              <Text className="oc-figures" fz={26} fw={640} lh={1.3} tabIndex={exact ? 0 : undefined} role={exact ? "note" : undefined} style={{ whiteSpace: "nowrap" }}>
                 {value}
               </Text>
             </Tooltip>
-            {series && <Sparkline values={series} />}
+            {series && (
+              <Box miw={0} style={{ overflow: "hidden" }}>
+                <Sparkline values={series} />
+              </Box>
+            )}
           </Group>
           <Box>{footer}</Box>
         </>

@@ -57,7 +57,7 @@ const api = setupServer(
   }),
 );
 
-beforeAll(() => api.listen({ onUnhandledRequest: "error" }));
+beforeAll(() => api.listen({ onUnhandledFrame: "error" }));
 beforeEach(() => {
   posted = [];
 });

@@ -1,9 +1,9 @@
 /** The way from an empty gateway to the first answer; it listens for the first request and says when it came. */
 import { Button, Code, Group, Paper, Stack, Text, ThemeIcon, Title } from "@mantine/core";
 import { IconCheck, IconPlus } from "@tabler/icons-react";
-import { queryOptions, useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 
 import { listRequests } from "@/api/generated/control";
 import { asApiError } from "@/api/request";
@@ -34,6 +34,13 @@ interface FirstStepsProps {
 export function FirstSteps({ providers, onAdd }: FirstStepsProps) {
   const first = useQuery(firstRequestQuery);
   const [wasEmpty, setWasEmpty] = useState(false);
+  const queryClient = useQueryClient();
+  const arrived = wasEmpty && Boolean(first.data);
+  // The figures on the page know of it at once, not at the next poll.
+  useEffect(() => {
+    if (!arrived) return;
+    for (const queryKey of [["usage"], ["providers"]]) void queryClient.invalidateQueries({ queryKey });
+  }, [arrived, queryClient]);
   // Remembered so that the arrival is celebrated on the page that waited for it.
   if (first.data === null && !wasEmpty) setWasEmpty(true);
   if (first.data === undefined || (first.data && !wasEmpty)) return null;
@@ -51,7 +58,7 @@ export function FirstSteps({ providers, onAdd }: FirstStepsProps) {
               <Text size="sm" c="dimmed" mb="xs">
                 OpenRouter is a good start: one key opens models of every maker.
               </Text>
-              <Button size="xs" leftSection={<IconPlus size={14} />} onClick={onAdd}>
+              <Button size="xs" leftSection={<IconPlus size={14} />} onClick={onAdd} style={{ alignSelf: "flex-start" }}>
                 Add a provider now
               </Button>
             </>

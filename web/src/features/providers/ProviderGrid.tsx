@@ -11,6 +11,7 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
 
 import { ProviderCard } from "./ProviderCard";
+import classes from "./ProviderGrid.module.css";
 import { providersQuery } from "./queries";
 
 interface ProviderGridProps {
@@ -36,7 +37,7 @@ export function ProviderGrid({ writable, onAdd, onConfigure, onDelete, onModelsB
     return (
       <SimpleGrid cols={COLUMNS} aria-busy="true" aria-label="Loading providers">
         {[1, 2, 3].map((ghost) => (
-          <GhostCard key={ghost} />
+          <GhostCard key={ghost} animate />
         ))}
       </SimpleGrid>
     );
@@ -54,21 +55,28 @@ export function ProviderGrid({ writable, onAdd, onConfigure, onDelete, onModelsB
     <Stack gap="md">
       <StaleNotice query={providers} />
       {providers.data.length === 0 ? (
-        <Paper p="md" bg="var(--oc-surface)">
-          <EmptyState
-            title="No provider yet"
-            action={
-              writable && (
-                <Button variant="light" leftSection={<IconPlus size={16} />} onClick={onAdd}>
-                  Add the first one
-                </Button>
-              )
-            }
-          >
-            Add OpenRouter, OpenAI, Anthropic or any OpenAI-compatible server; the gateway starts to serve its models at
-            once.
-          </EmptyState>
-        </Paper>
+        <div className={classes.veiled}>
+          <SimpleGrid cols={COLUMNS} aria-hidden className={classes.ghosts}>
+            {[1, 2, 3].map((ghost) => (
+              <GhostCard key={ghost} animate={false} />
+            ))}
+          </SimpleGrid>
+          <div className={classes.overGhosts}>
+            <EmptyState
+              title="No provider yet"
+              action={
+                writable && (
+                  <Button variant="light" leftSection={<IconPlus size={16} />} onClick={onAdd}>
+                    Add the first one
+                  </Button>
+                )
+              }
+            >
+              Add OpenRouter, OpenAI, Anthropic or any OpenAI-compatible server; the gateway starts to serve its models at
+              once.
+            </EmptyState>
+          </div>
+        </div>
       ) : (
         <>
           {providers.data.length > MOST_CARDS && (
@@ -114,13 +122,13 @@ export function ProviderGrid({ writable, onAdd, onConfigure, onDelete, onModelsB
   );
 }
 
-function GhostCard() {
+function GhostCard({ animate }: { animate: boolean }) {
   return (
     <Paper p="md" bg="var(--oc-surface)">
       <Stack>
-        <Skeleton height={36} width="70%" />
-        <Skeleton height={80} />
-        <Skeleton height={30} />
+        <Skeleton height={36} width="70%" animate={animate} />
+        <Skeleton height={80} animate={animate} />
+        <Skeleton height={30} animate={animate} />
       </Stack>
     </Paper>
   );

@@ -1,10 +1,12 @@
 /** What a connection test said, in one alert; a screen reader hears it when it arrives. */
-import { Alert, CloseButton, Group, Text, VisuallyHidden } from "@mantine/core";
+import { Alert, CloseButton, Group, Text } from "@mantine/core";
 import { IconCircleCheckFilled, IconCircleXFilled } from "@tabler/icons-react";
 
 import type { ApiError } from "@/api/request";
 import type { TestResult } from "@/api/types";
 import { plural } from "@/format/format";
+
+import classes from "./TestResultAlert.module.css";
 
 interface TestResultAlertProps {
   result: TestResult | null;
@@ -26,8 +28,7 @@ export function TestResultAlert({ result, error, onDismiss }: TestResultAlertPro
           <Text size="sm" fw={560}>
             <Icon size={16} aria-hidden style={{ verticalAlign: "-3px" }} />{" "}
             {/* The sign as text too, for who copies or hears it; not every machine has a font that draws it. */}
-            <VisuallyHidden component="span">{success ? "✅" : "❌"} </VisuallyHidden>
-            {message}
+            <span className={classes.sign}>{success ? "✅" : "❌"}</span> {message}
           </Text>
           {hint && <Text size="sm">{hint}</Text>}
           {success && result?.models_found ? <Text size="sm">{plural(result.models_found, "model")} found.</Text> : null}
