@@ -97,7 +97,10 @@ export function Commands() {
       maxHeight={420}
       onSpotlightOpen={() => setOpened(true)}
       onSpotlightClose={() => setOpened(false)}
-      attributes={{ content: { "aria-label": "Search and commands" } }}
+      attributes={{
+        content: { "aria-label": "Search and commands" },
+        actionsList: { viewportProps: { tabIndex: 0, role: "group", "aria-label": "Results" } },
+      }}
       searchProps={{
         leftSection: <IconSearch size={18} stroke={1.6} />,
         placeholder: "Go to a page or provider, or do something…",
