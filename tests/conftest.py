@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import postgresql_server
+from clock import Clock
 from left_out import REASONS, left_out
 from ops_center.storage.database import Database
 from ops_center.storage.migrate import migrate
@@ -26,19 +26,6 @@ pytest_plugins = ["control_fixtures"]
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-class Clock:
-    """A clock for tests: call it for the instant, `advance` it by seconds."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from conftest import Clock
+from clock import Clock
 from ops_center.control.api import create_control_app
 from ops_center.control.auth import sessions
 from ops_center.control.context import Control

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import insert, select
 
-from conftest import Clock
+from clock import Clock
 from control_fixtures import Clients
 from ops_center.control.context import Control
 from ops_center.snapshot import api_key_digest

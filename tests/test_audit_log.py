@@ -7,7 +7,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from conftest import Clock
+from clock import Clock
 from control_fixtures import Clients
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from conftest import Clock
+from clock import Clock
 from control_fixtures import BASE_URL, Clients
 from ops_center.control.api import create_control_app
 from ops_center.control.auth import passwords

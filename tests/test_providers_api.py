@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import event, func, select, update
 
-from conftest import Clock
+from clock import Clock
 from control_fixtures import ScriptedFetcher
 from ledger_rows import add_attempts, add_records, attempt, record
 from ops_center.control.context import Control

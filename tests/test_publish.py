@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from conftest import Clock
+from clock import Clock
 from ops_center.control.publish import Publisher
 from ops_center.dataplane.ports import SnapshotSource
 from ops_center.storage.database import Database

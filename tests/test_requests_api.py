@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import Clock
+from clock import Clock
 from ledger_rows import add_attempts, add_records, attempt, random_records, record
 from ops_center.control.context import Control
 

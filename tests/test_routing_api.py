@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import Clock
+from clock import Clock
 from control_fixtures import Clients, ScriptedFetcher
 from ledger_rows import add_records, record
 from ops_center.control.context import Control

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import Clock
+from clock import Clock
 from control_fixtures import Clients
 from ledger_rows import add_records, random_records, record
 from ops_center.control.context import Control

@@ -170,7 +170,12 @@ class Meter:
         usage = measured.usage
         if usage is not None:
             if usage.provider_cost_usd is not None:
-                return usage, usage.provider_cost_usd, CostSource.PROVIDER, None
+                return (
+                    usage,
+                    round(usage.provider_cost_usd, 9),
+                    CostSource.PROVIDER,
+                    None,
+                )  # nano-dollars, as stored
             cost = price_usage(usage, target.price)
             if cost is None:
                 return usage, None, CostSource.UNKNOWN, "this model has no price"
