@@ -69,7 +69,7 @@ export const theme = createTheme({
     // A closed list that stays in the page would carry the name of its field a second time.
     Select: { defaultProps: { comboboxProps: { keepMounted: false } } },
     Switch: { defaultProps: { withThumbIndicator: false } },
-    Badge: { defaultProps: { variant: "light", tt: "none", fw: 560, radius: "sm" } },
+    Badge: { defaultProps: { variant: "light", tt: "none", fw: 560, radius: "sm", miw: "max-content" } },
   },
 });
 

@@ -121,7 +121,7 @@ function Option({ strategy, rules, checked, disabled }: OptionProps) {
                     {model.provider}
                   </Text>
                 </Text>
-                <Text size="xs" className="oc-figures">
+                <Text size="xs" className="oc-figures" style={{ flexShrink: 0, whiteSpace: "nowrap" }}>
                   {money(model.blended_mtok)}
                 </Text>
               </Group>
