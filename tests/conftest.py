@@ -15,7 +15,7 @@ import pytest
 
 import postgresql_server
 from clock import Clock
-from left_out import REASONS, left_out
+from left_out import LEFT_OUT, REASONS, left_out
 from ops_center.storage.database import Database
 from ops_center.storage.migrate import migrate
 from postgresql_server import PostgresqlServer
@@ -104,6 +104,13 @@ async def database(anyio_backend: str, database_url: str) -> AsyncIterator[Datab
     await opened.close()
 
 
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Tests left out are counted as such, not listed one by one among the skipped."""
+    if report.skipped and isinstance(report.longrepr, tuple) and LEFT_OUT in report.longrepr[2]:
+        return "left out", "s", "LEFT OUT"
+    return None
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason in REASONS:
-        terminalreporter.write_line(f"left out: {reason}", yellow=True, bold=True)
+        terminalreporter.write_line(f"{LEFT_OUT}{reason}", yellow=True, bold=True)

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+LEFT_OUT = "left out: "
 REASONS: list[str] = []  # printed by conftest.py
 
 
@@ -22,4 +23,4 @@ def left_out(reason: str) -> NoReturn:
         pytest.fail(f"OPS_CENTER_REQUIRE_ALL=1, but left out: {reason}", pytrace=False)
     if reason not in REASONS:
         REASONS.append(reason)
-    pytest.skip(f"left out: {reason}")
+    pytest.skip(LEFT_OUT + reason)

@@ -648,3 +648,9 @@ async def test_the_loop_ends_when_told_even_as_records_come_in(
         running.cancel()
         await asyncio.wait([running], timeout=5)
         assert running.cancelled()
+
+
+def test_a_process_that_only_writes_does_not_load_sqlalchemy() -> None:
+    program = "import sys, ops_center.storage.journal.writer; print('sqlalchemy' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"

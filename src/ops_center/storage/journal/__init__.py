@@ -6,8 +6,21 @@
 
 from __future__ import annotations
 
-from ops_center.storage.journal.ingester import JournalIngester
+from typing import TYPE_CHECKING
+
 from ops_center.storage.journal.segments import JournalError
 from ops_center.storage.journal.writer import UsageJournal
 
+if TYPE_CHECKING:
+    from ops_center.storage.journal.ingester import JournalIngester
+
 __all__ = ["JournalError", "JournalIngester", "UsageJournal"]
+
+
+def __getattr__(name: str) -> object:
+    """The ingester when asked for: a process that only writes need not load SQLAlchemy."""
+    if name == "JournalIngester":
+        from ops_center.storage.journal.ingester import JournalIngester
+
+        return JournalIngester
+    raise AttributeError(name)
