@@ -17,7 +17,6 @@ from ops_center.catalog.discovered import MAX_MODELS, parse_model_list
 from ops_center.catalog.facts import resolve_model_facts
 from ops_center.catalog.names import canonical_name, score_names, task_of_name, undated_name
 from ops_center.providers.registry import PROVIDER_SPECS
-from ops_center.snapshot import canonical_model_name
 
 DAY = "2026-11-23"
 
@@ -259,12 +258,6 @@ def test_a_context_of_nonsense_is_left_out() -> None:
 
 
 # ── names ─────────────────────────────────────────────────────────────────────
-
-
-def test_names_are_canonical_as_the_snapshot_has_them() -> None:
-    for provider in packaged.catalog_ids():
-        for name in packaged.packaged_models(provider):
-            assert canonical_name(name) == canonical_model_name(name)
 
 
 @pytest.mark.parametrize(

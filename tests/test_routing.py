@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops_center.catalog.names import canonical_name
 from ops_center.errors import Forbidden, ModelNotFound
 from ops_center.providers.registry import provider_spec
 from ops_center.routing import MAX_TARGETS, Plan, RouteRequest, resolve
@@ -16,7 +17,6 @@ from ops_center.snapshot import (
     Snapshot,
     Target,
     build_snapshot,
-    canonical_model_name,
 )
 from ops_center.types import PowerLevel, Price, Strategy
 
@@ -174,8 +174,8 @@ def test_an_empty_gateway_says_so() -> None:
 
 
 def test_canonical_names_join_spellings_and_keep_variants_apart() -> None:
-    assert canonical_model_name("anthropic/claude-haiku-4.5") == canonical_model_name("claude-haiku-4-5")
-    assert canonical_model_name("x/llama-3:free") != canonical_model_name("x/llama-3")
+    assert canonical_name("anthropic/claude-haiku-4.5") == canonical_name("claude-haiku-4-5")
+    assert canonical_name("x/llama-3:free") != canonical_name("x/llama-3")
 
 
 targets_strategy = st.lists(

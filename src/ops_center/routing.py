@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from ops_center.catalog.names import canonical_name
 from ops_center.errors import Forbidden, ModelNotFound
-from ops_center.snapshot import Principal, Snapshot, Target, canonical_model_name
+from ops_center.snapshot import Principal, Snapshot, Target
 from ops_center.types import PowerLevel, Strategy
 
 MAX_TARGETS = 8  # a plan longer than this would outlive every caller's patience
@@ -83,22 +84,20 @@ def _named(snapshot: Snapshot, name: str) -> tuple[Sequence[Target], str]:
     if slash and (of_provider := snapshot.by_provider.get(head.lower())) is not None:
         target = of_provider.get(rest) or of_provider.get(name)
         if target is None:
-            wanted = canonical_model_name(rest)
-            target = next((t for m, t in of_provider.items() if canonical_model_name(m) == wanted), None)
+            wanted = canonical_name(rest)
+            target = next((t for m, t in of_provider.items() if canonical_name(m) == wanted), None)
         if target is not None:
-            others = [
-                t for t in snapshot.by_model.get(canonical_model_name(target.model), ()) if t is not target
-            ]
+            others = [t for t in snapshot.by_model.get(canonical_name(target.model), ()) if t is not target]
             same_type = [t for t in others if head.lower() in (t.provider.spec.type, t.provider.name.lower())]
             return _by_priority([target, *same_type]), f"named by provider “{head}”"
     found = snapshot.by_model.get(name)
     if found is not None:
-        wider = snapshot.by_model.get(canonical_model_name(name), ())
+        wider = snapshot.by_model.get(canonical_name(name), ())
         return (found if len(wider) <= len(found) else wider), "named by model"
     for canonical in snapshot.aliases.get(name.lower(), ()):
         if found := snapshot.by_model.get(canonical):
             return found, f"alias “{name}” → {canonical}"
-    if found := snapshot.by_model.get(canonical_model_name(name)):
+    if found := snapshot.by_model.get(canonical_name(name)):
         return found, "the same model under another name"
     return (), ""
 
@@ -111,7 +110,7 @@ def _allowed(targets: Sequence[Target], principal: Principal, name: str) -> list
     models = principal.models
     if models is None or name in models:
         return list(targets)
-    return [t for t in targets if t.model in models or canonical_model_name(t.model) in models]
+    return [t for t in targets if t.model in models or canonical_name(t.model) in models]
 
 
 def _share(targets: Sequence[Target], turn: int) -> Sequence[Target]:
@@ -187,7 +186,7 @@ def _why_not(target: Target, principal: Principal | None, request: RouteRequest)
 
 def _near(snapshot: Snapshot, name: str) -> str:
     """A sentence with up to three near names, or nothing. Only names that share a start, to stay quick."""
-    wanted = canonical_model_name(name)
+    wanted = canonical_name(name)
     served = [
         alias for alias, models in snapshot.aliases.items() if any(m in snapshot.by_model for m in models)
     ]

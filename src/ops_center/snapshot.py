@@ -7,14 +7,13 @@ reads. It carries decrypted credentials, so it is never logged, printed or sent 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from ops_center.catalog.names import OTHER_TASKS
+from ops_center.catalog.names import OTHER_TASKS, canonical_name
 from ops_center.providers.spec import ProviderSpec
 from ops_center.ranking import rank
 from ops_center.types import PowerLevel, Price, Scope, Strategy
@@ -102,18 +101,6 @@ def api_key_digest(secret: str | bytes) -> bytes:
     return hashlib.sha256(secret if isinstance(secret, bytes) else secret.encode()).digest()
 
 
-_VERSION_DOT = re.compile(r"(?<=\d)\.(?=\d)")
-
-
-def canonical_model_name(model: str) -> str:
-    """The name by which the same model at several providers is recognised.
-
-    The maker's prefix goes, case goes, a dot between digits becomes a dash: `anthropic/claude-haiku-4.5`
-    and `claude-haiku-4-5` are one model. Variants (`:free`) and dated releases stay apart.
-    """
-    return _VERSION_DOT.sub("-", model.rsplit("/", 1)[-1].lower())
-
-
 def build_snapshot(
     *,
     version: int,
@@ -136,7 +123,7 @@ def build_snapshot(
     by_model: dict[str, list[Target]] = {}
     by_provider: dict[str, dict[str, Target]] = {}
     for target in ordered:
-        for name in {target.model, canonical_model_name(target.model)}:
+        for name in {target.model, canonical_name(target.model)}:
             by_model.setdefault(name, []).append(target)
         for name in (target.provider.name.lower(), target.provider.id, target.provider.spec.type):
             by_provider.setdefault(name, {}).setdefault(target.model, target)
@@ -148,5 +135,5 @@ def build_snapshot(
         by_model={name: tuple(found) for name, found in by_model.items()},
         ranked={each: rank(ordered, each) for each in Strategy},
         by_provider=by_provider,
-        aliases={a.name: tuple(canonical_model_name(c) for c in a.candidates) for a in aliases},
+        aliases={a.name: tuple(canonical_name(c) for c in a.candidates) for a in aliases},
     )

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from ops_center.catalog.names import canonical_name
 from ops_center.errors import ModelNotFound
-from ops_center.snapshot import Principal, Snapshot, canonical_model_name
+from ops_center.snapshot import Principal, Snapshot
 
 # Names by which the strategy or a power level chooses; see routing.py.
 CHOOSING_NAMES = ("auto", "eco", "balanced", "precision")
@@ -62,6 +63,6 @@ def _models(snapshot: Snapshot, principal: Principal) -> Iterable[_Model]:
     for target in sorted(snapshot.targets, key=lambda t: t.model):
         if target.model in seen:
             continue
-        if allowed is None or target.model in allowed or canonical_model_name(target.model) in allowed:
+        if allowed is None or target.model in allowed or canonical_name(target.model) in allowed:
             seen.add(target.model)
             yield _Model(target.model, target.provider.spec.type, target.model)

@@ -15,8 +15,9 @@ from decimal import Decimal
 
 import msgspec
 
+from ops_center.catalog.names import canonical_name
 from ops_center.catalog.pricing import price_usage
-from ops_center.snapshot import Target, canonical_model_name
+from ops_center.snapshot import Target
 from ops_center.types import AttemptRecord, CostSource, Usage, UsageRecord
 
 # share of a day's calls in each hour, UTC
@@ -94,13 +95,13 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, targets: Sequence[Target]) -> Served:
         elsewhere: dict[str, tuple[Target, ...]] = {}
         for target in targets:
-            name = canonical_model_name(target.model)
+            name = canonical_name(target.model)
             elsewhere[name] = (*elsewhere.get(name, ()), target)
         return cls(by_place={(t.provider.name, t.model): t for t in targets}, elsewhere=elsewhere)
 
     def next_after(self, target: Target) -> Target | None:
         """Who else serves the same model."""
-        for other in self.elsewhere[canonical_model_name(target.model)]:
+        for other in self.elsewhere[canonical_name(target.model)]:
             if other.provider.id != target.provider.id:
                 return other
         return None

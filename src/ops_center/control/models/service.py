@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from ops_center.catalog.facts import OVERRIDE_PRICES, ModelFacts, resolve_model_facts
+from ops_center.catalog.names import canonical_name
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control
@@ -21,7 +22,7 @@ from ops_center.control.models.repository import Filters, ModelRow
 from ops_center.control.models.schemas import Model, ModelCreate, ModelList, ModelPrice, ModelUpdate
 from ops_center.control.providers import repository as providers
 from ops_center.errors import Conflict, Invalid, NotFound
-from ops_center.snapshot import Snapshot, canonical_model_name
+from ops_center.snapshot import Snapshot
 from ops_center.types import new_id
 
 _OVERRIDABLE = (*OVERRIDE_PRICES, "score", "context_window")
@@ -171,7 +172,7 @@ def _model(row: ModelRow, led_to: Mapping[str, list[str]]) -> Model:
         ),
         score=facts.score,
         score_source=facts.score_source,
-        served_as=led_to.get(canonical_model_name(row.name), []) if serving else [],
+        served_as=led_to.get(canonical_name(row.name), []) if serving else [],
         overridden=sorted(_shown(row.override)),
     )
 

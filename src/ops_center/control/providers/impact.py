@@ -10,12 +10,12 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.catalog.names import canonical_name
 from ops_center.control.context import Control
 from ops_center.control.providers import repository
 from ops_center.control.providers.schemas import Impact, ServedElsewhere, UsedBy
 from ops_center.control.usage.repository import Reach, Window, reach_of_provider
 from ops_center.errors import NotFound
-from ops_center.snapshot import canonical_model_name
 from ops_center.storage.tables import models, providers
 
 _SHOWN = 50
@@ -33,11 +33,11 @@ async def impact_of(control: Control, provider_id: str) -> Impact:
         day = await reach_of_provider(conn, provider_id, Window.last(timedelta(days=1), now))
         month = await reach_of_provider(conn, provider_id, Window.last(timedelta(days=30), now))
         own, others = await _served(conn, provider_id)
-    lost = [name for name in own if canonical_model_name(name) not in others]
+    lost = [name for name in own if canonical_name(name) not in others]
     kept = [
-        ServedElsewhere(model=name, providers=others[canonical_model_name(name)])
+        ServedElsewhere(model=name, providers=others[canonical_name(name)])
         for name in own
-        if canonical_model_name(name) in others
+        if canonical_name(name) in others
     ]
     return Impact(
         provider_id=provider_id,
@@ -66,7 +66,7 @@ async def _served(conn: AsyncConnection, provider_id: str) -> tuple[list[str], d
         if row.provider_id == provider_id:
             own.append(row.name)
             continue
-        serving = others.setdefault(canonical_model_name(row.name), [])
+        serving = others.setdefault(canonical_name(row.name), [])
         if row.provider_name not in serving:
             serving.append(row.provider_name)
     return own, others
