@@ -121,6 +121,12 @@ async def test_an_unknown_path_is_a_404_in_our_shape(anonymous_client: httpx.Asy
     }
 
 
+async def test_no_answer_leads_to_the_host_that_the_caller_named(control_client: httpx.AsyncClient) -> None:
+    answer = await control_client.get("/users/", headers={"host": "evil.example"})
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
+
+
 async def test_an_unknown_method_is_a_405_in_our_shape(control_client: httpx.AsyncClient) -> None:
     answer = await control_client.put("/users")
     assert answer.status_code == 405

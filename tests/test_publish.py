@@ -27,7 +27,7 @@ from ops_center.storage.tables import (
     routing_versions,
     users,
 )
-from ops_center.types import PowerLevel, Strategy
+from ops_center.types import PowerLevel, Scope, Strategy
 
 pytestmark = pytest.mark.anyio
 
@@ -244,6 +244,17 @@ async def test_principals_are_the_living_keys_of_enabled_users(
     assert principals[lasting].expires_at == clock() + timedelta(hours=1)
     clock.advance(3600)
     assert set((await publisher.publish()).principals) == {plain, limited}
+
+
+async def test_an_admin_key_is_one_only_while_its_owner_is_an_admin(
+    publisher: Publisher, world: World
+) -> None:
+    boss, former = await world.user("boss", role="admin"), await world.user("former", role="viewer")
+    real = await world.key(boss, "real", scope="admin")
+    stale = await world.key(former, "stale", scope="admin")
+    principals = (await publisher.publish()).principals
+    assert principals[real].scope is Scope.ADMIN
+    assert principals[stale].scope is Scope.INFERENCE
 
 
 async def test_the_newest_routing_version_holds(publisher: Publisher, world: World) -> None:

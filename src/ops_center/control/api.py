@@ -46,7 +46,13 @@ def create_control_app(control: Control | None) -> FastAPI:
 
     Raises UndeclaredAccess for a route that was not made by `access.Routes`.
     """
-    app = FastAPI(title="Ops-Center control API", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Ops-Center control API",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the caller named
+    )
     app.state.control = control
     for noun in NOUNS:
         app.router.routes.extend(noun.routes)

@@ -24,7 +24,7 @@ from ops_center.snapshot import Alias, Principal, Provider, Snapshot, Target, bu
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox, SecretError
 from ops_center.storage.tables import api_keys, credentials, models, providers, routing_versions, users
-from ops_center.types import PowerLevel, Scope, Strategy
+from ops_center.types import PowerLevel, Role, Scope, Strategy
 
 _log = structlog.get_logger(__name__)
 _SPECS: Mapping[str, ProviderSpec] = {spec.type: spec for spec in PROVIDER_SPECS}
@@ -146,6 +146,7 @@ _LIVING_KEYS = (
         api_keys.c.expires_at,
         api_keys.c.user_id,
         users.c.email.label("user_email"),
+        users.c.role.label("user_role"),
         users.c.power_level.label("user_power_level"),
     )
     .join(users, users.c.id == api_keys.c.user_id)
@@ -244,12 +245,14 @@ def _principals(rows: Sequence[_Row], now: datetime) -> dict[bytes, Principal]:
         if row.expires_at is not None and row.expires_at <= now:
             continue
         level = row.power_level or row.user_power_level
+        # A key of scope admin opens no more than its owner's role does today.
+        admin = row.scope == Scope.ADMIN and row.user_role == Role.ADMIN
         principals[bytes(row.secret_hash)] = Principal(
             api_key_id=row.id,
             api_key_name=row.name,
             user_id=row.user_id,
             user_email=row.user_email,
-            scope=Scope(row.scope),
+            scope=Scope.ADMIN if admin else Scope.INFERENCE,
             power_level=PowerLevel(level) if level else None,
             models=None if row.models is None else frozenset(row.models),
             expires_at=row.expires_at,
