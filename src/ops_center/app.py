@@ -26,6 +26,7 @@ from ops_center.control.publish import Publisher
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
+from ops_center.dataplane.server import Protocol
 from ops_center.dataplane.upstream import Timeouts, Upstream
 from ops_center.limits import MemoryLimiter
 from ops_center.settings import Settings
@@ -275,7 +276,7 @@ async def serve(
             host=settings.host,
             port=settings.port,
             loop="none",
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             log_config=None,

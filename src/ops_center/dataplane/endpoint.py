@@ -6,6 +6,7 @@ Every path answers with and without `/v1`, and under `/api/v1/llm/`.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from ops_center.dataplane.call import Call, Headers
 from ops_center.dataplane.model_list import find_model, list_models
 from ops_center.dataplane.pipeline import Plane, handle
 from ops_center.dataplane.reject import reject
+from ops_center.dataplane.server import WHEN_GONE
 from ops_center.errors import BadRequest, InternalError, NotFound, OpsCenterError, TooLarge
 from ops_center.wire.formats import WIRES
 
@@ -70,7 +72,12 @@ class DataPlane:
                 error.status = 405
                 raise error
             call.body = await _read_body(headers, receive)
-            watcher = asyncio.create_task(exchange.watch(receive, asyncio.current_task()))
+            task = asyncio.current_task()
+            when_gone = scope.get(WHEN_GONE)
+            if when_gone is not None:
+                when_gone.append(functools.partial(exchange.leave, task))
+            else:
+                watcher = asyncio.create_task(exchange.watch(receive, task))
             await handle(call, self._plane)
         except OpsCenterError as error:
             if error.status >= 500 or error.detail:
@@ -151,17 +158,24 @@ def _too_large() -> TooLarge:
 class _AsgiExchange:
     """`call.Exchange` over ASGI's `send`."""
 
-    __slots__ = ("_send", "gone", "started")
+    __slots__ = ("_send", "complete", "gone", "started")
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.gone = False
         self.started = False
+        self.complete = False  # the last byte is on its way; what happens to the client now is its own affair
 
     async def watch(self, receive: Receive, task: asyncio.Task[None] | None) -> None:
         """Wait for the client to go away; then cancel the task that answers it."""
         while (await receive())["type"] != "http.disconnect":
             pass
+        self.leave(task)
+
+    def leave(self, task: asyncio.Task[None] | None) -> None:
+        """The client is gone: nothing more is written, and the task that answers it ends."""
+        if self.complete:
+            return
         self.gone = True
         if task is not None:
             task.cancel()
@@ -175,6 +189,7 @@ class _AsgiExchange:
                 "headers": [*headers, (b"content-length", b"%d" % len(body))],
             }
         )
+        self.complete = True
         await self._send({"type": "http.response.body", "body": body})
 
     async def start(self, status: int, headers: Headers) -> None:
@@ -186,4 +201,5 @@ class _AsgiExchange:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:
+        self.complete = True
         await self._send({"type": "http.response.body", "body": b""})

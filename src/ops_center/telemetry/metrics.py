@@ -6,6 +6,7 @@ Labels are bounded: configured providers, the models they list, our own error wo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -20,6 +21,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
         asked = ("provider", "model", "endpoint")
         self._requests = Counter(
             "ops_center_requests_total",
@@ -70,22 +72,35 @@ class Metrics:
         """Add records that have just entered the ledger."""
         for record in records:
             provider, model = record.provider_name or "none", record.model or "none"
-            self._requests.labels(
-                provider, model, record.endpoint, str(record.status), record.error_type or "none"
+            self._of(
+                self._requests,
+                provider,
+                model,
+                record.endpoint,
+                str(record.status),
+                record.error_type or "none",
             ).inc()
             for attempt in record.attempts:
-                self._attempts.labels(attempt.provider_name, attempt.model, attempt.outcome).inc()
-            self._duration.labels(provider).observe(record.duration_seconds)
+                self._of(self._attempts, attempt.provider_name, attempt.model, attempt.outcome).inc()
+            self._of(self._duration, provider).observe(record.duration_seconds)
             if record.time_to_first_chunk_seconds is not None:
-                self._first_chunk.labels(provider).observe(record.time_to_first_chunk_seconds)
+                self._of(self._first_chunk, provider).observe(record.time_to_first_chunk_seconds)
             if record.provider_id is None:
                 continue
-            self._tokens.labels(provider, model, "input").inc(record.usage.input_tokens)
-            self._tokens.labels(provider, model, "output").inc(record.usage.output_tokens)
+            self._of(self._tokens, provider, model, "input").inc(record.usage.input_tokens)
+            self._of(self._tokens, provider, model, "output").inc(record.usage.output_tokens)
             if record.cost_usd is None:
-                self._unknown.labels(provider, model).inc()
+                self._of(self._unknown, provider, model).inc()
             else:
-                self._cost.labels(provider, model, record.cost_source.value).inc(float(record.cost_usd))
+                self._of(self._cost, provider, model, record.cost_source.value).inc(float(record.cost_usd))
+
+    def _of(self, metric: Any, *labels: str) -> Any:
+        """The child of a metric; looking it up in the library costs more than counting."""
+        key = (metric, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
 
     def render(self) -> bytes:
         """The text exposition format."""
