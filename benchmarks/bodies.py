@@ -35,7 +35,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 def whole(model: str = OPENAI_MODEL) -> Question:
     """Not streamed: 1 KB in, 1 KB out."""
     text = _text(466)
-    system = _text(330)
+    system = _text(421)
     return _question(model, text, system=system, stream=False)
 
 

@@ -38,15 +38,16 @@ _READY_SECONDS = 30.0
 class Gateway(Child):
     """A running server. A second one on the same data directory is a restart."""
 
-    def __init__(self, data_dir: Path, *, cores: Collection[int], log: Path) -> None:
+    def __init__(self, data_dir: Path, *, cores: Collection[int], log: Path, session: str = "") -> None:
+        """`session` is the cookie of an earlier server on the same data."""
         self.port = free_port()
-        self._cookie = ""
+        self.session = session
         env = {name: value for name, value in os.environ.items() if not name.startswith("OPS_CENTER_")}
         env |= {"OPS_CENTER_ADMIN_EMAIL": _EMAIL, "OPS_CENTER_ADMIN_PASSWORD": _PASSWORD}
+        options = ["--port", str(self.port), "--data-dir", str(data_dir)]
         self.spawned = time.monotonic()
         super().__init__(
-            [sys.executable, "-m", "ops_center.cli", "serve"]
-            + ["--port", str(self.port), "--data-dir", str(data_dir)],
+            [sys.executable, "-m", "ops_center.cli", "serve", *options],
             name="ops-center",
             cores=cores,
             log=log,
@@ -82,11 +83,11 @@ class Gateway(Child):
 
     def control(self, method: str, path: str, body: object = None) -> Any:
         """A call of the control API as its admin. Raises BenchmarkError for any status but 2xx."""
-        if not self._cookie and path != "/auth/login":
+        if not self.session and path != "/auth/login":
             self.control("POST", "/auth/login", {"email": _EMAIL, "password": _PASSWORD})
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            headers = {"content-type": "application/json", "cookie": self._cookie}
+            headers = {"content-type": "application/json", "cookie": self.session}
             connection.request(
                 method, f"/api/v1{path}", None if body is None else msgspec.json.encode(body), headers
             )
@@ -96,7 +97,7 @@ class Gateway(Child):
                 raise BenchmarkError(f"{method} {path}: HTTP {answer.status}: {data[:500]!r}")
             cookie = answer.getheader("set-cookie")
             if cookie:
-                self._cookie = cookie.partition(";")[0]
+                self.session = cookie.partition(";")[0]
             return msgspec.json.decode(data) if data else None
         finally:
             connection.close()

@@ -33,7 +33,6 @@ class Machine(msgspec.Struct, frozen=True):
     uvloop: str
     httptools: str
     nginx: str | None
-    load_average: float  # of the last minute before the run: what else was going on
 
 
 def describe(nginx_version: str | None) -> Machine:
@@ -47,7 +46,6 @@ def describe(nginx_version: str | None) -> Machine:
         uvloop=version("uvloop"),
         httptools=version("httptools"),
         nginx=nginx_version,
-        load_average=round(os.getloadavg()[0], 2),
     )
 
 
@@ -58,3 +56,30 @@ def _cpu_name() -> str:
             if name.strip() == "model name":
                 return value.strip()
     return platform.machine()
+
+
+class Neighbours:
+    """What other processes take of the machine meanwhile: the reader's measure for trust in wall times."""
+
+    def __init__(self) -> None:
+        self._then = _machine_seconds(), _own_seconds()
+
+    def share(self) -> float:
+        """Their part of all cores since the start, 0..1. Own children count once they have ended."""
+        (busy_then, all_then), own_then = self._then
+        (busy, everything), own = _machine_seconds(), _own_seconds()
+        if everything <= all_then:
+            return 0.0
+        return min(1.0, max(0.0, (busy - busy_then - (own - own_then)) / (everything - all_then)))
+
+
+def _machine_seconds() -> tuple[float, float]:
+    with open("/proc/stat", encoding="ascii") as lines:
+        ticks = [int(word) for word in next(lines).split()[1:9]]
+    per_second = os.sysconf("SC_CLK_TCK")
+    idle = ticks[3] + ticks[4]
+    return (sum(ticks) - idle) / per_second, sum(ticks) / per_second
+
+
+def _own_seconds() -> float:
+    return sum(os.times()[:4])

@@ -116,15 +116,18 @@ class Scene:
             self.sent += outcome.answers
         return outcome
 
-    def restart_gateway(self) -> tuple[Gateway, float]:
+    def restart_gateway(self) -> float:
         """Stop the server and start it again on its data; the seconds until its first answer."""
         self.gateway.stop()
         self.gateway = Gateway(
-            self._folder / "data", cores=self.cores.measured, log=self._folder / "gateway.log"
+            self._folder / "data",
+            cores=self.cores.measured,
+            log=self._folder / "gateway.log",
+            session=self.gateway.session,
         )
         seconds = self.gateway.wait_for_first_answer(bodies.whole(), self.api_key)
         self.sent += 1
-        return self.gateway, seconds
+        return seconds
 
 
 @contextmanager

@@ -27,15 +27,6 @@ const queryClient = createQueryClient(() => {
 const router = createConsoleRouter(queryClient);
 const colorSchemeManager = localStorageColorSchemeManager({ key: "ops-center-color-scheme" });
 
-// A tab that outlives an upgrade asks for chunks that are gone: load the new console, once.
-window.addEventListener("vite:preloadError", (event) => {
-  const key = "ops-center-reloaded-at";
-  if (Date.now() - Number(sessionStorage.getItem(key) ?? 0) < 60_000) return;
-  sessionStorage.setItem(key, String(Date.now()));
-  event.preventDefault();
-  window.location.reload();
-});
-
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <MantineProvider

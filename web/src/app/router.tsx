@@ -1,4 +1,5 @@
 /** The addresses of the console; pages are loaded when they are opened. */
+import { loadChunk } from "@/app/loadChunk";
 import type { QueryClient } from "@tanstack/react-query";
 import {
   createRootRouteWithContext,
@@ -38,14 +39,14 @@ const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
   validateSearch: loginSearch,
-  component: lazyRouteComponent(() => import("@/features/session/LoginPage"), "LoginPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/session/LoginPage")), "LoginPage"),
 });
 
 const setup = createRoute({
   getParentRoute: () => root,
   path: "/setup",
   validateSearch: setupSearch,
-  component: lazyRouteComponent(() => import("@/features/session/SetupPage"), "SetupPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/session/SetupPage")), "SetupPage"),
 });
 
 const signedIn = createRoute({
@@ -85,7 +86,7 @@ const providers = createRoute({
   path: "/admin/litellm-providers",
   validateSearch: providersSearch,
   beforeLoad: needs("read gateway"),
-  component: lazyRouteComponent(() => import("@/features/providers/ProvidersPage"), "ProvidersPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/providers/ProvidersPage")), "ProvidersPage"),
 });
 
 const models = createRoute({
@@ -93,7 +94,7 @@ const models = createRoute({
   path: "/admin/models",
   validateSearch: modelsSearch,
   beforeLoad: needs("read gateway"),
-  component: lazyRouteComponent(() => import("@/features/models/ModelsPage"), "ModelsPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/models/ModelsPage")), "ModelsPage"),
 });
 
 const requests = createRoute({
@@ -101,7 +102,7 @@ const requests = createRoute({
   path: "/admin/requests",
   validateSearch: requestsSearch,
   beforeLoad: needs("read gateway"),
-  component: lazyRouteComponent(() => import("@/features/requests/RequestsPage"), "RequestsPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/requests/RequestsPage")), "RequestsPage"),
 });
 
 const usage = createRoute({
@@ -109,14 +110,14 @@ const usage = createRoute({
   path: "/admin/usage",
   validateSearch: rangeSearch,
   beforeLoad: needs("read gateway"),
-  component: lazyRouteComponent(() => import("@/features/usage/UsagePage"), "UsagePage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/usage/UsagePage")), "UsagePage"),
 });
 
 const users = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/users",
   beforeLoad: needs("manage users"),
-  component: lazyRouteComponent(() => import("@/features/users/UsersPage"), "UsersPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/users/UsersPage")), "UsersPage"),
 });
 
 const auditLog = createRoute({
@@ -124,21 +125,21 @@ const auditLog = createRoute({
   path: "/admin/audit-log",
   validateSearch: cursorSearch,
   beforeLoad: needs("read audit log"),
-  component: lazyRouteComponent(() => import("@/features/audit_log/AuditLogPage"), "AuditLogPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/audit_log/AuditLogPage")), "AuditLogPage"),
 });
 
 const apiKeys = createRoute({
   getParentRoute: () => signedIn,
   path: "/account/api-keys",
   validateSearch: apiKeysSearch,
-  component: lazyRouteComponent(() => import("@/features/api_keys/ApiKeysPage"), "ApiKeysPage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/api_keys/ApiKeysPage")), "ApiKeysPage"),
 });
 
 const ownUsage = createRoute({
   getParentRoute: () => signedIn,
   path: "/account/usage",
   validateSearch: rangeSearch,
-  component: lazyRouteComponent(() => import("@/features/usage/OwnUsagePage"), "OwnUsagePage"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/usage/OwnUsagePage")), "OwnUsagePage"),
 });
 
 const routeTree = root.addChildren([

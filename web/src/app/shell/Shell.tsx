@@ -1,4 +1,5 @@
 /** The frame of every signed-in page: side bar, top bar, the page, the command palette. */
+import { loadChunk } from "@/app/loadChunk";
 import { AppShell } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Outlet, useLocation } from "@tanstack/react-router";
@@ -10,7 +11,7 @@ import { SideBar } from "./SideBar";
 import { TopBar } from "./TopBar";
 import { useSlashFocusesSearch } from "./useSlashFocusesSearch";
 
-const Commands = lazy(() => import("./Commands").then((module) => ({ default: module.Commands })));
+const Commands = lazy(() => loadChunk(() => import("./Commands")).then((module) => ({ default: module.Commands })));
 
 export function Shell() {
   const [opened, { toggle, close }] = useDisclosure(false);

@@ -1,4 +1,5 @@
 /** The providers: cards, ghosts while they load, and what to do when there is none. */
+import { loadChunk } from "@/app/loadChunk";
 import { Button, Paper, SegmentedControl, SimpleGrid, Skeleton, Stack, VisuallyHidden } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -22,7 +23,7 @@ interface ProviderGridProps {
   onModelsByHand: (id: string) => void;
 }
 
-const ProviderTable = lazy(() => import("./ProviderTable").then((module) => ({ default: module.ProviderTable })));
+const ProviderTable = lazy(() => loadChunk(() => import("./ProviderTable")).then((module) => ({ default: module.ProviderTable })));
 
 /** Above this many, rows are easier to read. */
 const MOST_CARDS = 12;

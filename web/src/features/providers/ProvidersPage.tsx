@@ -1,4 +1,5 @@
 /** LLM Provider Management: the figures, the providers, how traffic is routed, what it cost. */
+import { loadChunk } from "@/app/loadChunk";
 import { Button, Stack } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -18,7 +19,7 @@ import { ProviderGrid } from "./ProviderGrid";
 import { providersQuery } from "./queries";
 
 const ProviderDialogs = lazy(() =>
-  import("./ProviderDialogs").then((module) => ({ default: module.ProviderDialogs })),
+  loadChunk(() => import("./ProviderDialogs")).then((module) => ({ default: module.ProviderDialogs })),
 );
 
 export function ProvidersPage() {

@@ -1,4 +1,5 @@
 /** Usage Analytics: calls over time and cost by provider, as charts or as the same numbers in a table. */
+import { loadChunk } from "@/app/loadChunk";
 import { Group, SegmentedControl, Skeleton, Stack, Switch, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
@@ -16,7 +17,7 @@ import { RangeControls } from "./RangeControls";
 import { UsageTable } from "./UsageTable";
 import { useRange } from "./useRange";
 
-const UsageCharts = lazy(() => import("./UsageCharts").then((module) => ({ default: module.UsageCharts })));
+const UsageCharts = lazy(() => loadChunk(() => import("./UsageCharts")).then((module) => ({ default: module.UsageCharts })));
 
 export function UsagePanel({ of }: { of: UsageOf }) {
   const range = useRange();

@@ -1,0 +1,186 @@
+"""The benchmark: its load generator accepts no wrong answer, its table says what was measured, and a bound holds.
+
+Nothing here judges by the clock; the bound is on CPU time, as a ratio within the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+from benchmarks import bodies, measures, nginx, results
+from benchmarks.bodies import Question
+from benchmarks.load import Job, Outcome, percentile, work
+from benchmarks.measures import Cpu, CpuRound
+from benchmarks.scene import scene
+from benchmarks.table import Bound, Row, as_markdown, as_text, figure
+
+from left_out import left_out
+from ops_center.simulator import Simulator, serve
+
+MOST_TIMES_NGINX = 6.0
+
+
+@pytest.mark.slow
+def test_a_request_costs_at_most_six_times_the_cpu_time_of_nginx() -> None:
+    if nginx.program() is None:
+        left_out("CPU time beside nginx (nginx is not installed)")
+    effort = msgspec.structs.replace(measures.QUICK, answers=1500)
+    tries = []
+    with scene() as here:
+        # Neighbours on the machine can only make it look dearer: a second try may clear it, once.
+        while not tries or (len(tries) < 2 and tries[-1].ratio > MOST_TIMES_NGINX):
+            tries.append(measures.cpu_whole(here, effort))
+        records = measures.ledger_is_complete(here)
+    assert records == len(tries) * (effort.warm_up + effort.rounds * effort.answers)
+    assert tries[-1].ratio <= MOST_TIMES_NGINX, tries
+
+
+# --- the load generator --------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def simulator(anyio_backend: str) -> AsyncIterator[Simulator]:
+    async with await serve() as running:
+        yield running
+
+
+def job(simulator: Simulator, question: Question, *, text: str | None = None, answers: int = 6) -> Job:
+    return Job(
+        port=simulator.port,
+        request=question.request(simulator.port, "sk-test"),
+        text=question.text if text is None else text,
+        stream=question.stream,
+        connections=2,
+        answers=answers,
+        seconds=5.0,
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("question", [bodies.whole(), bodies.streamed()], ids=["whole", "streamed"])
+async def test_every_answer_is_counted_once(simulator: Simulator, question: Question) -> None:
+    outcome = await work(job(simulator, question, answers=7))
+    assert outcome.error is None
+    assert outcome.answers == 7 == simulator.totals.calls
+    assert 0 < outcome.p50_seconds <= outcome.p99_seconds <= outcome.max_seconds
+
+
+@pytest.mark.anyio
+async def test_both_bodies_are_as_large_as_the_method_says(simulator: Simulator) -> None:
+    question = bodies.whole()
+    outcome = await work(job(simulator, question))
+    assert len(question.body) == pytest.approx(1024, rel=0.05)
+    assert outcome.answer_bytes == pytest.approx(1024, rel=0.05)
+
+
+@pytest.mark.anyio
+async def test_a_streamed_answer_has_64_chunks_with_text(simulator: Simulator) -> None:
+    assert (await work(job(simulator, bodies.streamed(), answers=1))).error is None
+    # beside the text: the role, the finish reason and the end
+    assert simulator.requests[-1].events_sent == bodies.STREAM_CHUNKS + 3
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "fault", ["status-503", "half-json", "html-200", "error-in-200", "empty-200", "close", "reset"]
+)
+async def test_a_wrong_answer_ends_the_job(simulator: Simulator, fault: str) -> None:
+    simulator.configure(fault=fault)
+    assert_refused(await work(job(simulator, bodies.whole())))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "fault", ["stream-cut", "stream-ends-early", "error-mid-stream", "first-event-error", "reset-mid-stream"]
+)
+async def test_a_stream_without_its_end_ends_the_job(simulator: Simulator, fault: str) -> None:
+    simulator.configure(fault=fault)
+    assert_refused(await work(job(simulator, bodies.streamed())))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("question", [bodies.whole(), bodies.streamed()], ids=["whole", "streamed"])
+async def test_another_text_ends_the_job(simulator: Simulator, question: Question) -> None:
+    assert_refused(await work(job(simulator, question, text=question.text[:-2] + "?.")))
+
+
+def assert_refused(outcome: Outcome) -> None:
+    assert outcome.error is not None
+    assert outcome.answers == 0
+
+
+@pytest.mark.anyio
+async def test_a_rate_is_kept(simulator: Simulator) -> None:
+    paced = msgspec.structs.replace(job(simulator, bodies.whole(), answers=10_000), rate=200.0, seconds=0.3)
+    outcome = await work(paced)
+    assert outcome.error is None
+    assert 2 <= outcome.answers <= 62  # a slow machine sends fewer, none sends more
+
+
+# --- figures and their table ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.5, 50.0), (0.99, 99.0), (1.0, 100.0), (0.0, 1.0)])
+def test_percentile_is_the_nearest_rank(share: float, value: float) -> None:
+    assert percentile([float(n) for n in range(1, 101)], share) == value
+
+
+def test_percentile_of_one_value_is_that_value() -> None:
+    assert percentile([3.0], 0.99) == 3.0
+
+
+def test_the_ratio_is_the_median_of_the_rounds_ratios() -> None:
+    rounds = [
+        CpuRound(300.0, 100.0, 1.0, 1.0),
+        CpuRound(400.0, 50.0, 1.0, 1.0),
+        CpuRound(500.0, 100.0, 1.0, 1.0),
+    ]
+    assert Cpu(rounds, 1024, 4).ratio == 5.0
+
+
+def test_without_nginx_the_ratio_is_open() -> None:
+    cpu = Cpu([CpuRound(300.0, None, 1.0, 1.0)], 1024, 4)
+    assert cpu.ratio is None
+    assert cpu.gateway_us == 300.0
+
+
+def test_the_table_shows_met_missed_and_open_targets() -> None:
+    rows = [
+        Row(key="a", name="met", unit="ms", value=2.0, goal=Bound("≤", 3)),
+        Row(key="b", name="missed", unit="MB", value=130.0, first_target=Bound("<", 130)),
+        Row(
+            key="c",
+            name="open",
+            unit="× nginx",
+            value=None,
+            goal=Bound("≤", 3),
+            note="nginx is not installed",
+        ),
+    ]
+    met, missed, open_row = as_markdown(rows).splitlines()[2:]
+    assert "| 2.00 ms |" in met and "≤ 3 ✓" in met
+    assert "< 130 ✗" in missed
+    assert "not measured" in open_row and "✓" not in open_row and "✗" not in open_row
+    assert "nginx is not installed" in as_text(rows)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.123, "0.12"), (12.34, "12.3"), (217.6, "218"), (10_512.0, "10,500")]
+)
+def test_figures_have_three_digits(value: float, shown: str) -> None:
+    assert figure(value) == shown
+
+
+def test_the_page_shows_the_committed_result() -> None:
+    committed = max(results.RESULTS.glob("*.json"), key=lambda path: results.read(path).measured_at)
+    result = results.read(committed)
+    assert results.section(result) in results.PAGE.read_text()
+    assert result.rows == results.rows(result.raw)
+
+
+def test_a_page_without_its_marks_is_refused() -> None:
+    result = results.read(next(results.RESULTS.glob("*.json")))
+    with pytest.raises(ValueError, match="no place"):
+        results.into_page("# Performance", result)
