@@ -54,12 +54,12 @@ FULL = Effort(
     starts=3,
 )
 QUICK = Effort(
-    warm_up=400,
-    answers=2000,
-    streams=500,
-    rounds=3,
+    warm_up=300,
+    answers=800,
+    streams=250,
+    rounds=2,
     rate_seconds=1.0,
-    slice_seconds=0.5,
+    slice_seconds=0.4,
     slices=2,
     open_streams=200,
     paced_chunks_per_second=25.0,
