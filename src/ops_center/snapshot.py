@@ -14,7 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from ops_center.catalog.names import OTHER_TASKS, canonical_name
-from ops_center.providers.spec import ProviderSpec
+from ops_center.providers.spec import NO_OPTIONS, ProviderSpec
 from ops_center.ranking import rank
 from ops_center.types import PowerLevel, Price, Scope, Strategy
 
@@ -41,6 +41,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     spec: ProviderSpec
     base_url: str
+    options: Mapping[str, str] = NO_OPTIONS
     credential: str = ""
     credential_id: str = ""
     priority: int = 50

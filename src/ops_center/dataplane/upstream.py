@@ -19,6 +19,8 @@ from ops_center.errors import (
     ProviderTimeout,
     ProviderUnusable,
 )
+from ops_center.providers.access import access_to
+from ops_center.providers.spec import filled
 from ops_center.snapshot import Provider, Target
 from ops_center.transport.client import HttpClient, Limits, Origin, Response, request_head, request_target
 from ops_center.wire.formats import WIRES
@@ -38,25 +40,40 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Prepared:
-    """What is the same for every request to one provider, worked out once per snapshot."""
+    """What is the same for every request to one provider, worked out once per snapshot.
 
-    __slots__ = ("head", "origin", "own_headers", "provider")
+    `head` is None where it depends on the model, on streaming or on the body; then `head_for` makes it.
+    """
+
+    __slots__ = ("_access", "_headers", "_heads", "head", "origin", "own_headers", "provider")
 
     def __init__(self, provider: Provider) -> None:
         spec = provider.spec
-        url = provider.base_url + spec.chat_path
         self.provider = provider
-        self.origin = Origin.of(url, allow_private_network=provider.allow_private_network)
-        headers = [("Content-Type", "application/json"), ("User-Agent", "ops-center")]
-        if provider.credential:
-            headers.append(
-                ("Authorization", f"Bearer {provider.credential}")
-                if spec.auth == "bearer"
-                else (spec.auth, provider.credential)
-            )
-        headers += spec.extra_headers
-        self.own_headers = {name.lower().encode() for name, _ in headers}
-        self.head = request_head("POST", self.origin, request_target(url), headers)
+        self.origin = Origin.of(provider.base_url, allow_private_network=provider.allow_private_network)
+        self._access = access_to(spec, provider.options, provider.credential)
+        self._headers = [("Content-Type", "application/json"), ("User-Agent", "ops-center")]
+        self._headers += [*self._access.fixed, *spec.extra_headers]
+        self._heads: dict[tuple[str, bool], tuple[str, bytes]] = {}
+        self.own_headers = {name.lower().encode() for name, _ in self._headers}
+        same = "{model}" not in spec.chat_path and spec.stream_path is None and not self._access.signs
+        self.head = self._url_and_head("", False)[1] if same else None
+
+    async def head_for(self, model: str, stream: bool, body: bytes) -> bytes:
+        """The head of one request, with the model in its URL and its signature, where there are such."""
+        url, head = self._heads.get((model, stream)) or self._url_and_head(model, stream)
+        if not self._access.signs:
+            return head
+        signed = await self._access.sign("POST", url, body)
+        return head + b"".join([f"{name}: {value}\r\n".encode("latin-1") for name, value in signed])
+
+    def _url_and_head(self, model: str, stream: bool) -> tuple[str, bytes]:
+        provider, spec = self.provider, self.provider.spec
+        path = spec.stream_path if stream and spec.stream_path is not None else spec.chat_path
+        url = provider.base_url + filled(path, {**provider.options, "model": model})
+        made = url, request_head("POST", self.origin, request_target(url), self._headers)
+        self._heads[model, stream] = made
+        return made
 
 
 class Upstream:
@@ -86,7 +103,7 @@ class Upstream:
         prepared = self._prepared.get(provider.id)
         if prepared is None or prepared.provider is not provider:
             prepared = self._prepared[provider.id] = _Prepared(provider)
-        head = prepared.head
+        head = prepared.head or await prepared.head_for(target.model, stream, body)
         if client_headers is not None:
             for name, value in client_headers.items():
                 if name.startswith(_PASSED_PREFIXES):

@@ -6,13 +6,36 @@ holds no address of a configured provider and no secret: those live in the datab
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
 FormatName = Literal["openai_chat", "anthropic_messages"]
-AuthScheme = Literal["bearer", "x-api-key"]
+AuthScheme = Literal["bearer", "x-api-key", "api-key"]
+
+NO_OPTIONS: Mapping[str, str] = {}
+
+_SECTION = re.compile(r"\[([^\[\]]*)\]")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+class OptionField(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider type asks for beside key and base URL: a region, a project, an API version.
+
+    `pattern` is matched against the whole value. It has to shut out everything that could lead a call to
+    another host, since values are put into URLs.
+    """
+
+    name: str
+    label: str
+    required: bool = False
+    default: str = ""  # taken when the field is left blank
+    placeholder: str = ""
+    help: str = ""
+    pattern: str = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 
 class KeyProof(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +50,11 @@ class KeyProof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. Paths are relative to the base URL; the base URL holds the version segment (`/v1`)."""
+    """One row. Paths are relative to the base URL; the base URL holds the version segment (`/v1`).
+
+    URLs and paths are templates: `{model}` and the names of options stand for their values, and a section
+    in square brackets is left out when one of its values is blank.
+    """
 
     type: str
     name: str
@@ -39,6 +66,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     requires_key: bool = True
     extra_headers: tuple[tuple[str, str], ...] = ()
     chat_path: str = "/chat/completions"
+    stream_path: str | None = None  # the path of streamed chats, where it is another one
     models_path: str = "/models"
     key_proof: KeyProof = KeyProof(path="/models")
     get_key_url: str | None = None
@@ -48,6 +76,39 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     catalog_id: str | None = None  # the provider's id in the packaged catalogue
     request_id_header: str = "x-request-id"
     quirks: tuple[str, ...] = ()  # each a sentence with link and date
+    option_fields: tuple[OptionField, ...] = ()
+    # (option, value, base URL): where a value of an option leads to another address than the default
+    base_urls_by_option: tuple[tuple[str, str, str], ...] = ()
+    # where models are listed and keys are proven, when the base URL is the type's own
+    lists_base_url: str | None = None
+    key_help: str | None = None  # what to paste as key, where that needs a sentence
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """A template of a row with its values in place, percent-encoded."""
+
+    def section(match: re.Match[str]) -> str:
+        inner = match[1]
+        return inner if all(values.get(name) for name in _PLACE.findall(inner)) else ""
+
+    return _PLACE.sub(
+        lambda match: quote(values.get(match[1], ""), safe="~"), _SECTION.sub(section, template)
+    )
+
+
+def default_base_url(spec: ProviderSpec, options: Mapping[str, str] = NO_OPTIONS) -> str | None:
+    """The type's own base URL for these options; None when the operator must give one."""
+    for name, value, base_url in spec.base_urls_by_option:
+        if options.get(name) == value:
+            return filled(base_url, options)
+    return None if spec.default_base_url is None else filled(spec.default_base_url, options)
+
+
+def lists_base_url(spec: ProviderSpec, base_url: str, options: Mapping[str, str] = NO_OPTIONS) -> str:
+    """Where a provider at `base_url` lists its models: at the same place, unless its type says otherwise."""
+    if spec.lists_base_url is None or base_url != default_base_url(spec, options):
+        return base_url
+    return filled(spec.lists_base_url, options)
 
 
 def normalise_base_url(base_url: str, spec: ProviderSpec) -> str:

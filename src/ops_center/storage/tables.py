@@ -121,6 +121,7 @@ providers = Table(
     Column("name", String(100), nullable=False, unique=True),
     Column("type", String(40), nullable=False),
     Column("base_url", Text, nullable=False),
+    Column("options", JSON, nullable=False, server_default="{}"),  # a region, a project, ...: name to text
     Column("enabled", Boolean, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("auto_fallback", Boolean, nullable=False),

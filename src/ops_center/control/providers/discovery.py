@@ -66,7 +66,7 @@ async def discover(control: Control, provider_id: str) -> Discovery | None:
         current = await repository.by_id(conn, provider_id, lock=True)
         if current is None:
             return None
-        if current.base_url != row.base_url:
+        if (current.base_url, current.options) != (row.base_url, row.options):
             return _discovery(current)  # asked elsewhere meanwhile; that answer will be stored
         if isinstance(found, Failure):
             changes: dict[str, Any] = {
@@ -109,6 +109,7 @@ async def address_of(control: Control, row: ProviderRow) -> Address | Failure:
     return Address(
         spec=provider_spec(row.type),
         base_url=row.base_url,
+        options=row.options,
         api_key=key,
         allow_private_network=row.allow_private_network,
     )

@@ -5,6 +5,8 @@ Raises `Invalid` with the field's name; changes nothing and calls nobody but the
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -12,7 +14,7 @@ from pydantic import SecretStr
 from ops_center.control.context import HttpFetcher
 from ops_center.errors import AddressRefused, Invalid, ProviderError
 from ops_center.providers.registry import PROVIDER_SPECS
-from ops_center.providers.spec import ProviderSpec, normalise_base_url
+from ops_center.providers.spec import NO_OPTIONS, ProviderSpec, default_base_url, normalise_base_url
 
 _QUOTES = "\"'`“”‘’"
 _SPECS = {spec.type: spec for spec in PROVIDER_SPECS}
@@ -48,12 +50,41 @@ def checked_key(api_key: SecretStr | None) -> str:
     return key
 
 
-def checked_base_url(base_url: str | None, spec: ProviderSpec) -> str:
+def checked_options(
+    options: Mapping[str, str | None], spec: ProviderSpec, before: Mapping[str, str] = NO_OPTIONS
+) -> dict[str, str]:
+    """All options of the type: those given, else those of `before`, else their defaults; blank ones left out.
+
+    Raises Invalid naming `options.<name>`.
+    """
+    fields = {field.name: field for field in spec.option_fields}
+    for name in options:
+        if name not in fields:
+            raise Invalid("This type has no such option", param=f"options.{name}")
+    checked: dict[str, str] = {}
+    for name, field in fields.items():
+        value = (options[name] if name in options else before.get(name)) or ""
+        value = value.strip() or field.default
+        if not value and field.required:
+            raise Invalid(f"{field.label} is required for this type", param=f"options.{name}")
+        if value and not re.fullmatch(field.pattern, value):
+            raise Invalid(
+                f"This is not a valid {field.label}", param=f"options.{name}", hint=field.help or None
+            )
+        if value:
+            checked[name] = value
+    return checked
+
+
+def checked_base_url(
+    base_url: str | None, spec: ProviderSpec, options: Mapping[str, str] = NO_OPTIONS
+) -> str:
     """A normalised base URL, the type's own when none is given. Raises Invalid naming `base_url`."""
-    if base_url is None or not base_url.strip():
-        if spec.default_base_url is None:
+    if base_url is None or not base_url.strip() or base_url.strip() == spec.default_base_url:
+        own = default_base_url(spec, options)
+        if own is None:
             raise Invalid("Base URL is required for this type", param="base_url")
-        return spec.default_base_url
+        return own
     try:
         return normalise_base_url(base_url, spec)
     except ValueError as error:
@@ -71,6 +102,16 @@ async def check_address(http: HttpFetcher, base_url: str, *, allow_private_netwo
         raise Invalid("Address not allowed", param="base_url", hint=error.hint) from None
     except ProviderError:
         pass
+
+
+def keeps_its_key(
+    one: tuple[str, Mapping[str, str]], other: tuple[str, Mapping[str, str]], spec: ProviderSpec
+) -> bool:
+    """Whether a key stored for one base URL (with its options) may be sent to the other: to the same server,
+    or between addresses of the provider itself, such as two of its regions."""
+    return same_origin(one[0], other[0]) or all(
+        base_url == default_base_url(spec, options) for base_url, options in (one, other)
+    )
 
 
 def same_origin(one: str, other: str) -> bool:

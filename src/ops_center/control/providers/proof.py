@@ -8,8 +8,8 @@ body or of a header.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ from ops_center.errors import (
     ProviderUnreachable,
     ProviderUnusable,
 )
-from ops_center.providers.spec import ProviderSpec
+from ops_center.providers.access import access_to
+from ops_center.providers.spec import ProviderSpec, filled, lists_base_url
 from ops_center.transport.client import FetchAnswer
 
 TIMEOUT_SECONDS = 10.0
@@ -50,19 +51,20 @@ class Address:
 
     spec: ProviderSpec
     base_url: str
+    options: Mapping[str, str] = field(default_factory=dict)
     api_key: str
     allow_private_network: bool
 
-    def headers(self, *, with_key: bool = True) -> list[tuple[str, str]]:
+    def url(self, path: str) -> str:
+        """Where a GET of the row's `path` goes."""
+        return lists_base_url(self.spec, self.base_url, self.options) + filled(path, self.options)
+
+    async def headers(self, url: str, *, with_key: bool = True) -> list[tuple[str, str]]:
         """What a GET to this provider carries."""
         headers = [("Accept", "application/json"), ("User-Agent", f"ops-center/{__version__}")]
         headers += self.spec.extra_headers
-        if with_key and self.api_key:
-            bearer = self.spec.auth == "bearer"
-            headers.append(
-                ("Authorization", f"Bearer {self.api_key}") if bearer else ("x-api-key", self.api_key)
-            )
-        return headers
+        access = access_to(self.spec, self.options, self.api_key if with_key else "")
+        return [*headers, *access.fixed, *(await access.sign("GET", url, b""))]
 
 
 def invalid_api_key(hint: str = "Check the key for typos and extra spaces, or make a new one.") -> Failure:
@@ -203,11 +205,12 @@ def failed(failure: Failure, latency_ms: int | None = None, models_found: int | 
 async def _get(
     http: HttpFetcher, address: Address, path: str, timeout_seconds: float, *, with_key: bool = True
 ) -> FetchAnswer | Failure:
+    url = address.url(path)
     try:
         return await http.fetch(
             "GET",
-            address.base_url + path,
-            headers=address.headers(with_key=with_key),
+            url,
+            headers=await address.headers(url, with_key=with_key),
             allow_private_network=address.allow_private_network,
             timeout_seconds=timeout_seconds,
         )

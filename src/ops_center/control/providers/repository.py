@@ -26,6 +26,7 @@ class ProviderRow:
     name: str
     type: str
     base_url: str
+    options: Mapping[str, str]
     enabled: bool
     priority: int
     auto_fallback: bool

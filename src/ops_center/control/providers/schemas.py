@@ -11,6 +11,10 @@ from ops_center.control.fields import Instant, LongName, Name, RequestModel, Res
 Priority = Annotated[int, Field(strict=True, ge=1, le=100)]
 ApiKeyInput = Annotated[SecretStr, Field(max_length=4000)]
 BaseUrlInput = Annotated[str, Field(max_length=2000)]
+OptionsInput = Annotated[
+    dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=500)] | None],
+    Field(max_length=20),
+]
 TypeName = Annotated[str, Field(min_length=1, max_length=40)]
 
 
@@ -42,7 +46,20 @@ class CostRange(ResponseModel):
     max_usd: Usd
 
 
+class OptionField(ResponseModel):
+    """A field that a type asks for beside key and base URL. `default` is taken when it is left blank."""
+
+    name: str
+    label: str
+    required: bool
+    default: str
+    placeholder: str
+    help: str
+
+
 class ProviderType(ResponseModel):
+    """`default_base_url` may hold the names of options in braces, whose values take their place."""
+
     type: str
     name: str
     description: str
@@ -54,6 +71,8 @@ class ProviderType(ResponseModel):
     default_base_url: str | None
     requires_base_url: bool
     requires_key: bool
+    key_help: str | None
+    option_fields: list[OptionField]
     models_count: int
     """How many models the packaged catalogue knows; the provider's own list may hold more."""
 
@@ -94,6 +113,7 @@ class Provider(ResponseModel):
     type_name: str
     color: str
     base_url: str
+    options: dict[str, str]
     enabled: bool
     priority: int
     auto_fallback: bool
@@ -119,12 +139,14 @@ class ProviderList(ResponseModel):
 
 
 class ProviderCreate(RequestModel):
-    """Without `name` the type's name is taken, numbered when it is in use. `models` are entered by hand."""
+    """Without `name` the type's name is taken, numbered when it is in use. `models` are entered by hand.
+    `options` are the fields of the type's `option_fields`."""
 
     type: TypeName
     name: OptionalName = None
     api_key: ApiKeyInput | None = None
     base_url: OptionalBaseUrl = None
+    options: OptionsInput = Field(default_factory=dict)
     priority: Priority = 50
     auto_fallback: bool = True
     enabled: bool = True
@@ -133,11 +155,12 @@ class ProviderCreate(RequestModel):
 
 
 class ProviderUpdate(RequestModel):
-    """Only what is sent changes; a blank key keeps the old one."""
+    """Only what is sent changes; a blank key keeps the old one. A blank option goes back to its default."""
 
     name: OptionalName = None
     api_key: ApiKeyInput | None = None
     base_url: OptionalBaseUrl = None
+    options: OptionsInput | None = None
     priority: Priority | None = None
     auto_fallback: bool | None = None
     enabled: bool | None = None
@@ -179,6 +202,7 @@ class TestRequest(RequestModel):
     type: TypeName
     api_key: ApiKeyInput | None = None
     base_url: OptionalBaseUrl = None
+    options: OptionsInput = Field(default_factory=dict)
     allow_private_network: bool = False
     provider_id: Annotated[str | None, Field(max_length=40)] = None
 

@@ -46,7 +46,7 @@ from ops_center.control.usage.repository import (
 )
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.providers.registry import PROVIDER_SPECS
-from ops_center.providers.spec import ProviderSpec
+from ops_center.providers.spec import NO_OPTIONS, ProviderSpec, default_base_url
 from ops_center.storage.secrets import preview
 from ops_center.storage.tables import models
 from ops_center.types import new_id
@@ -54,7 +54,16 @@ from ops_center.types import new_id
 _MONTH = timedelta(days=30)
 _SPECS: Mapping[str, ProviderSpec] = {spec.type: spec for spec in PROVIDER_SPECS}
 _NAME_TRIES = 20
-_AUDITED = ("name", "type", "base_url", "enabled", "priority", "auto_fallback", "allow_private_network")
+_AUDITED = (
+    "name",
+    "type",
+    "base_url",
+    "options",
+    "enabled",
+    "priority",
+    "auto_fallback",
+    "allow_private_network",
+)
 
 
 # ── looking ───────────────────────────────────────────────────────────────────
@@ -127,6 +136,7 @@ def _card(
         type_name=spec.name if spec else row.type,
         color=spec.color if spec else "#64748B",
         base_url=row.base_url,
+        options=dict(row.options),
         enabled=row.enabled,
         priority=row.priority,
         auto_fallback=row.auto_fallback,
@@ -166,8 +176,9 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
     key = fields.checked_key(wanted.api_key)
     if spec.requires_key and not key:
         raise Invalid("An API key is required for this type", param="api_key")
-    base_url = fields.checked_base_url(wanted.base_url, spec)
-    if base_url != spec.default_base_url:
+    options = fields.checked_options(wanted.options, spec)
+    base_url = fields.checked_base_url(wanted.base_url, spec, options)
+    if base_url != default_base_url(spec, options):
         await fields.check_address(control.http, base_url, allow_private_network=wanted.allow_private_network)
     now = control.clock()
     row = ProviderRow(
@@ -175,6 +186,7 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
         name=wanted.name or "",
         type=spec.type,
         base_url=base_url,
+        options=options,
         enabled=wanted.enabled,
         priority=wanted.priority,
         auto_fallback=wanted.auto_fallback,
@@ -230,11 +242,10 @@ async def update_provider(
         for name in ("name", "priority", "auto_fallback", "enabled", "allow_private_network")
         if getattr(wanted, name) is not None
     }
-    if wanted.base_url is not None:
-        changes["base_url"] = fields.checked_base_url(wanted.base_url, spec)
+    changes |= _moves(wanted, before, spec)
     after = dataclasses.replace(before, **changes)
-    moved = after.base_url != before.base_url
-    if after.base_url != spec.default_base_url and (
+    moved = _moved(before, after)
+    if after.base_url != default_base_url(spec, after.options) and (
         moved or after.allow_private_network != before.allow_private_network
     ):
         await fields.check_address(
@@ -245,9 +256,13 @@ async def update_provider(
         async with control.database.write() as conn:
             before = await _existing(conn, provider_id, lock=True)
             after = dataclasses.replace(before, **changes)
-            moved = after.base_url != before.base_url
+            moved = _moved(before, after)
             stored = await repository.credential_of(conn, provider_id)
-            if stored is not None and not key and not fields.same_origin(before.base_url, after.base_url):
+            if (
+                stored is not None
+                and not key
+                and not fields.keeps_its_key(_place(before), _place(after), spec)
+            ):
                 raise Invalid(
                     "Enter the API key again: the stored one is never sent to another address",
                     param="api_key",
@@ -280,6 +295,25 @@ async def update_provider(
     if moved or key or after.allow_private_network != before.allow_private_network:
         start_discovery(control, provider_id)
     return await get_provider(control, provider_id)
+
+
+def _moves(wanted: ProviderUpdate, before: ProviderRow, spec: ProviderSpec) -> dict[str, Any]:
+    """New options and base URL. An address that was the type's own follows the options."""
+    if wanted.options is None and wanted.base_url is None:
+        return {}
+    options = fields.checked_options(wanted.options or {}, spec, before.options)
+    base_url = wanted.base_url
+    if base_url is None and before.base_url != default_base_url(spec, before.options):
+        base_url = before.base_url
+    return {"options": options, "base_url": fields.checked_base_url(base_url, spec, options)}
+
+
+def _moved(before: ProviderRow, after: ProviderRow) -> bool:
+    return _place(before) != _place(after)
+
+
+def _place(row: ProviderRow) -> tuple[str, Mapping[str, str]]:
+    return row.base_url, row.options
 
 
 _UNTESTED: dict[str, Any] = {
@@ -318,7 +352,7 @@ async def run_saved_test(control: Control, actor: Actor, provider_id: str) -> Te
     now = control.clock()
     async with control.database.write() as conn:
         current = await repository.by_id(conn, provider_id, lock=True)
-        if current is not None and current.base_url == row.base_url:
+        if current is not None and not _moved(current, row):
             await repository.change(
                 conn,
                 provider_id,
@@ -358,14 +392,17 @@ async def run_unsaved_test(control: Control, wanted: TestRequest) -> TestResult:
         if stored is None or stored.type != spec.type:
             raise Invalid("There is no provider of this type with this id", param="provider_id")
     given = wanted.base_url
-    base_url = stored.base_url if stored and given is None else fields.checked_base_url(given, spec)
+    options = fields.checked_options(wanted.options, spec, stored.options if stored else NO_OPTIONS)
+    if given is None and stored and stored.base_url != default_base_url(spec, stored.options):
+        given = stored.base_url
+    base_url = fields.checked_base_url(given, spec, options)
     if not fields.is_sendable_key(key):
         return failed(invalid_api_key("It contains spaces or characters that no key has: copy it again."))
     if stored is not None and not key:
         kept = await address_of(control, stored)
         if isinstance(kept, Failure):
             return failed(kept)
-        if kept.api_key and not fields.same_origin(stored.base_url, base_url):
+        if kept.api_key and not fields.keeps_its_key(_place(stored), (base_url, options), spec):
             return failed(
                 invalid_api_key("Enter the key again: the stored one is never sent to another address.")
             )
@@ -375,6 +412,7 @@ async def run_unsaved_test(control: Control, wanted: TestRequest) -> TestResult:
         Address(
             spec=spec,
             base_url=base_url,
+            options=options,
             api_key=key,
             allow_private_network=wanted.allow_private_network,
         ),

@@ -8,7 +8,7 @@ from functools import cache
 from ops_center.catalog.facts import resolve_model_facts
 from ops_center.catalog.names import OTHER_TASKS
 from ops_center.catalog.packaged import packaged_models
-from ops_center.control.providers.schemas import CostRange, ProviderType
+from ops_center.control.providers.schemas import CostRange, OptionField, ProviderType
 from ops_center.providers.registry import PROVIDER_SPECS
 from ops_center.providers.spec import ProviderSpec
 
@@ -32,6 +32,8 @@ def _provider_type(spec: ProviderSpec) -> ProviderType:
         default_base_url=spec.default_base_url,
         requires_base_url=spec.default_base_url is None,
         requires_key=spec.requires_key,
+        key_help=spec.key_help,
+        option_fields=[OptionField.model_validate(field) for field in spec.option_fields],
         models_count=len(packaged_models(spec.type)),
     )
 

@@ -363,6 +363,18 @@ export interface ModelUpdate {
   score?: number | null;
 }
 
+/**
+ * A field that a type asks for beside key and base URL. `default` is taken when it is left blank.
+ */
+export interface OptionField {
+  default: string;
+  help: string;
+  label: string;
+  name: string;
+  placeholder: string;
+  required: boolean;
+}
+
 export interface ProviderShare {
   calls: number;
   cost_usd: number;
@@ -476,6 +488,8 @@ export interface ProfileUpdate {
   power_level?: PowerLevel | null;
 }
 
+export type ProviderOptions = {[key: string]: string};
+
 export type ProviderStatus = typeof ProviderStatus[keyof typeof ProviderStatus];
 
 
@@ -506,6 +520,7 @@ export interface Provider {
   latency_p50_ms: number | null;
   models_count: number;
   name: string;
+  options: ProviderOptions;
   priority: number;
   requests_30d: number;
   status: ProviderStatus;
@@ -515,8 +530,11 @@ export interface Provider {
   updated_at: string;
 }
 
+export type ProviderCreateOptions = {[key: string]: string | null};
+
 /**
  * Without `name` the type's name is taken, numbered when it is in use. `models` are entered by hand.
+ * `options` are the fields of the type's `option_fields`.
  */
 export interface ProviderCreate {
   allow_private_network?: boolean;
@@ -531,6 +549,7 @@ export interface ProviderCreate {
      */
   models?: string[];
   name?: string | null;
+  options?: ProviderCreateOptions;
   /**
      * @minimum 1
      * @maximum 100
@@ -547,15 +566,20 @@ export interface ProviderList {
   providers: Provider[];
 }
 
+/**
+ * `default_base_url` may hold the names of options in braces, whose values take their place.
+ */
 export interface ProviderType {
   color: string;
   cost_range: CostRange | null;
   default_base_url: string | null;
   description: string;
   get_key_url: string | null;
+  key_help: string | null;
   key_prefix: string | null;
   models_count: number;
   name: string;
+  option_fields: OptionField[];
   recommended_for: string | null;
   requires_base_url: boolean;
   requires_key: boolean;
@@ -566,8 +590,10 @@ export interface ProviderTypeList {
   provider_types: ProviderType[];
 }
 
+export type ProviderUpdateOptions = {[key: string]: string | null} | null;
+
 /**
- * Only what is sent changes; a blank key keeps the old one.
+ * Only what is sent changes; a blank key keeps the old one. A blank option goes back to its default.
  */
 export interface ProviderUpdate {
   allow_private_network?: boolean | null;
@@ -576,6 +602,7 @@ export interface ProviderUpdate {
   base_url?: string | null;
   enabled?: boolean | null;
   name?: string | null;
+  options?: ProviderUpdateOptions;
   priority?: number | null;
 }
 
@@ -794,6 +821,8 @@ export interface SystemAnswer {
   version: string;
 }
 
+export type TestRequestOptions = {[key: string]: string | null};
+
 /**
  * An unsaved provider. With `provider_id` and no key, that provider's stored key is used, if the base
  * URL leads to the same host.
@@ -802,6 +831,7 @@ export interface TestRequest {
   allow_private_network?: boolean;
   api_key?: string | null;
   base_url?: string | null;
+  options?: TestRequestOptions;
   provider_id?: string | null;
   /**
      * @minLength 1

@@ -23,6 +23,8 @@ const OPENROUTER: ProviderType = {
   default_base_url: "https://openrouter.ai/api/v1",
   requires_base_url: false,
   requires_key: true,
+        key_help: null,
+        option_fields: [],
   models_count: 50,
 };
 
