@@ -16,7 +16,7 @@ from sqlalchemy import insert, select, update
 
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox, SecretError, load_master_key, preview, rotate_master_key
-from ops_center.storage.tables import credentials
+from ops_center.storage.tables import credentials, sealed_secrets
 
 pytestmark = pytest.mark.anyio
 
@@ -188,6 +188,22 @@ async def test_a_rotation_seals_every_credential_under_a_fresh_key(
     assert all(after.is_current(sealed) for sealed in (await sealed_rows(database)).values())
     assert await opened_rows(database, after) == EXPECTED
     assert stat.S_IMODE((data_dir / "master.key").stat().st_mode) == 0o600
+
+
+async def test_a_rotation_seals_the_other_secrets_too(database: Database, data_dir: Path) -> None:
+    box = load_master_key(None, data_dir)
+    sealed = box.seal(SECRET, "setting:mail.password")
+    async with database.write() as connection:
+        await connection.execute(
+            insert(sealed_secrets).values(name="setting:mail.password", secret=sealed, updated_at=NOW)
+        )
+    rotation = await rotate_master_key(database, None, data_dir)
+    async with database.read() as connection:
+        resealed = (await connection.execute(select(sealed_secrets.c.secret))).scalar_one()
+    after = load_master_key(None, data_dir)
+    assert rotation.resealed == 1
+    assert after.is_current(resealed)
+    assert after.open(resealed, "setting:mail.password") == SECRET
 
 
 async def test_a_running_server_follows_a_rotation_beside_it(database: Database, data_dir: Path) -> None:

@@ -43,6 +43,8 @@ class Permission(StrEnum):
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
     AUDIT_READ = "audit:read"
+    SETTINGS_READ = "settings:read"
+    SETTINGS_WRITE = "settings:write"
     SYSTEM_READ = "system:read"
     OWN_READ = "own:read"  # one's own profile, keys and usage
     OWN_WRITE = "own:write"

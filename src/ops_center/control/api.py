@@ -20,6 +20,7 @@ from ops_center.control.models.endpoints import routes as models
 from ops_center.control.providers.endpoints import routes as providers
 from ops_center.control.requests.endpoints import routes as requests
 from ops_center.control.routing.endpoints import routes as routing
+from ops_center.control.settings.endpoints import routes as settings
 from ops_center.control.system.endpoints import routes as system
 from ops_center.control.usage.endpoints import routes as usage
 from ops_center.control.users.endpoints import routes as users
@@ -37,6 +38,7 @@ NOUNS: tuple[Routes, ...] = (
     api_keys,
     users,
     audit_log,
+    settings,
     system,
 )
 

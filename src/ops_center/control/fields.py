@@ -41,7 +41,8 @@ class ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """`value`, unless it holds something that is no text. Raises ValueError."""
     if _CONTROL_CHARACTERS.search(value):
         raise ValueError("must not contain line breaks or control characters")
     return value
@@ -64,12 +65,12 @@ def _not_a_boolean(value: object) -> object:
 
 
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(printable)
 ]
 """A name that people give things: one line, 1 to 100 characters."""
 
 LongName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(printable)
 ]
 """A name from outside, such as a model's id: one line, 1 to 300 characters."""
 

@@ -1,4 +1,4 @@
-"""Seals the credentials of providers for the database, and opens them again, under one master key.
+"""Seals credentials of providers and other secrets for the database, and opens them again, under one master key.
 
 A sealed secret is bound to a context (the row it belongs to), so that moving it to another row breaks it.
 It keeps no plaintext, and its errors and reprs never show any; API keys and passwords are hashed elsewhere.
@@ -25,7 +25,7 @@ from sqlalchemy import bindparam, select, update
 
 from ops_center.errors import OpsCenterError
 from ops_center.storage.database import Database
-from ops_center.storage.tables import credentials
+from ops_center.storage.tables import credentials, sealed_secrets
 
 _VERSION = b"\x01"
 _KEY_BYTES = 32
@@ -130,16 +130,16 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """What a rotation did."""
 
     key_id: str  # of the key that seals from now on
-    resealed: int  # credentials that an older key had sealed
+    resealed: int  # secrets that an older key had sealed
 
 
 async def rotate_master_key(database: Database, setting: str | None, data_dir: Path) -> Rotation:
-    """Seal every credential under a new master key, all in one transaction.
+    """Seal every secret under a new master key, all in one transaction.
 
     Without `setting` a fresh key goes to the top of `data_dir/master.key`; the one before stays below it,
     for backups and for a server that is sealing right now, until the rotation after this one. With it,
     the new key is its first, and the former ones are those after a comma and those of the file.
-    Raises SecretError when a credential cannot be opened: then nothing in the database has changed.
+    Raises SecretError when one cannot be opened: then nothing in the database has changed.
     """
     file = data_dir / _FILE
     old = load_master_key(setting, data_dir)
@@ -158,24 +158,36 @@ async def rotate_master_key(database: Database, setting: str | None, data_dir: P
     return Rotation(key_id=box.key_id, resealed=await _reseal(database, box))
 
 
+# Every column that holds sealed bytes: its row's id, itself, and what the context of a row is.
+_SEALED = (
+    (credentials.c.id, credentials.c.secret, "credential:{}"),
+    (sealed_secrets.c.name, sealed_secrets.c.secret, "{}"),
+)
+
+
 async def _reseal(database: Database, box: SecretBox) -> int:
+    resealed = 0
     async with database.write() as connection:
-        query = select(credentials.c.id, credentials.c.secret).with_for_update()
-        changes = []
-        for identifier, sealed in (await connection.execute(query)).all():
-            if not box.is_current(sealed):
-                context = f"credential:{identifier}"
-                changes.append({"row": identifier, "sealed": box.seal(box.open(sealed, context), context)})
-        if changes:
-            statement = update(credentials).where(credentials.c.id == bindparam("row"))
-            await connection.execute(statement.values(secret=bindparam("sealed")), changes)
-    return len(changes)
+        for identifier, secret, context_of in _SEALED:
+            changes = []
+            for row, sealed in (await connection.execute(select(identifier, secret).with_for_update())).all():
+                if not box.is_current(sealed):
+                    context = context_of.format(row)
+                    changes.append({"row": row, "sealed": box.seal(box.open(sealed, context), context)})
+            if changes:
+                statement = update(identifier.table).where(identifier == bindparam("row"))
+                await connection.execute(statement.values(secret=bindparam("sealed")), changes)
+            resealed += len(changes)
+    return resealed
 
 
 async def _key_ids_in_use(database: Database) -> set[bytes]:
     async with database.read() as connection:
-        rows = (await connection.execute(select(credentials.c.secret))).scalars()
-        return {sealed[1:_HEADER_BYTES] for sealed in rows}
+        return {
+            sealed[1:_HEADER_BYTES]
+            for _, secret, _ in _SEALED
+            for sealed in (await connection.execute(select(secret))).scalars()
+        }
 
 
 def preview(secret: str) -> str:

@@ -155,6 +155,24 @@ credentials = Table(
     Column("updated_at", Instant, nullable=False),
 )
 
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String(60), primary_key=True),  # a section of control/settings
+    Column("value", JSON, nullable=False),  # secrets masked; they are sealed below
+    Column("version", Integer, nullable=False),  # counts changes, from 1
+    Column("updated_at", Instant, nullable=False),
+    Column("updated_by", String(40), nullable=True),
+)
+
+sealed_secrets = Table(
+    "sealed_secrets",
+    metadata,
+    Column("name", String(120), primary_key=True),  # "setting:sign_in.oidc_client_secret"
+    Column("secret", LargeBinary, nullable=False),  # sealed by storage/secrets.py, bound to the name
+    Column("updated_at", Instant, nullable=False),
+)
+
 models = Table(
     "models",
     metadata,

@@ -10,6 +10,8 @@ from ops_center import __version__
 from ops_center.control import openapi
 from ops_center.control.access import Permission, Routes
 from ops_center.control.context import ControlDep
+from ops_center.control.settings.organisation import OrganisationSettings
+from ops_center.control.settings.repository import read_setting
 from ops_center.control.system.schemas import SystemAnswer
 
 routes = Routes("system", prefix="")
@@ -17,8 +19,14 @@ routes = Routes("system", prefix="")
 
 @routes.get("/system", permission=Permission.SYSTEM_READ)
 async def get_system(control: ControlDep) -> SystemAnswer:
+    async with control.database.read() as conn:
+        organisation = await read_setting(conn, OrganisationSettings)
     return SystemAnswer(
-        version=__version__, demo=control.demo, base_url=f"{control.public_url.rstrip('/')}/v1"
+        version=__version__,
+        demo=control.demo,
+        base_url=f"{control.public_url.rstrip('/')}/v1",
+        organisation=organisation.name or None,
+        time_zone=organisation.time_zone,
     )
 
 

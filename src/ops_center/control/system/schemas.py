@@ -10,3 +10,7 @@ class SystemAnswer(ResponseModel):
     demo: bool
     base_url: str
     """Where clients reach the data plane, as far as the server knows: its own address, not a proxy's."""
+    organisation: str | None
+    """Whose installation this is; null when nobody said."""
+    time_zone: str
+    """Where the organisation's days and months begin."""

@@ -375,6 +375,16 @@ export interface OptionField {
   required: boolean;
 }
 
+/**
+ * `name` is shown beside the product's own; empty for none. `time_zone`: where its days and months begin.
+ */
+export interface OrganisationSettings {
+  /** @maxLength 100 */
+  name?: string;
+  /** @maxLength 64 */
+  time_zone?: string;
+}
+
 export interface ProviderShare {
   calls: number;
   cost_usd: number;
@@ -785,6 +795,22 @@ export interface RoutingRulesUpdate {
   strategy?: Strategy | null;
 }
 
+/**
+ * Every section whole. A secret appears as a mask where there is one, else as null.
+ */
+export interface Settings {
+  organisation: OrganisationSettings;
+  updated_at: string | null;
+  version: number;
+}
+
+/**
+ * Only what is sent changes, field by field. A secret: null removes it, its mask leaves it as it is.
+ */
+export interface SettingsUpdate {
+  organisation?: OrganisationSettings;
+}
+
 export interface SetupRequest {
   /** @maxLength 320 */
   email: string;
@@ -818,6 +844,8 @@ export interface SignedIn {
 export interface SystemAnswer {
   base_url: string;
   demo: boolean;
+  organisation: string | null;
+  time_zone: string;
   version: string;
 }
 

@@ -36,6 +36,8 @@ import type {
   RoutePlan,
   RoutingRules,
   RoutingRulesUpdate,
+  Settings,
+  SettingsUpdate,
   SetupRequest,
   SetupState,
   SignedIn,
@@ -1102,6 +1104,70 @@ export const getMyUsage = async (params?: GetMyUsageParams, options?: Parameters
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getGetSettingsUrl = () => {
+
+
+
+
+  return `/api/v1/settings`
+}
+
+/**
+ * Every setting, the ones that nobody changed with their defaults.
+ * @summary Get Settings
+ */
+export const getSettings = async ( options?: Parameters<typeof request>[1]): Promise<Settings> => {
+
+  return request<Settings>(getGetSettingsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getUpdateSettingsUrl = () => {
+
+
+
+
+  return `/api/v1/settings`
+}
+
+/**
+ * Change what is sent, field by field; it holds at once and after a restart.
+ * @summary Update Settings
+ */
+export const updateSettings = async (settingsUpdate: SettingsUpdate, options?: Parameters<typeof request>[1]): Promise<Settings> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Settings>(getUpdateSettingsUrl(),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(settingsUpdate)
   }
 );}
 

@@ -1,5 +1,5 @@
 /** The brand, the groups of pages that this role has, and the version. */
-import { AppShell, CloseButton, Group, NavLink, ScrollArea, Text } from "@mantine/core";
+import { AppShell, CloseButton, Group, NavLink, ScrollArea, Stack, Text } from "@mantine/core";
 import { Link, useLocation } from "@tanstack/react-router";
 import { useId } from "react";
 
@@ -17,9 +17,16 @@ export function SideBar({ onClose }: { onClose: () => void }) {
       <AppShell.Section h={52} px="md">
         <Group h="100%" gap={10} wrap="nowrap">
           <Mark />
-          <Text fw={650} flex={1}>
-            Ops-Center
-          </Text>
+          <Stack gap={0} flex={1} miw={0}>
+            <Text fw={650} lh={1.25}>
+              Ops-Center
+            </Text>
+            {system?.organisation && (
+              <Text size="xs" c="dimmed" lh={1.25} truncate>
+                {system.organisation}
+              </Text>
+            )}
+          </Stack>
           <CloseButton aria-label="Close the menu" hiddenFrom="md" onClick={onClose} />
         </Group>
       </AppShell.Section>

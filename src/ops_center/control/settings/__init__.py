@@ -1,0 +1,1 @@
+"""What an admin sets while the server runs: one section per subject."""

@@ -1,0 +1,31 @@
+"""All settings as JSON: one field per section. A new section is one line here, twice."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ops_center.control.fields import Instant, RequestModel, ResponseModel
+from ops_center.control.settings.organisation import OrganisationSettings
+from ops_center.control.settings.section import Section
+
+
+class Settings(ResponseModel):
+    """Every section whole. A secret appears as a mask where there is one, else as null."""
+
+    version: int
+    """Counts changes; 0 before the first."""
+    updated_at: Instant | None
+    organisation: OrganisationSettings
+
+
+class SettingsUpdate(RequestModel):
+    """Only what is sent changes, field by field. A secret: null removes it, its mask leaves it as it is."""
+
+    organisation: OrganisationSettings = Field(default_factory=OrganisationSettings)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in SettingsUpdate.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
