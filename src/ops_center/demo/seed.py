@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -25,11 +25,7 @@ from ops_center.control.users import service as users
 from ops_center.control.users.schemas import UserCreate, UserUpdate
 from ops_center.demo.company import ADMIN_EMAIL, PEOPLE, PROGRAMS, PROVIDERS
 from ops_center.demo.traffic import KeyOwner, Served, make_traffic
-from ops_center.storage.tables import attempts as attempts_table
-from ops_center.storage.tables import usage_records
-from ops_center.types import UsageRecord
-
-_INSERT_ROWS = 2000  # rows of one INSERT
+from ops_center.storage.journal.ledger import Ledger
 
 
 class Seeded(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +52,7 @@ async def seed_demo(
     owners, admin_key = await _add_people_and_keys(then, admin)
     snapshot = await control.publisher.publish()
     records = list(make_traffic(PROGRAMS, owners, Served.of(snapshot.targets), now=now, days=days, seed=seed))
-    await _insert(control, records)
+    await Ledger(control.database).add_demo(records)
     return Seeded(
         api_key=admin_key, requests=len(records), attempts=sum(len(record.attempts) for record in records)
     )
@@ -106,33 +102,3 @@ async def _add_people_and_keys(then: Control, admin: Actor) -> tuple[dict[str, K
         )
     mine = await api_keys.create(then, admin, ApiKeyCreate(name="Playground"))
     return owners, mine.secret
-
-
-async def _insert(control: Control, records: Sequence[UsageRecord]) -> None:
-    rows = [_row(record) for record in records]
-    tries = [_attempt_row(record.request_id, attempt) for record in records for attempt in record.attempts]
-    async with control.database.write() as connection:
-        for table, values in ((usage_records, rows), (attempts_table, tries)):
-            for start in range(0, len(values), _INSERT_ROWS):
-                await connection.execute(table.insert(), values[start : start + _INSERT_ROWS])
-
-
-def _row(record: UsageRecord) -> dict[str, object]:
-    fields = msgspec.structs.asdict(record)
-    usage = record.usage
-    del fields["usage"], fields["attempts"]
-    return fields | {
-        "credential_source": record.credential_source.value,
-        "cost_source": record.cost_source.value,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "demo": True,
-    }
-
-
-def _attempt_row(request_id: str, attempt: msgspec.Struct) -> dict[str, object]:
-    return msgspec.structs.asdict(attempt) | {"request_id": request_id}

@@ -1,107 +1,130 @@
 """Prometheus metrics, counted from usage records as they enter the ledger, never on the way of a request.
 
 Labels are bounded: configured providers, the models they list, our own error words; never a key or a user.
+Counting is plain addition into dictionaries; the library is asked only when somebody scrapes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from ops_center.types import UsageRecord
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_MOST_SERIES = 5000  # of one metric; whatever is new beyond that is counted under "other"
+
+Labels = tuple[str, ...]
 
 
-class Metrics:
+class Metrics(Collector):
     """One registry per server."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
-        asked = ("provider", "model", "endpoint")
-        self._requests = Counter(
-            "ops_center_requests_total",
+        self._registry = CollectorRegistry(auto_describe=False)
+        asked = ("provider", "model")
+        self._requests = _Counts(
+            "ops_center_requests",
             "Requests by what became of them",
-            (*asked, "status", "error_type"),
-            registry=self._registry,
+            (*asked, "endpoint", "status", "error_type"),
         )
-        self._attempts = Counter(
-            "ops_center_attempts_total",
-            "Calls to providers",
-            ("provider", "model", "outcome"),
-            registry=self._registry,
+        self._attempts = _Counts("ops_center_attempts", "Calls to providers", (*asked, "outcome"))
+        self._tokens = _Counts(
+            "ops_center_tokens", "Tokens; input includes cached, output includes reasoning", (*asked, "kind")
         )
-        self._tokens = Counter(
-            "ops_center_tokens_total",
-            "Tokens; input includes cached, output includes reasoning",
-            ("provider", "model", "kind"),
-            registry=self._registry,
+        self._cost = _Counts(
+            "ops_center_cost_usd", "Cost in USD by where the figure comes from", (*asked, "cost_source")
         )
-        self._cost = Counter(
-            "ops_center_cost_usd_total",
-            "Cost in USD by where the figure comes from",
-            ("provider", "model", "cost_source"),
-            registry=self._registry,
+        self._unknown = _Counts(
+            "ops_center_unknown_cost_requests", "Requests whose model has no price", asked
         )
-        self._unknown = Counter(
-            "ops_center_unknown_cost_requests_total",
-            "Requests whose model has no price",
-            ("provider", "model"),
-            registry=self._registry,
+        self._duration = _Durations(
+            "ops_center_request_duration_seconds", "From the request's first byte to the answer's last"
         )
-        self._duration = Histogram(
-            "ops_center_request_duration_seconds",
-            "From the request's first byte to the answer's last",
-            ("provider",),
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self._first_chunk = Histogram(
-            "ops_center_time_to_first_chunk_seconds",
-            "Of streamed answers",
-            ("provider",),
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
+        self._first_chunk = _Durations("ops_center_time_to_first_chunk_seconds", "Of streamed answers")
+        self._registry.register(self)
 
     def count(self, records: Sequence[UsageRecord]) -> None:
         """Add records that have just entered the ledger."""
         for record in records:
             provider, model = record.provider_name or "none", record.model or "none"
-            self._of(
-                self._requests,
-                provider,
-                model,
-                record.endpoint,
-                str(record.status),
-                record.error_type or "none",
-            ).inc()
+            key = (provider, model, record.endpoint, str(record.status), record.error_type or "none")
+            self._requests.add(key, 1)
             for attempt in record.attempts:
-                self._of(self._attempts, attempt.provider_name, attempt.model, attempt.outcome).inc()
-            self._of(self._duration, provider).observe(record.duration_seconds)
+                self._attempts.add((attempt.provider_name, attempt.model, attempt.outcome), 1)
+            self._duration.observe(provider, record.duration_seconds)
             if record.time_to_first_chunk_seconds is not None:
-                self._of(self._first_chunk, provider).observe(record.time_to_first_chunk_seconds)
+                self._first_chunk.observe(provider, record.time_to_first_chunk_seconds)
             if record.provider_id is None:
                 continue
-            self._of(self._tokens, provider, model, "input").inc(record.usage.input_tokens)
-            self._of(self._tokens, provider, model, "output").inc(record.usage.output_tokens)
+            self._tokens.add((provider, model, "input"), record.usage.input_tokens)
+            self._tokens.add((provider, model, "output"), record.usage.output_tokens)
             if record.cost_usd is None:
-                self._of(self._unknown, provider, model).inc()
+                self._unknown.add((provider, model), 1)
             else:
-                self._of(self._cost, provider, model, record.cost_source.value).inc(float(record.cost_usd))
+                self._cost.add((provider, model, record.cost_source._value_), float(record.cost_usd))
 
-    def _of(self, metric: Any, *labels: str) -> Any:
-        """The child of a metric; looking it up in the library costs more than counting."""
-        key = (metric, labels)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = metric.labels(*labels)
-        return child
+    def collect(self) -> Iterator[Metric]:
+        """Called by the library for each scrape."""
+        counters = (self._requests, self._attempts, self._tokens, self._cost, self._unknown)
+        for family in (*counters, self._duration, self._first_chunk):
+            yield family.metric()
 
     def render(self) -> bytes:
         """The text exposition format."""
         return generate_latest(self._registry)
+
+
+class _Counts:
+    """A counter with labels."""
+
+    def __init__(self, name: str, meaning: str, labels: Sequence[str]) -> None:
+        self._name, self._meaning, self._labels = name, meaning, labels
+        self._other = ("other",) * len(labels)
+        self._values: dict[Labels, float] = {}
+
+    def add(self, labels: Labels, amount: float) -> None:
+        values = self._values
+        if labels in values:
+            values[labels] += amount
+        elif len(values) < _MOST_SERIES:
+            values[labels] = amount
+        else:
+            values[self._other] = values.get(self._other, 0) + amount
+
+    def metric(self) -> Metric:
+        family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
+        for labels, value in self._values.items():
+            family.add_metric(labels, value)
+        return family
+
+
+class _Durations:
+    """A histogram of seconds per provider."""
+
+    def __init__(self, name: str, meaning: str) -> None:
+        self._name, self._meaning = name, meaning
+        self._counts: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
+        self._sums: dict[str, float] = defaultdict(float)
+
+    def observe(self, provider: str, seconds: float) -> None:
+        self._counts[provider][bisect_left(_SECONDS, seconds)] += 1
+        self._sums[provider] += seconds
+
+    def metric(self) -> Metric:
+        family = HistogramMetricFamily(self._name, self._meaning, labels=("provider",))
+        bounds = (*(str(float(bound)) for bound in _SECONDS), "+Inf")
+        for provider, counts in self._counts.items():
+            family.add_metric((provider,), _pairs(bounds, accumulate(counts)), self._sums[provider])
+        return family
+
+
+def _pairs(bounds: Iterable[str], counts: Iterable[int]) -> list[tuple[str, float]]:
+    return [(bound, float(count)) for bound, count in zip(bounds, counts, strict=True)]

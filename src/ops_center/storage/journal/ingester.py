@@ -29,10 +29,10 @@ from ops_center.types import UsageRecord
 
 _log = structlog.get_logger(__name__)
 
-_BATCH = 1000
-_BREATHE_AFTER = 100  # lines parsed between two chances for requests that are waiting
+_BATCH = 2000
+_BREATHE_AFTER = 32  # lines parsed between two chances for requests that are waiting
 _CHUNK_BYTES = 1024 * 1024
-_GATHER_SECONDS = 0.25  # after the first record, so that a busy second makes four transactions
+_GATHER_SECONDS = 0.5  # after the first record, so that a busy second makes two transactions
 _LOOK_SECONDS = 0.5  # other processes cannot notify us
 _LONGEST_BACKOFF_SECONDS = 10.0
 

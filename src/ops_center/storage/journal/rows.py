@@ -1,0 +1,124 @@
+"""What a usage record becomes in the tables: the one place that knows a record's columns.
+
+A column takes its value from the field of `UsageRecord` or `Usage` that bears its name, so that one more
+figure is one more field and one more column, nothing else. It reads no file and asks no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import Enum
+from operator import attrgetter
+from typing import Any, get_type_hints
+
+from sqlalchemy import Column, String, Table
+
+from ops_center.storage.tables import Instant, Money, attempts, usage_records
+from ops_center.types import AttemptRecord, Usage, UsageRecord
+
+Row = Sequence[Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NANO = Decimal(1_000_000_000)
+_LARGEST = 2**63
+_LONGEST_ID = 40
+
+
+class _Shape:
+    """How the values of one struct are laid out in the order of a table's columns."""
+
+    def __init__(self, table: Table, columns: Sequence[Column[Any]], paths: Sequence[str]) -> None:
+        self.table = table
+        self.names = tuple(column.name for column in columns)
+        self.values: Callable[[Any], tuple[Any, ...]] = attrgetter(*paths)
+        self.converters = tuple(
+            (place, _CONVERTERS[type(column.type)])
+            for place, column in enumerate(columns)
+            if type(column.type) in _CONVERTERS
+        )
+        self.limits = tuple(
+            (place, column.type.length)
+            for place, column in enumerate(columns)
+            if isinstance(column.type, String) and column.type.length and not column.primary_key
+        )
+
+    def row(self, struct: object) -> list[Any]:
+        """Raises ValueError or ArithmeticError for what no column can hold."""
+        row = list(self.values(struct))
+        for place, convert in self.converters:
+            if row[place] is not None:
+                row[place] = convert(row[place])
+        for place, longest in self.limits:
+            text = row[place]
+            # A model name of a client's invention must not cost us the record.
+            if text is not None and len(text) > longest:
+                row[place] = text[:longest]
+        return row
+
+
+def record_row(record: UsageRecord, *, demo: bool = False) -> list[Any]:
+    """The values of `RECORD_COLUMNS`. Raises ValueError or ArithmeticError for what no column can hold."""
+    if not 0 < len(record.request_id) <= _LONGEST_ID:
+        raise ValueError("a request id of impossible length")
+    # SQLite would turn a larger number into a float without a word.
+    if not -_LARGEST <= record.usage.input_tokens + record.usage.output_tokens < _LARGEST:
+        raise ValueError("a number of tokens beyond 64 bits")
+    row = _RECORD.row(record)
+    row.append(demo)
+    return row
+
+
+def attempt_rows(record: UsageRecord) -> list[list[Any]]:
+    """The values of `ATTEMPT_COLUMNS`, one row per call to a provider."""
+    rows = [_ATTEMPT.row(attempt) for attempt in record.attempts]
+    for row in rows:
+        row.append(record.request_id)
+    return rows
+
+
+def drop_nul(rows: Iterable[list[Any]]) -> None:
+    """Take NUL out of all text: PostgreSQL has no place for it."""
+    for row in rows:
+        for place, value in enumerate(row):
+            if isinstance(value, str) and "\0" in value:
+                row[place] = value.replace("\0", "")
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def _nano(amount: Decimal) -> int:
+    nano = int((amount * _NANO).to_integral_value(ROUND_HALF_EVEN))
+    if not -_LARGEST <= nano < _LARGEST:
+        raise ValueError("an amount beyond 64 bits")
+    return nano
+
+
+_CONVERTERS: dict[type, Callable[[Any], Any]] = {Instant: _microseconds, Money: _nano}
+
+
+def _shape(table: Table, root: type, inner: tuple[str, type] | None, apart: str) -> _Shape:
+    """`apart` names the one column whose value is appended by hand."""
+    columns = [column for column in table.columns if column.name != apart]
+    own = get_type_hints(root)
+    nested = get_type_hints(inner[1]) if inner is not None else {}
+    paths = []
+    for column in columns:
+        name, kind = column.name, own.get(column.name) or nested.get(column.name)
+        if kind is None:
+            raise TypeError(f"no field of {root.__name__} is called like the column {table.name}.{name}")
+        path = name if name in own or inner is None else f"{inner[0]}.{name}"
+        # the plain text of an enum's member: a driver would look long for how to write a member
+        paths.append(f"{path}._value_" if isinstance(kind, type) and issubclass(kind, Enum) else path)
+    return _Shape(table, columns, paths)
+
+
+_RECORD = _shape(usage_records, UsageRecord, ("usage", Usage), apart="demo")
+_ATTEMPT = _shape(attempts, AttemptRecord, None, apart="request_id")
+
+RECORD_COLUMNS = (*_RECORD.names, "demo")
+ATTEMPT_COLUMNS = (*_ATTEMPT.names, "request_id")
