@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import uvicorn
 
 from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
+from ops_center.dataplane.server import Connection
 from ops_center.dataplane.upstream import Timeouts, Upstream
 from ops_center.limits import MemoryLimiter
 from ops_center.providers.registry import provider_spec
@@ -115,6 +117,12 @@ def snapshot(*targets: Target, aliases: Sequence[Alias] = (), **principal: Any) 
     )
 
 
+async def _nothing_else(scope: Any, receive: Any, send: Any) -> None:
+    """The application beside the data plane."""
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
 @asynccontextmanager
 async def running_plane(
     *, simulators: int = 1, config: SimulatorConfig | None = None, timeouts: Timeouts | None = None
@@ -130,7 +138,7 @@ async def running_plane(
         )
     )
     sink, http = Records(), HttpClient()
-    app = DataPlane(
+    plane = DataPlane(
         Plane(
             snapshots=source,
             upstream=Upstream(http, timeouts or Timeouts()),
@@ -139,7 +147,15 @@ async def running_plane(
         )
     )
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False, ws="none")
+        uvicorn.Config(
+            _nothing_else,
+            port=0,
+            http=functools.partial(Connection, plane),  # type: ignore[arg-type]
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="none",
+        )
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign]
     serving = asyncio.create_task(server._serve())

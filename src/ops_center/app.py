@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import signal
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from ops_center.control.publish import Publisher
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
-from ops_center.dataplane.server import Protocol
+from ops_center.dataplane.server import Connection
 from ops_center.dataplane.upstream import Timeouts, Upstream
 from ops_center.limits import MemoryLimiter
 from ops_center.settings import Settings
@@ -50,7 +51,7 @@ _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 
 
 class Application:
-    """The ASGI application. `start()` before the first request, `stop()` after the last."""
+    """The ASGI application of all but the data plane. `start()` before the first request, `stop()` after."""
 
     def __init__(self, settings: Settings, *, demo: bool = False) -> None:
         self._settings = settings
@@ -59,7 +60,7 @@ class Application:
         self._metrics = Metrics()
         self._closing = contextlib.AsyncExitStack()
         self.control: Control
-        self._data_plane: DataPlane
+        self.data_plane: DataPlane
         self._control_app: Any
         self._publisher: Publisher
         self._database: Database
@@ -121,7 +122,7 @@ class Application:
             first_chunk_seconds=settings.first_chunk_timeout_seconds,
             chunk_seconds=settings.chunk_timeout_seconds,
         )
-        self._data_plane = DataPlane(
+        self.data_plane = DataPlane(
             Plane(snapshots=publisher, upstream=Upstream(http, timeouts), limiter=limiter, sink=journal)
         )
         self._control_app = create_control_app(control)
@@ -151,9 +152,7 @@ class Application:
         if scope["type"] != "http":
             return
         path = scope["path"]
-        if self._data_plane.serves(path):
-            await self._data_plane(scope, receive, send)
-        elif path.startswith("/api/"):
+        if path.startswith("/api/"):
             await self._control_app(scope, receive, send)
         elif path == "/healthz":
             await _plain(send, 200, b'{"status":"ok"}')
@@ -276,7 +275,7 @@ async def serve(
             host=settings.host,
             port=settings.port,
             loop="none",
-            http=Protocol,
+            http=functools.partial(Connection, application.data_plane),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,

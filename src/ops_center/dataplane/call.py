@@ -1,6 +1,6 @@
 """One call of a client: what came in, and the seam through which the answer goes out.
 
-The pipeline knows `Exchange`, not ASGI; `endpoint.py` makes one of ASGI's three callables.
+The pipeline knows `Exchange`, not sockets; `server.py` makes one of a connection.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Protocol
+from urllib.parse import quote
 
 import msgspec
 
@@ -19,7 +20,17 @@ from ops_center.routing import RouteRequest
 from ops_center.types import PowerLevel, new_id
 from ops_center.wire import chat
 
-Headers = list[tuple[bytes, bytes]]
+Headers = list[bytes]  # complete lines, each with its line end
+
+
+def line(name: bytes, value: bytes) -> bytes:
+    """A header's line. `value` must not come from outside unchecked: see `printable`."""
+    return b"%b: %b\r\n" % (name, value)
+
+
+def printable(text: str) -> bytes:
+    """Any text as a header's value: printable ASCII as it is, everything else percent-encoded."""
+    return quote(text, safe=" !#$&'()*+,/:;=?@[]~").encode()
 
 
 class Exchange(Protocol):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from types import ModuleType
 
-from ops_center.dataplane.call import Exchange, Headers
+from ops_center.dataplane.call import Exchange, Headers, line
 from ops_center.errors import OpsCenterError, ProviderRejected
 
 
 async def reject(exchange: Exchange, wire: ModuleType, request_id: str, error: OpsCenterError) -> None:
-    headers: Headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+    headers: Headers = [b"content-type: application/json\r\n", line(b"x-request-id", request_id.encode())]
     if error.retry_after_seconds is not None:
-        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_seconds))))
+        headers.append(b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_seconds)))
     if error.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+        headers.append(b"www-authenticate: Bearer\r\n")
     own = (
         error.body if isinstance(error, ProviderRejected) else b""
     )  # the provider's own words, in the caller's format

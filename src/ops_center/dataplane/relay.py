@@ -7,10 +7,10 @@ pretended: a stream that breaks ends with an error event in the client's format.
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import functools
 
 from ops_center.dataplane.answer import Answer, StreamAnswer, WholeAnswer, stream_failure
-from ops_center.dataplane.call import Call, Headers
+from ops_center.dataplane.call import Call, Headers, line, printable
 from ops_center.dataplane.meter import Attempt, Meter
 from ops_center.errors import ProviderError, ProviderUnusable
 from ops_center.types import CredentialSource
@@ -31,9 +31,10 @@ async def relay(answer: Answer, call: Call, meter: Meter) -> None:
 
 async def _relay_whole(answer: WholeAnswer, call: Call, meter: Meter) -> None:
     meter.settle(answer)
-    headers = _headers(call, answer.attempt, b"application/json")
+    headers = _headers(call, answer.attempt)
+    headers.append(b"content-type: application/json\r\n")
     if meter.cost_usd is not None:
-        headers.append((b"x-ops-cost-usd", f"{meter.cost_usd:f}".encode()))
+        headers.append(line(b"x-ops-cost-usd", f"{meter.cost_usd:f}".encode()))
     await call.exchange.answer(200, headers, answer.body)
 
 
@@ -43,9 +44,7 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
     data = answer.first
     if watch.finished:
         meter.settle(watch)
-    await exchange.start(
-        200, _headers(call, answer.attempt, b"text/event-stream; charset=utf-8") + _UNBUFFERED
-    )
+    await exchange.start(200, [*_headers(call, answer.attempt), _EVENT_STREAM])
     await exchange.write(data)
     try:
         while not watch.finished:
@@ -73,25 +72,34 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
         await response.drain(_DRAIN_SECONDS)
 
 
-def _headers(call: Call, attempt: Attempt, content_type: bytes) -> Headers:
+def _headers(call: Call, attempt: Attempt) -> Headers:
     provider = attempt.target.provider
     headers = [
-        (b"content-type", content_type),
-        (b"x-request-id", call.request_id.encode()),
-        (b"x-ops-provider", _header_text(provider.name)),
-        (b"x-ops-model", _header_text(attempt.target.model)),
-        (b"x-ops-credential", _PLATFORM),
-        (b"x-ops-attempts", b"%d" % attempt.number),
+        line(b"x-request-id", call.request_id.encode()),
+        _who_answered(provider.name, attempt.target.model, CredentialSource.PLATFORM),
+        b"x-ops-attempts: %d\r\n" % attempt.number,
     ]
     if call.dropped:
-        headers.append((b"x-ops-dropped", _header_text(", ".join(d.parameter for d in call.dropped))))
+        headers.append(line(b"x-ops-dropped", printable(", ".join(d.parameter for d in call.dropped))))
     return headers
 
 
-def _header_text(text: str) -> bytes:
-    """Printable ASCII as it is, everything else percent-encoded."""
-    return quote(text, safe=" !#$&'()*+,/:;=?@[]~").encode()
+@functools.lru_cache(maxsize=4096)
+def _who_answered(provider: str, model: str, credential: CredentialSource) -> bytes:
+    """The same for every answer of one model, so it is rendered once."""
+    return b"".join(
+        [
+            line(b"x-ops-provider", printable(provider)),
+            line(b"x-ops-model", printable(model)),
+            line(b"x-ops-credential", credential.value.encode()),
+        ]
+    )
 
 
-_PLATFORM = CredentialSource.PLATFORM.value.encode()
-_UNBUFFERED: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+_EVENT_STREAM = b"".join(
+    [
+        b"content-type: text/event-stream; charset=utf-8\r\n",
+        b"cache-control: no-cache\r\n",
+        b"x-accel-buffering: no\r\n",
+    ]
+)
