@@ -26,7 +26,7 @@ from ops_center.control.api import create_control_app
 from ops_center.control.openapi import document
 from ops_center.control.providers.schemas import TestErrorType
 from ops_center.dataplane.endpoint import DataPlane
-from ops_center.providers.registry import PROVIDER_SPECS
+from ops_center.providers.registry import PROVIDER_SPECS, provider_spec
 from ops_center.settings import Settings
 from ops_center.simulator.config import FAULT_KINDS, SimulatorConfig
 from ops_center.storage.database import DatabaseError
@@ -304,14 +304,22 @@ def test_every_provider_type_is_documented_with_its_base_url() -> None:
         assert row[4] == ("required" if spec.requires_key else "optional")
 
 
-def test_the_quick_start_says_where_each_key_comes_from() -> None:
+def test_the_quick_start_says_where_the_first_keys_come_from() -> None:
     text = page("quick-start.md")
-    for spec in PROVIDER_SPECS:
+    for spec in map(provider_spec, ("openrouter", "openai", "anthropic", "custom")):
         assert f"**{spec.name}**" in text
         if spec.get_key_url:
             assert spec.get_key_url in text
         if spec.key_prefix:
             assert f"`{spec.key_prefix}..." in text
+
+
+def test_the_providers_page_says_where_each_key_comes_from_and_how_it_looks() -> None:
+    documented = {row[0].strip("`"): row for row in rows(page("providers.md")) if row[0].startswith("`")}
+    for spec in PROVIDER_SPECS:
+        row = documented[spec.type]
+        assert row[5] == (f"`{spec.key_prefix}`" if spec.key_prefix else "")
+        assert row[6] == (f"[get one]({spec.get_key_url})" if spec.get_key_url else "")
 
 
 def test_every_outcome_of_a_test_is_documented() -> None:

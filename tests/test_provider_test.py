@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -304,6 +305,99 @@ async def test_a_custom_server_that_wants_a_key_says_so(http: HttpClient) -> Non
         result = await outcome(http, base_url, provider_type="custom", api_key="")
     assert result.error_type == "invalid_api_key"
     assert "asks for a key" in (result.hint or "")
+
+
+def public_list(post_with_key: bytes, post_without: bytes) -> Handler:
+    """Lists its models to anybody; an empty request is answered as given."""
+
+    def answer(head: bytes) -> bytes:
+        if head.startswith(b"GET"):
+            return http_answer(200, MODELS)
+        return post_with_key if b"authorization:" in head.lower() else post_without
+
+    return answer
+
+
+async def test_an_empty_request_proves_a_key_where_lists_are_public(http: HttpClient) -> None:
+    async with provider(public_list(http_answer(422), http_answer(401))) as (base_url, seen):
+        result = await outcome(http, base_url, provider_type="sambanova")
+    assert (result.success, result.models_found) == (True, 2)
+    assert [head.split(b" ")[0] for head in seen] == [b"GET", b"GET", b"POST", b"POST"]
+    assert b"POST /v1/chat/completions " in seen[2]
+    assert b"Content-Length: 2\r\n" in seen[2]
+
+
+async def test_an_empty_request_finds_out_a_wrong_key_where_lists_are_public(http: HttpClient) -> None:
+    async with provider(public_list(http_answer(401), http_answer(401))) as (base_url, seen):
+        result = await outcome(http, base_url, provider_type="sambanova")
+    assert (result.error_type, len(seen)) == ("invalid_api_key", 3)
+
+
+@pytest.mark.parametrize(
+    ("ours", "strangers"),
+    [
+        (http_answer(400), http_answer(400)),  # checks the request before the key
+        (http_answer(200, MODELS), http_answer(401)),  # takes an empty request
+        (http_answer(503), http_answer(401)),
+        (http_answer(429), http_answer(401)),
+    ],
+)
+async def test_an_empty_request_proves_nothing_where_its_answers_do_not_tell(
+    http: HttpClient, ours: bytes, strangers: bytes
+) -> None:
+    async with provider(public_list(ours, strangers)) as (base_url, _):
+        result = await outcome(http, base_url, provider_type="nvidia")
+    assert (result.success, result.error_type) == (False, "key_not_proven")
+
+
+async def test_a_custom_server_is_never_sent_an_empty_request(http: HttpClient) -> None:
+    async with provider(public_list(http_answer(422), http_answer(401))) as (base_url, seen):
+        await outcome(http, base_url, provider_type="custom")
+    assert all(head.startswith(b"GET ") for head in seen)
+
+
+async def test_perplexity_is_asked_for_the_keys_own_jobs(http: HttpClient) -> None:
+    jobs = http_answer(200, b'{"next_token": null, "requests": []}')
+    async with provider(jobs) as (base_url, seen):
+        assert (await outcome(http, base_url, provider_type="perplexity")).success
+    assert seen[0].startswith(b"GET /v1/async/chat/completions ")
+    async with provider(http_answer(200, MODELS)) as (base_url, _):
+        other = await outcome(http, base_url, provider_type="perplexity")
+    assert other.error_type == "unexpected_answer"
+
+
+@pytest.mark.parametrize(
+    ("provider_type", "record"),
+    [("huggingface", b'{"type": "user", "name": "ann"}'), ("deepinfra", b'{"uid": "x", "email": "a@b.c"}')],
+)
+async def test_a_proof_at_another_host_is_for_the_types_own_address_alone(
+    http: HttpClient, provider_type: str, record: bytes
+) -> None:
+    async with (
+        provider(http_answer(200, record)) as (proof_url, proven),
+        provider(http_answer(200, MODELS)) as (base_url, listed),
+    ):
+        spec = provider_spec(provider_type)
+        proof = msgspec.structs.replace(spec.key_proof, url=proof_url)
+        at_home = msgspec.structs.replace(spec, default_base_url=base_url, key_proof=proof)
+        elsewhere = msgspec.structs.replace(spec, key_proof=proof)
+        results = []
+        for row in (at_home, elsewhere):
+            address = Address(spec=row, base_url=base_url, api_key="k", allow_private_network=True)
+            results.append(await prove(http, address))
+        assert [result.error_type for result in results] == [None, "key_not_proven"]
+        assert (len(proven), len(listed)) == (1, 2)
+
+
+async def test_a_provider_that_publishes_no_list_has_the_catalogues(http: HttpClient) -> None:
+    async with provider(None) as (base_url, seen):
+        address = Address(
+            spec=provider_spec("perplexity"), base_url=base_url, api_key="k", allow_private_network=True
+        )
+        found = await fetch_models(http, address, datetime.now(UTC))
+    assert isinstance(found, list)
+    assert "sonar" in [model.name for model in found]
+    assert seen == []
 
 
 @pytest.mark.parametrize("provider_type", ["openai", "anthropic", "openrouter", "custom"])

@@ -103,7 +103,7 @@ def _named(snapshot: Snapshot, name: str) -> tuple[Sequence[Target], str]:
 
 
 def _by_priority(targets: Iterable[Target]) -> list[Target]:
-    return sorted(dict.fromkeys(targets), key=lambda t: -t.provider.priority)
+    return sorted({t.id: t for t in targets}.values(), key=lambda t: -t.provider.priority)
 
 
 def _allowed(targets: Sequence[Target], principal: Principal, name: str) -> list[Target]:

@@ -25,6 +25,8 @@ _CATALOG_ID = {
     "novita": "novita-ai",
     "vertex": "google-vertex",
     "gemini": "google",
+    "moonshot": "moonshotai",
+    "qwen": "alibaba",
 }
 # Who makes models, for what a model is when its provider is not known; makers before those who serve others'.
 _MAKERS = (

@@ -232,7 +232,7 @@ def _targets(
             score=found.score,
             context_window=found.context_window,
             max_output_tokens=found.max_output_tokens,
-            capabilities=found.capabilities,
+            capabilities=found.capabilities - provider.spec.lacks,
         )
 
 

@@ -13,7 +13,7 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         default_base_url="https://openrouter.ai/api/v1",
         default_path="/api/v1",
         # https://openrouter.ai/docs/api-reference/limits (2026-11): the model list is public, /key is not.
-        key_proof=KeyProof(path="/key"),
+        key_proof=KeyProof(path="/key", record_fields=("label", "usage", "limit", "is_free_tier")),
         get_key_url="https://openrouter.ai/keys",
         key_prefix="sk-or-v1-",
         recommended_for="cost optimization",
@@ -53,12 +53,347 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         request_id_header="request-id",
     ),
     ProviderSpec(
+        type="mistral",
+        name="Mistral",
+        color="#EC4899",
+        description="Mistral's own models, served in Europe",
+        default_base_url="https://api.mistral.ai/v1",
+        # https://docs.mistral.ai/api/endpoint/models (2026-11)
+        get_key_url="https://console.mistral.ai/api-keys",
+        catalog_id="mistral",
+        request_id_header="mistral-correlation-id",
+        quirks=(
+            "Tool call ids are nine letters and digits (https://docs.mistral.ai/capabilities/function_calling, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="groq",
+        name="Groq",
+        color="#06B6D4",
+        description="Open models at very high speed",
+        default_base_url="https://api.groq.com/openai/v1",
+        default_path="/openai/v1",
+        # https://console.groq.com/docs/api-reference#models (2026-11)
+        get_key_url="https://console.groq.com/keys",
+        key_prefix="gsk_",
+        recommended_for="speed",
+        catalog_id="groq",
+        quirks=(
+            "Log probabilities and n above 1 are refused (https://console.groq.com/docs/openai, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="together",
+        name="Together",
+        color="#3B82F6",
+        description="Open models, images and embeddings",
+        default_base_url="https://api.together.xyz/v1",
+        # https://docs.together.ai/reference/models-1 (2026-11): a bare JSON array, for valid keys only
+        get_key_url="https://api.together.ai/settings/api-keys",
+        catalog_id="togetherai",
+    ),
+    ProviderSpec(
+        type="fireworks",
+        name="Fireworks",
+        color="#6D28D9",
+        description="Open models, tuned for speed",
+        default_base_url="https://api.fireworks.ai/inference/v1",
+        default_path="/inference/v1",
+        # https://docs.fireworks.ai/tools-sdks/openai-compatibility (2026-11)
+        get_key_url="https://app.fireworks.ai/settings/users/api-keys",
+        key_prefix="fw_",
+        catalog_id="fireworks-ai",
+        quirks=(
+            "Models are named accounts/fireworks/models/… (https://docs.fireworks.ai/tools-sdks/openai-compatibility, "
+            "2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="deepseek",
+        name="DeepSeek",
+        color="#4D6BFE",
+        description="DeepSeek's own models, off-peak and cache prices",
+        default_base_url="https://api.deepseek.com",
+        default_path="",  # https://api-docs.deepseek.com (2026-11): the base URL has no version
+        # https://api-docs.deepseek.com/api/list-models (2026-11)
+        get_key_url="https://platform.deepseek.com/api_keys",
+        key_prefix="sk-",
+        catalog_id="deepseek",
+        lacks=frozenset({"vision"}),
+        quirks=(
+            "Keeps a busy stream open with comment lines (https://api-docs.deepseek.com/quick_start/rate_limit, 2026-11).",
+            "Takes no images (https://api-docs.deepseek.com/api/create-chat-completion, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="xai",
+        name="xAI",
+        color="#475569",
+        description="Grok models",
+        default_base_url="https://api.x.ai/v1",
+        # https://docs.x.ai/docs/api-reference#list-models (2026-11)
+        get_key_url="https://console.x.ai/",
+        key_prefix="xai-",
+        catalog_id="xai",
+        quirks=(
+            "Reasoning models refuse stop, presence_penalty and frequency_penalty "
+            "(https://docs.x.ai/docs/guides/reasoning, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="huggingface",
+        name="Hugging Face",
+        color="#F59E0B",
+        description="One token for many hosts of open models",
+        default_base_url="https://router.huggingface.co/v1",
+        # https://huggingface.co/docs/hub/api (2026-11): the router's list is public; whoami-v2 is not.
+        key_proof=KeyProof(
+            path="/models",
+            proves_key=False,
+            url="https://huggingface.co/api/whoami-v2",
+            record_fields=("name", "type", "auth"),
+        ),
+        get_key_url="https://huggingface.co/settings/tokens",
+        key_prefix="hf_",
+        catalog_id="huggingface",
+        quirks=(
+            "The token needs the permission “Make calls to Inference Providers” "
+            "(https://huggingface.co/docs/inference-providers, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="perplexity",
+        name="Perplexity",
+        color="#20808D",
+        description="Answers with searches and citations",
+        default_base_url="https://api.perplexity.ai",
+        default_path="",  # https://docs.perplexity.ai/api-reference/chat-completions-post (2026-11)
+        models_from_catalog=True,
+        # https://docs.perplexity.ai/api-reference/async-chat-completions-get (2026-11): the key's own jobs
+        key_proof=KeyProof(path="/async/chat/completions", record_fields=("requests",)),
+        get_key_url="https://www.perplexity.ai/account/api/keys",
+        key_prefix="pplx-",
+        catalog_id="perplexity",
+        lacks=frozenset({"tools"}),
+        quirks=(
+            "Bills searches beside tokens, so its models carry no token price "
+            "(https://docs.perplexity.ai/getting-started/pricing, 2026-11).",
+            "/v1/models lists the models of another API, not those of chat completions "
+            "(https://docs.perplexity.ai/docs/agent-api/models, 2026-11).",
+            "Takes no tools in chat completions "
+            "(https://docs.perplexity.ai/api-reference/chat-completions-post, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="cerebras",
+        name="Cerebras",
+        color="#F05A28",
+        description="Open models on wafer-scale chips",
+        default_base_url="https://api.cerebras.ai/v1",
+        # https://inference-docs.cerebras.ai/api-reference/models (2026-11)
+        get_key_url="https://cloud.cerebras.ai/",
+        key_prefix="csk-",
+        catalog_id="cerebras",
+        lacks=frozenset({"vision"}),
+        quirks=("Takes no images (https://inference-docs.cerebras.ai/resources/openai, 2026-11).",),
+    ),
+    ProviderSpec(
+        type="sambanova",
+        name="SambaNova",
+        color="#EE7624",
+        description="Open models on its own chips",
+        default_base_url="https://api.sambanova.ai/v1",
+        # https://docs.sambanova.ai/cloud/api-reference/endpoints/model-list (2026-11): public, with prices
+        key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
+        get_key_url="https://cloud.sambanova.ai/apis",
+    ),
+    ProviderSpec(
+        type="nvidia",
+        name="NVIDIA NIM",
+        color="#76B900",
+        description="NVIDIA's catalogue of hosted models, and NIM containers",
+        default_base_url="https://integrate.api.nvidia.com/v1",
+        # https://docs.api.nvidia.com/nim/reference/llm-apis (2026-11): the list is public
+        key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
+        get_key_url="https://build.nvidia.com/settings/api-keys",
+        key_prefix="nvapi-",
+        catalog_id="nvidia",
+    ),
+    ProviderSpec(
+        type="nebius",
+        name="Nebius Token Factory",
+        color="#65A30D",
+        description="Open models from Europe",
+        default_base_url="https://api.tokenfactory.nebius.com/v1",
+        # https://docs.tokenfactory.nebius.com/api-reference (2026-11)
+        get_key_url="https://tokenfactory.nebius.com/",
+        catalog_id="nebius",
+    ),
+    ProviderSpec(
+        type="deepinfra",
+        name="DeepInfra",
+        color="#2563EB",
+        description="Open models at low prices",
+        default_base_url="https://api.deepinfra.com/v1/openai",
+        default_path="/v1/openai",
+        # https://api.deepinfra.com/openapi.json (2026-11): the list is public, the account's record is not.
+        key_proof=KeyProof(
+            path="/models",
+            proves_key=False,
+            url="https://api.deepinfra.com/v1/me",
+            record_fields=("uid", "email", "display_name"),
+        ),
+        get_key_url="https://deepinfra.com/dash/api_keys",
+        catalog_id="deepinfra",
+    ),
+    ProviderSpec(
+        type="moonshot",
+        name="Moonshot",
+        color="#0F766E",
+        description="Kimi models",
+        default_base_url="https://api.moonshot.ai/v1",
+        # https://platform.moonshot.ai/docs/api/list-models (2026-11)
+        get_key_url="https://platform.moonshot.ai/console/api-keys",
+        key_prefix="sk-",
+        catalog_id="moonshotai",
+        quirks=(
+            "Keys of platform.moonshot.cn are for https://api.moonshot.cn/v1 "
+            "(https://platform.moonshot.ai/docs, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="qwen",
+        name="Qwen (DashScope)",
+        color="#615CED",
+        description="Qwen models of Alibaba Cloud Model Studio",
+        default_base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        default_path="/compatible-mode/v1",
+        # https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope (2026-11)
+        get_key_url="https://bailian.console.alibabacloud.com/?tab=model#/api-key",
+        key_prefix="sk-",
+        catalog_id="alibaba",
+        quirks=(
+            "Keys belong to a region: mainland keys are for https://dashscope.aliyuncs.com/compatible-mode/v1 "
+            "(https://www.alibabacloud.com/help/en/model-studio/regions, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="zai",
+        name="Z.ai",
+        color="#1D4ED8",
+        description="GLM models",
+        default_base_url="https://api.z.ai/api/paas/v4",
+        default_path="/api/paas/v4",
+        # https://docs.z.ai/api-reference/introduction (2026-11)
+        get_key_url="https://z.ai/manage-apikey/apikey-list",
+        catalog_id="zai",
+    ),
+    ProviderSpec(
+        type="minimax",
+        name="MiniMax",
+        color="#E1306C",
+        description="MiniMax models",
+        default_base_url="https://api.minimax.io/v1",
+        # https://platform.minimax.io/docs/api-reference/text-openai-api (2026-11)
+        get_key_url="https://platform.minimax.io/user-center/basic-information/interface-key",
+        catalog_id="minimax",
+        quirks=(
+            "Reasoning stands inside <think> tags unless reasoning_split is sent "
+            "(https://platform.minimax.io/docs/api-reference/text-openai-api, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="ollama",
+        name="Ollama",
+        color="#334155",
+        description="Models on your own machine",
+        default_base_url="http://127.0.0.1:11434/v1",
+        local=True,
+        requires_key=False,
+        # https://docs.ollama.com/api/openai-compatibility (2026-11): the server itself asks for no key.
+        key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
+        quirks=(
+            "Cuts the prompt at its own context length without an error, 4,096 tokens unless set higher "
+            "(https://docs.ollama.com/faq, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="vllm",
+        name="vLLM",
+        color="#B45309",
+        description="Your own vLLM server",
+        default_base_url="http://127.0.0.1:8000/v1",
+        local=True,
+        requires_key=False,
+        # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (2026-11): --api-key guards /v1
+        key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
+        quirks=(
+            "Tools need --enable-auto-tool-choice and a --tool-call-parser "
+            "(https://docs.vllm.ai/en/latest/features/tool_calling.html, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="lmstudio",
+        name="LM Studio",
+        color="#4338CA",
+        description="Models on your own desktop",
+        default_base_url="http://127.0.0.1:1234/v1",
+        local=True,
+        requires_key=False,
+        # https://lmstudio.ai/docs/developer/openai-compat (2026-11)
+        key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
+        catalog_id="lmstudio",
+    ),
+    ProviderSpec(
+        type="llamacpp",
+        name="llama.cpp server",
+        color="#9A3412",
+        description="Your own llama-server",
+        default_base_url="http://127.0.0.1:8080/v1",
+        local=True,
+        requires_key=False,
+        # https://github.com/ggml-org/llama.cpp/tree/master/tools/server (2026-11): the list is public, also
+        # with --api-key.
+        key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
+        quirks=(
+            "Tools need --jinja "
+            "(https://github.com/ggml-org/llama.cpp/blob/master/docs/function-calling.md, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="litellm-proxy",
+        name="LiteLLM proxy",
+        color="#0369A1",
+        description="A LiteLLM proxy that runs already",
+        default_base_url="http://127.0.0.1:4000/v1",
+        local=True,
+        requires_key=False,
+        # https://docs.litellm.ai/docs/proxy/virtual_keys (2026-11): with a master key set, /models needs a key.
+        key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
+        key_prefix="sk-",
+        request_id_header="x-litellm-call-id",
+    ),
+    ProviderSpec(
         type="custom",
         name="Custom (OpenAI-compatible)",
         color="#64748B",
-        description="Any server that speaks OpenAI's chat completions: vLLM, Ollama, LM Studio, LiteLLM",
+        description="Any server that speaks OpenAI's chat completions: a gateway, a proxy, your own",
         requires_key=False,
         key_proof=KeyProof(path="/models", proves_key=False),
+    ),
+    ProviderSpec(
+        type="custom-anthropic",
+        name="Custom (Anthropic-compatible)",
+        color="#78716C",
+        description="Any server that speaks Anthropic's messages",
+        format="anthropic_messages",
+        auth="x-api-key",
+        requires_key=False,
+        extra_headers=(("anthropic-version", "2023-06-01"),),
+        chat_path="/messages",
+        models_path="/models?limit=1000",
+        key_proof=KeyProof(path="/models?limit=1000", proves_key=False),
+        request_id_header="request-id",
     ),
 )
 

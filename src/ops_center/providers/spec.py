@@ -42,11 +42,18 @@ class KeyProof(msgspec.Struct, frozen=True, kw_only=True):
     """How a key is proven at no cost: a GET that only a valid key gets a 200 from.
 
     `proves_key` is False where the endpoint also answers strangers; the test then asks once more without
-    the key and claims success only when the stranger was refused.
+    the key and claims success only when the stranger was refused. Where such a stranger is answered too,
+    `empty_post` names a path that is sent an empty JSON object, with the key and without: a server that
+    turns the stranger away but finds fault with the key's *request* has taken the key, and has generated
+    nothing.
     """
 
     path: str
     proves_key: bool = True
+    empty_post: str | None = None
+    # asked instead of `path` at the type's own base URL: another host of the same company
+    url: str | None = None
+    record_fields: tuple[str, ...] = ()  # what the answer holds, one at least, when it is no list of models
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,12 +69,14 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     format: FormatName = "openai_chat"
     default_base_url: str | None = None  # None: the operator must give one
     default_path: str = "/v1"  # added to a base URL that has no path of its own
+    local: bool = False  # a server of the operator's own: its default base URL is this machine
     auth: AuthScheme = "bearer"
     requires_key: bool = True
     extra_headers: tuple[tuple[str, str], ...] = ()
     chat_path: str = "/chat/completions"
     stream_path: str | None = None  # the path of streamed chats, where it is another one
     models_path: str = "/models"
+    models_from_catalog: bool = False  # it publishes no list of its chat models: ours is taken
     key_proof: KeyProof = KeyProof(path="/models")
     get_key_url: str | None = None
     key_prefix: str | None = None
@@ -75,6 +84,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     catalog_id: str | None = None  # the provider's id in the packaged catalogue
     request_id_header: str = "x-request-id"
+    lacks: frozenset[str] = frozenset()  # capabilities that none of its models has through this API
     quirks: tuple[str, ...] = ()  # each a sentence with link and date
     option_fields: tuple[OptionField, ...] = ()
     # (option, value, base URL): where a value of an option leads to another address than the default

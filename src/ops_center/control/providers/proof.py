@@ -17,6 +17,7 @@ import msgspec
 
 from ops_center import __version__
 from ops_center.catalog.discovered import DiscoveredModel, parse_model_list
+from ops_center.catalog.packaged import packaged_models
 from ops_center.control.context import HttpFetcher
 from ops_center.control.providers.schemas import TestErrorType, TestResult
 from ops_center.errors import (
@@ -27,13 +28,10 @@ from ops_center.errors import (
     ProviderUnusable,
 )
 from ops_center.providers.access import access_to
-from ops_center.providers.spec import ProviderSpec, filled, lists_base_url
+from ops_center.providers.spec import ProviderSpec, default_base_url, filled, lists_base_url
 from ops_center.transport.client import FetchAnswer
 
 TIMEOUT_SECONDS = 10.0
-
-# What OpenRouter's record of a key holds (https://openrouter.ai/docs/api-reference/limits, 2026-11).
-_KEY_RECORD_FIELDS = ("label", "usage", "limit", "is_free_tier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +57,20 @@ class Address:
         """Where a GET of the row's `path` goes."""
         return lists_base_url(self.spec, self.base_url, self.options) + filled(path, self.options)
 
-    async def headers(self, url: str, *, with_key: bool = True) -> list[tuple[str, str]]:
-        """What a GET to this provider carries."""
+    async def headers(
+        self, url: str, *, method: str = "GET", body: bytes = b"", with_key: bool = True
+    ) -> list[tuple[str, str]]:
+        """What a call to this provider carries."""
         headers = [("Accept", "application/json"), ("User-Agent", f"ops-center/{__version__}")]
         headers += self.spec.extra_headers
         access = access_to(self.spec, self.options, self.api_key if with_key else "")
-        return [*headers, *access.fixed, *(await access.sign("GET", url, b""))]
+        return [*headers, *access.fixed, *(await access.sign(method, url, body))]
+
+    @property
+    def own_proof_url(self) -> str | None:
+        """Where the type's own service proves a key, if not beside its models; None at any other address."""
+        proof_url = self.spec.key_proof.url
+        return proof_url if self.base_url == default_base_url(self.spec, self.options) else None
 
 
 def invalid_api_key(hint: str = "Check the key for typos and extra spaces, or make a new one.") -> Failure:
@@ -138,8 +144,10 @@ def failure_of_status(status: int) -> Failure | None:
 
 
 async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> list[DiscoveredModel] | Failure:
-    """The provider's own list of models, or why there is none."""
-    answer = await _get(http, address, address.spec.models_path, TIMEOUT_SECONDS)
+    """The provider's own list of models, ours where it publishes none, or why there is none."""
+    if address.spec.models_from_catalog:
+        return [DiscoveredModel(name, {}) for name in packaged_models(address.spec.type)]
+    answer = await _ask(http, address, address.url(address.spec.models_path), TIMEOUT_SECONDS)
     if isinstance(answer, Failure):
         return answer
     failure = failure_of_status(answer.status)
@@ -159,13 +167,14 @@ async def prove(
     """Whether the provider answers and the key is valid. Costs nothing; the time limit is for each call.
 
     Where the endpoint answers strangers too, it is asked again without the key, and only a stranger who is
-    turned away proves the key.
+    turned away proves the key; see `KeyProof` for servers that turn nobody away there.
     """
     proof = address.spec.key_proof
+    url = address.own_proof_url or address.url(proof.path)
     if address.spec.requires_key and not address.api_key:
         return failed(invalid_api_key("Paste the provider's API key first."))
     started = clock()
-    answer = await _get(http, address, proof.path, timeout_seconds)
+    answer = await _ask(http, address, url, timeout_seconds)
     latency_ms = max(1, round((clock() - started) * 1000))
     if isinstance(answer, Failure):
         return failed(answer, None)
@@ -174,14 +183,15 @@ async def prove(
         if failure.error_type == "invalid_api_key" and not address.api_key:
             failure = invalid_api_key("This server asks for a key.")
         return failed(failure, latency_ms)
-    content = _content(address.spec, answer.body)
+    content = _content(address, answer.body)
     if content is None:
         return failed(unexpected_answer(), latency_ms)
     models_found = content if isinstance(content, int) and not isinstance(content, bool) else None
-    if address.api_key and not proof.proves_key:
-        stranger = await _get(http, address, proof.path, timeout_seconds, with_key=False)
-        if isinstance(stranger, Failure) or stranger.status not in (401, 403):
-            return failed(_KEY_NOT_PROVEN, latency_ms, models_found)
+    if address.api_key and not proof.proves_key and not address.own_proof_url:
+        stranger = await _ask(http, address, url, timeout_seconds, with_key=False)
+        doubt = None if _turned_away(stranger) else await _doubt(http, address, timeout_seconds)
+        if doubt is not None:
+            return failed(doubt, latency_ms, models_found)
     return TestResult(
         success=True,
         latency_ms=latency_ms,
@@ -202,15 +212,50 @@ def failed(failure: Failure, latency_ms: int | None = None, models_found: int | 
     )
 
 
-async def _get(
-    http: HttpFetcher, address: Address, path: str, timeout_seconds: float, *, with_key: bool = True
+async def _doubt(http: HttpFetcher, address: Address, timeout_seconds: float) -> Failure | None:
+    """What is left to doubt about a key where lists are public; None when an empty request proves it.
+
+    The empty object names no model and no message, so nothing can be generated and billed.
+    """
+    path = address.spec.key_proof.empty_post
+    if path is None:
+        return _KEY_NOT_PROVEN
+    url = address.base_url + filled(path, address.options)
+    ours = await _ask(http, address, url, timeout_seconds, body=b"{}")
+    if _turned_away(ours):
+        return invalid_api_key()
+    if isinstance(ours, Failure) or ours.status not in _FOUND_FAULT:
+        return _KEY_NOT_PROVEN
+    stranger = await _ask(http, address, url, timeout_seconds, body=b"{}", with_key=False)
+    return None if _turned_away(stranger) else _KEY_NOT_PROVEN
+
+
+_FOUND_FAULT = (400, 404, 422)
+
+
+def _turned_away(answer: FetchAnswer | Failure) -> bool:
+    return not isinstance(answer, Failure) and answer.status in (401, 403)
+
+
+async def _ask(
+    http: HttpFetcher,
+    address: Address,
+    url: str,
+    timeout_seconds: float,
+    *,
+    body: bytes = b"",
+    with_key: bool = True,
 ) -> FetchAnswer | Failure:
-    url = address.url(path)
+    method = "POST" if body else "GET"
+    headers = await address.headers(url, method=method, body=body, with_key=with_key)
+    if body:
+        headers.append(("Content-Type", "application/json"))
     try:
         return await http.fetch(
-            "GET",
+            method,
             url,
-            headers=await address.headers(url, with_key=with_key),
+            headers=headers,
+            body=body,
             allow_private_network=address.allow_private_network,
             timeout_seconds=timeout_seconds,
         )
@@ -218,17 +263,21 @@ async def _get(
         return failure_of_error(error)
 
 
-def _content(spec: ProviderSpec, body: bytes) -> int | Literal[True] | None:
+def _content(address: Address, body: bytes) -> int | Literal[True] | None:
     """How many models the answer lists, True for a key's own record, None when it is neither."""
-    path = spec.key_proof.path.partition("?")[0]
-    if path == spec.models_path.partition("?")[0]:
+    spec, proof = address.spec, address.spec.key_proof
+    path = proof.path.partition("?")[0]
+    if not address.own_proof_url and path == spec.models_path.partition("?")[0]:
         found = parse_model_list(spec.type, body, "")
         if found is None:
             return None
-        return len(found) if spec.key_proof.path == spec.models_path else True
+        return len(found) if proof.path == spec.models_path else True
     try:
         record: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return None
-    inner = record.get("data") if isinstance(record, dict) else None
-    return True if isinstance(inner, dict) and any(field in inner for field in _KEY_RECORD_FIELDS) else None
+    if not isinstance(record, dict):
+        return None
+    inner = record.get("data")
+    held = {*record, *inner} if isinstance(inner, dict) else set(record)
+    return True if held.intersection(proof.record_fields) else None

@@ -73,6 +73,9 @@ class ProviderType(ResponseModel):
     requires_key: bool
     key_help: str | None
     option_fields: list[OptionField]
+    local: bool
+    """A server of the operator's own: its default base URL is this machine, so it needs
+    `allow_private_network`."""
     models_count: int
     """How many models the packaged catalogue knows; the provider's own list may hold more."""
 

@@ -178,7 +178,7 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
         raise Invalid("An API key is required for this type", param="api_key")
     options = fields.checked_options(wanted.options, spec)
     base_url = fields.checked_base_url(wanted.base_url, spec, options)
-    if base_url != default_base_url(spec, options):
+    if spec.local or base_url != default_base_url(spec, options):
         await fields.check_address(control.http, base_url, allow_private_network=wanted.allow_private_network)
     now = control.clock()
     row = ProviderRow(
@@ -245,7 +245,7 @@ async def update_provider(
     changes |= _moves(wanted, before, spec)
     after = dataclasses.replace(before, **changes)
     moved = _moved(before, after)
-    if after.base_url != default_base_url(spec, after.options) and (
+    if (spec.local or after.base_url != default_base_url(spec, after.options)) and (
         moved or after.allow_private_network != before.allow_private_network
     ):
         await fields.check_address(

@@ -34,6 +34,7 @@ def _provider_type(spec: ProviderSpec) -> ProviderType:
         requires_key=spec.requires_key,
         key_help=spec.key_help,
         option_fields=[OptionField.model_validate(field) for field in spec.option_fields],
+        local=spec.local,
         models_count=len(packaged_models(spec.type)),
     )
 

@@ -587,6 +587,7 @@ export interface ProviderType {
   get_key_url: string | null;
   key_help: string | null;
   key_prefix: string | null;
+  local: boolean;
   models_count: number;
   name: string;
   option_fields: OptionField[];

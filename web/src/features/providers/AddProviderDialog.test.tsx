@@ -25,13 +25,26 @@ const OPENROUTER: ProviderType = {
   requires_key: true,
         key_help: null,
         option_fields: [],
+  local: false,
   models_count: 50,
+};
+const OLLAMA: ProviderType = {
+  ...OPENROUTER,
+  type: "ollama",
+  name: "Ollama",
+  get_key_url: null,
+  key_prefix: null,
+  recommended_for: null,
+  cost_range: null,
+  default_base_url: "http://127.0.0.1:11434/v1",
+  requires_key: false,
+  local: true,
 };
 
 let posted: unknown[] = [];
 
 const api = setupServer(
-  http.get("*/api/v1/llm/provider-types", () => HttpResponse.json({ provider_types: [OPENROUTER] })),
+  http.get("*/api/v1/llm/provider-types", () => HttpResponse.json({ provider_types: [OPENROUTER, OLLAMA] })),
   http.post("*/api/v1/llm/test", async ({ request }) => {
     const { api_key } = (await request.json()) as { api_key: string };
     return HttpResponse.json(
@@ -133,4 +146,14 @@ test("a server that is away is said in place and loses nothing", async () => {
   await user.click(button("Add Provider"));
   expect((await screen.findByRole("alert")).textContent).toContain("The server did not answer");
   expect(onClose).not.toHaveBeenCalled();
+});
+
+test("a server of one's own asks for no key and may be on a private network", async () => {
+  const { user, onClose } = await openDialog("");
+  await user.click(screen.getByRole("combobox", { name: "Provider Type" }));
+  await user.click(await screen.findByRole("option", { name: "Ollama" }));
+  expect(screen.getByRole("switch", { name: /Allow private network address/ })).toHaveProperty("checked", true);
+  await user.click(button("Add Provider"));
+  await waitFor(() => expect(onClose).toHaveBeenCalled());
+  expect(posted).toMatchObject([{ type: "ollama", allow_private_network: true }]);
 });

@@ -109,6 +109,11 @@ function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] 
       }
       inputWrapperOrder={["label", "input", "description", "error"]}
       {...form.getInputProps("type")}
+      onChange={(chosen) => {
+        form.setFieldValue("type", chosen);
+        // A server of one's own is on a private network; nobody else's should be.
+        form.setFieldValue("allow_private_network", types.find((one) => one.type === chosen)?.local ?? false);
+      }}
     />
   );
 }
@@ -189,7 +194,7 @@ function Advanced({ form, type }: FieldProps) {
   const id = useId();
   const [toggled, setToggled] = useState<boolean | null>(null);
   const hasError = Boolean(form.errors.base_url ?? form.errors.allow_private_network);
-  const opened = hasError || (toggled ?? type?.requires_base_url ?? false);
+  const opened = hasError || (toggled ?? (type?.requires_base_url || type?.local) ?? false);
   return (
     <Box>
       <UnstyledButton
@@ -216,7 +221,9 @@ function Advanced({ form, type }: FieldProps) {
             description={
               type?.requires_base_url
                 ? "Where the server answers, up to and with /v1."
-                : "Leave blank for the provider's own address."
+                : type?.local
+                  ? `Leave blank for ${type.default_base_url} on the gateway's own machine.`
+                  : "Leave blank for the provider's own address."
             }
             {...form.getInputProps("base_url")}
           />

@@ -21,6 +21,7 @@ const OPENROUTER = {
   name: "OpenRouter",
   requires_key: true,
   requires_base_url: false,
+  local: false,
 } as ProviderType;
 const CUSTOM = { type: "custom", name: "Custom", requires_key: false, requires_base_url: true } as ProviderType;
 const SAVED = {

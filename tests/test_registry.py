@@ -1,0 +1,156 @@
+"""providers/registry.py: rows that hold what a row promises, and a new provider as a row alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from ops_center.control.providers.proof import Address, fetch_models, prove
+from ops_center.providers import registry
+from ops_center.providers.registry import PROVIDER_SPECS, provider_spec
+from ops_center.providers.spec import KeyProof, ProviderSpec, normalise_base_url
+from ops_center.simulator import SimulatorConfig, serve
+from ops_center.snapshot import Provider
+from ops_center.transport.client import HttpClient
+from plane import PRICE, running_plane, snapshot, target
+
+pytestmark = pytest.mark.anyio
+
+EXAMPLE = ProviderSpec(
+    type="example",
+    name="Example",
+    color="#3B82F6",
+    description="What it is good for, in a few words",
+    default_base_url="https://api.example.com/v1",
+    key_proof=KeyProof(path="/models"),
+    get_key_url="https://example.com/keys",
+    key_prefix="ex-",
+)
+
+
+async def test_a_new_openai_compatible_provider_is_one_row_and_no_code() -> None:
+    async with running_plane(config=SimulatorConfig(valid_keys=("ex-right",))) as plane:
+        provider = Provider(
+            id="prov_example",
+            name="Example",
+            spec=EXAMPLE,
+            base_url=plane.simulator.openai_url,
+            credential="ex-right",
+            allow_private_network=True,
+        )
+        address = Address(
+            spec=EXAMPLE, base_url=provider.base_url, api_key="ex-right", allow_private_network=True
+        )
+        tested = await prove(plane.http, address)
+        found = await fetch_models(plane.http, address, datetime.now(UTC))
+        assert tested.success
+        assert isinstance(found, list)
+        assert tested.models_found == len(found) > 0
+
+        plane.source.current = snapshot(target(provider, "gpt-4o-mini", PRICE))
+        whole = await plane.chat(messages=[{"role": "user", "content": "say: one row"}])
+        async with plane.client.stream(
+            "POST",
+            "/v1/chat/completions",
+            json={
+                "model": "example/gpt-4o-mini",
+                "stream": True,
+                "messages": [{"role": "user", "content": "x"}],
+            },
+        ) as streamed:
+            events = (await streamed.aread()).decode()
+        assert whole.json()["choices"][0]["message"]["content"] == "one row"
+        assert streamed.headers["x-ops-provider"] == "Example"
+        assert events.endswith("data: [DONE]\n\n")
+        assert all(record.cost_usd for record in plane.sink.records)
+
+
+def test_types_names_and_colours_are_the_providers_own() -> None:
+    types = [spec.type for spec in PROVIDER_SPECS]
+    assert len(types) == len(set(types))
+    assert len({spec.name for spec in PROVIDER_SPECS}) == len(PROVIDER_SPECS)
+    assert len({spec.color.lower() for spec in PROVIDER_SPECS}) == len(PROVIDER_SPECS)
+    for spec in PROVIDER_SPECS:
+        assert re.fullmatch(r"[a-z][a-z-]{1,38}", spec.type), spec.type
+        assert re.fullmatch(r"#[0-9A-F]{6}", spec.color, re.IGNORECASE), spec.type
+        assert spec.description, spec.type
+        assert "/" not in spec.name, "callers write name/model"
+
+
+def test_the_recommended_one_is_first_and_custom_ones_are_last() -> None:
+    assert PROVIDER_SPECS[0].type == "openrouter"
+    assert PROVIDER_SPECS[0].recommended_for == "cost optimization"
+    assert {spec.type for spec in PROVIDER_SPECS[-2:]} == {"custom", "custom-anthropic"}
+
+
+@pytest.mark.parametrize("spec", PROVIDER_SPECS, ids=lambda spec: spec.type)
+def test_a_row_is_whole(spec: ProviderSpec) -> None:
+    if spec.default_base_url is not None:
+        parts = urlsplit(spec.default_base_url)
+        assert parts.scheme == ("http" if spec.local else "https"), "keys travel encrypted"
+        if "{" not in spec.default_base_url:
+            assert normalise_base_url(spec.default_base_url, spec) == spec.default_base_url
+            # who types the host alone means the same address
+            assert normalise_base_url(f"{parts.scheme}://{parts.netloc}", spec) == spec.default_base_url
+    if spec.requires_key:
+        assert spec.get_key_url, "where the key comes from"
+    if spec.get_key_url:
+        assert spec.get_key_url.startswith("https://")
+    if spec.key_proof.url is not None:
+        ours, theirs = (urlsplit(url).hostname for url in (spec.default_base_url, spec.key_proof.url))
+        assert str(ours).split(".")[-2:] == str(theirs).split(".")[-2:], "a key goes to its own company only"
+    for quirk in spec.quirks:
+        assert re.search(r"\(https://\S+, 20\d\d-\d\d\)\.$", quirk), quirk
+
+
+def test_every_row_says_where_its_proof_was_read() -> None:
+    """The three first ones are held by the guide; each other row with a key names its page and month."""
+    source = Path(registry.__file__).read_text()
+    for row in source.split("    ProviderSpec(")[1:]:
+        spec_type = re.search(r'type="([a-z-]+)"', row)
+        assert spec_type is not None
+        if spec_type[1] not in ("openai", "custom", "custom-anthropic"):
+            assert re.search(r"# https://\S+ \(20\d\d-\d\d\)", row), spec_type[1]
+
+
+def test_an_unknown_type_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        provider_spec("unheard-of")
+
+
+# ── how keys are proven ───────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def http(anyio_backend: str) -> AsyncIterator[HttpClient]:
+    client = HttpClient()
+    yield client
+    await client.close()
+
+
+# Its proof asks for a list that no other provider has; see test_provider_test.py.
+_PROVEN_BY_A_RECORD = ("perplexity",)
+
+
+@pytest.mark.parametrize(
+    "spec", [s for s in PROVIDER_SPECS if s.type not in _PROVEN_BY_A_RECORD], ids=lambda spec: spec.type
+)
+async def test_every_row_tells_a_right_key_from_a_wrong_one(spec: ProviderSpec, http: HttpClient) -> None:
+    async with await serve(SimulatorConfig(valid_keys=("right",))) as simulator:
+        base_url = {"anthropic_messages": simulator.anthropic_url, "openai_chat": simulator.openai_url}[
+            spec.format
+        ]
+        if spec.type == "openrouter":
+            base_url = simulator.openrouter_url
+
+        async def outcome(key: str) -> str | None:
+            address = Address(spec=spec, base_url=base_url, api_key=key, allow_private_network=True)
+            return (await prove(http, address)).error_type
+
+        assert await outcome("right") is None
+        assert await outcome("wrong") == "invalid_api_key"
