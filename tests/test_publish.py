@@ -125,7 +125,7 @@ async def test_an_empty_database_gives_an_empty_snapshot(publisher: Publisher) -
     assert snapshot.version == 1
     assert snapshot.targets == ()
     assert snapshot.strategy is Strategy.BALANCED
-    assert snapshot.ranked == dict.fromkeys(Strategy, ())
+    assert all(snapshot.rankings.order(each, 100, 100).entries == () for each in Strategy)
     assert "claude-haiku" in snapshot.aliases
 
 

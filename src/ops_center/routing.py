@@ -1,81 +1,472 @@
 """Resolve: model name + principal + request → a plan. Step two on the way of a request.
 
-A pure function over a snapshot: the same one serves traffic, the "explain" screen and any replay. It
-calls nobody, knows no clock and keeps nothing; health and failures are `attempt`'s business.
+A pure function over a snapshot and what is known of the targets at this moment (`Live`): the same one
+serves traffic, the "explain" screen and any replay. It calls nobody, knows no clock and keeps nothing.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 import msgspec
 
 from ops_center.catalog.names import canonical_name
-from ops_center.errors import Forbidden, ModelNotFound
+from ops_center.errors import BadRequest, Forbidden, ModelNotFound
+from ops_center.ranking import Speeds
+from ops_center.route_request import NO_OPTIONS, Options, Sort
+from ops_center.route_request import RouteRequest as RouteRequest
 from ops_center.snapshot import Principal, Snapshot, Target
 from ops_center.types import PowerLevel, Strategy
 
 MAX_TARGETS = 8  # a plan longer than this would outlive every caller's patience
+ASSUMED_OUTPUT_TOKENS = 500  # of an answer, until there is something to learn from
 
 # Prefixes that name us or a client library, not a provider (LiteLLM's proxy prefix, Google's "models/").
 _OUR_PREFIXES = ("litellm_proxy/", "ops-center/", "models/")
 _CHOOSE_FOR_ME = frozenset({"", "auto", "ops-center/auto", "openrouter/auto"})
 _LEVELS = {level.value: level for level in PowerLevel}
+# OpenRouter's suffixes (https://openrouter.ai/docs/features/provider-routing, 2026-11).
+_SORT_OF_SUFFIX: dict[str, Sort] = {":floor": "price", ":nitro": "throughput"}
+_MOST_COMPARED = 64  # targets of nearly the lowest cost that are compared to the cent
+_MUCH_MORE = 1.25  # a load this much larger is worth leaving the turn for
 
 
-class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a request decides where it goes."""
+class Blocked(msgspec.Struct, frozen=True):
+    """Why a target takes no request now, and for how much longer."""
 
-    model: str | None = None
-    power_level: PowerLevel | None = None  # from the header x-power-level
-    needs: frozenset[str] = frozenset()  # capabilities: tools, vision, structured_output
-    explain: bool = False  # list every target left out, not only those met before the plan was full
-    turn: int = 0  # rotates targets of equal priority; any integer, the same one gives the same plan
+    reason: str
+    seconds: float
+    limited: bool = False  # by a rate limit, not by a failure
+
+
+class Live:
+    """What is known of targets at this moment. This one knows nothing; see `health.py` for the other."""
+
+    speeds: Speeds = Speeds()
+    troubled: Collection[str] = ()  # ids of targets and providers that `blocked` has to be asked about
+    busy: bool = False  # whether `load` has anything to tell
+
+    def blocked(self, target: Target) -> Blocked | None:
+        return None
+
+    def load(self, target_id: str) -> float:
+        """Outstanding requests × latency; only its proportions mean something."""
+        return 1.0
+
+    def output_tokens(self, api_key_id: str) -> int:
+        """How long answers to this API key have been lately."""
+        return ASSUMED_OUTPUT_TOKENS
+
+    def home(self, session: Hashable) -> str | None:
+        """The id of the target that holds a conversation's prompt cache."""
+        return None
+
+
+KNOWS_NOTHING = Live()
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A target of a plan, and why it stands where it stands."""
+    """A target of a plan, and why it stands where it stands (or was left out)."""
 
     target: Target
     reason: str
+    value: float | None = None  # what the strategy's order goes by, higher is better
+    cost_usd: float | None = None  # what the request is expected to cost there
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Ordered targets, and every target left out with its reason. `strategy` is None for a named model."""
+    """Ordered targets, and every target left out with its reason. `strategy` is None for a named model.
+
+    Without choices, everybody who could have answered is unwell just now: see `retry_after_seconds`.
+    """
 
     requested_model: str
     strategy: Strategy | None = None
     choices: tuple[Choice, ...] = ()
     excluded: tuple[Choice, ...] = ()
+    output_tokens: int = ASSUMED_OUTPUT_TOKENS  # the expected answer that costs were compared by
+    fallbacks: bool = True  # whether another target may be asked when one fails
+    retry_after_seconds: float | None = None
+    limited: bool = False  # nobody is left because of rate limits alone
 
 
-def resolve(snapshot: Snapshot, principal: Principal | None, request: RouteRequest) -> Plan:
+def resolve(
+    snapshot: Snapshot, principal: Principal | None, request: RouteRequest, live: Live = KNOWS_NOTHING
+) -> Plan:
     """The plan for one request.
 
     Names, in this order: nothing or `auto` (the strategy chooses), `eco`/`balanced`/`precision` (that
     level chooses), `provider/model`, a model's own id or the same model under another provider's id, an
-    alias. Raises ModelNotFound with near matches, or Forbidden when the key may not use the model.
+    alias. Raises ModelNotFound with near matches, Forbidden when the key may not use the model, or
+    BadRequest when no model is large enough for the prompt.
     """
     name = (request.model or "").strip()
     for prefix in _OUR_PREFIXES:
         if name.startswith(prefix):
             name = name[len(prefix) :]
+    options = request.options
+    if name[-6:] in _SORT_OF_SUFFIX and name not in snapshot.by_model:
+        if options.sort is None:
+            options = msgspec.structs.replace(options, sort=_SORT_OF_SUFFIX[name[-6:]])
+        name = name[:-6]
+    output_tokens = live.output_tokens(principal.api_key_id if principal is not None else "")
+    if request.max_output_tokens is not None and request.max_output_tokens < output_tokens:
+        output_tokens = max(1, request.max_output_tokens)
+    query = _Query(snapshot, principal, request, options, live, output_tokens)
     level = _LEVELS.get(name)
     if level is not None or name in _CHOOSE_FOR_ME:
-        return _by_strategy(snapshot, principal, request, level)
+        return query.by_strategy(level)
+    if snapshot.rules.replace_named and _named(snapshot, name)[0]:
+        return query.by_strategy(None)
+    return query.by_name(name)
 
-    found, reason = _named(snapshot, name)
-    if not found:
-        raise ModelNotFound(
-            f"The model “{name}” is not served by any provider here.{_near(snapshot, name)}", param="model"
+
+class _Query:
+    """One call of `resolve`: its arguments, and the two ways to a plan."""
+
+    __slots__ = ("live", "options", "output_tokens", "principal", "request", "snapshot")
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        principal: Principal | None,
+        request: RouteRequest,
+        options: Options,
+        live: Live,
+        output_tokens: int,
+    ) -> None:
+        self.snapshot = snapshot
+        self.principal = principal
+        self.request = request
+        self.options = options
+        self.live = live
+        self.output_tokens = output_tokens
+
+    # ── a model that was named ────────────────────────────────────────────────
+
+    def by_name(self, name: str) -> Plan:
+        principal, live = self.principal, self.live
+        found, reason = _named(self.snapshot, name)
+        if not found and not self.options.models:
+            raise self._not_found(name)
+        allowed = found if principal is None or principal.models is None else _allowed(found, principal, name)
+        choices = [
+            Choice(target, reason, None, self._cost(target))
+            for target in (_share(allowed, self.request.turn, live) if len(allowed) > 1 else allowed)
+        ]
+        for other in self.options.models:
+            choices += self._alternative(other, choices)
+        if not choices:
+            if not found:
+                raise self._not_found(name)
+            raise Forbidden(f"This API key may not use the model “{name}”.", param="model")
+        excluded: list[Choice] = []
+        if self.options is not NO_OPTIONS:
+            choices, excluded = self._as_wished(choices)
+        if len(choices) > 1:
+            choices = self._fitting(choices, excluded)
+        if live.troubled:
+            choices, blocked = self._well(choices, excluded)
+        else:
+            blocked = _NOBODY
+        if self.request.session is not None:
+            choices = self._home_first(choices)
+        return self._plan(name, None, choices, excluded, blocked)
+
+    def _not_found(self, name: str) -> ModelNotFound:
+        return ModelNotFound(
+            f"The model “{name}” is not served by any provider here.{_near(self.snapshot, name)}",
+            param="model",
         )
-    allowed = found if principal is None or principal.models is None else _allowed(found, principal, name)
-    if not allowed:
-        raise Forbidden(f"This API key may not use the model “{name}”.", param="model")
-    ordered = _share(allowed, request.turn) if len(allowed) > 1 else allowed
-    return Plan(
-        requested_model=name, choices=tuple([Choice(target, reason) for target in ordered[:MAX_TARGETS]])
+
+    def _alternative(self, name: str, before: Sequence[Choice]) -> list[Choice]:
+        """The targets of a further model that the caller would take; none where nobody serves it."""
+        principal = self.principal
+        found, _ = _named(self.snapshot, name)
+        if principal is not None and principal.models is not None:
+            found = _allowed(found, principal, name)
+        known = {choice.target.id for choice in before}
+        return [
+            Choice(target, f"the caller's alternative “{name}”", None, self._cost(target))
+            for target in _share(found, self.request.turn, self.live)
+            if target.id not in known
+        ]
+
+    def _fitting(self, choices: list[Choice], excluded: list[Choice]) -> list[Choice]:
+        """Without those too small for the request; all of them where none is known to fit, for who names a
+        model has the last word and an estimate may be wrong."""
+        reasons = [self._unfit(choice.target) for choice in choices]
+        if all(reasons):
+            return choices
+        excluded += [Choice(c.target, r) for c, r in zip(choices, reasons, strict=True) if r]
+        return [c for c, r in zip(choices, reasons, strict=True) if not r]
+
+    # ── a model that we choose ────────────────────────────────────────────────
+
+    def by_strategy(self, level: PowerLevel | None) -> Plan:
+        # Precedence: request header or model name → API key → user → global. The snapshot has already put
+        # the user's level into a key without one.
+        request, principal, live = self.request, self.principal, self.live
+        level = request.power_level or level or (principal.power_level if principal else None)
+        strategy = level.strategy if level else self.snapshot.strategy
+        if self.options.sort == "price":
+            strategy = Strategy.COST
+        order, slack = self.snapshot.rankings.order(
+            strategy, request.input_tokens, self.output_tokens, live.speeds
+        )
+        limits = principal is not None and principal.models is not None
+        wishes = self.options is not NO_OPTIONS
+        troubled, needed = live.troubled, request.input_tokens + (request.max_output_tokens or 0)
+        picked: list[Choice] = []
+        excluded: list[Choice] = []
+        blocked: list[Blocked] = []
+        seen: set[tuple[str, str]] = set()
+        last_value: float | None = None
+        enough = float("inf")  # the nominal cost beyond which nothing can be cheaper
+        full = False
+        for target, value, nominal in order:
+            if full:
+                excluded.append(Choice(target, _why_not(target, self) or _LOWER))
+                continue
+            window = target.context_window
+            if (
+                request.needs
+                or limits
+                or wishes
+                or (window is not None and window < needed)
+                or (target.max_output_tokens is not None and needed)
+            ):
+                reason = _why_not(target, self)
+                if reason is not None:
+                    excluded.append(Choice(target, reason))
+                    continue
+            if troubled and (target.id in troubled or target.provider.id in troubled):
+                trouble = live.blocked(target)
+                if trouble is not None:
+                    blocked.append(trouble)
+                    excluded.append(Choice(target, trouble.reason))
+                    continue
+            if len(picked) >= MAX_TARGETS and (
+                len(picked) >= _MOST_COMPARED
+                or (nominal > enough if strategy is Strategy.COST else value != last_value)
+            ):
+                full = True
+                excluded.append(Choice(target, _LOWER))
+                if not request.explain:
+                    break
+                continue
+            key = (target.provider.id, target.model)
+            if key in seen:
+                continue
+            seen.add(key)
+            if not picked:
+                enough = nominal * slack * slack
+            last_value = value
+            picked.append(Choice(target, _REASON[strategy], value, self._cost(target)))
+        if not picked and not blocked:
+            raise self._nobody(excluded)
+        if strategy is not Strategy.BALANCED:
+            picked.sort(key=_by_quality_then_cost)
+        if len(picked) > MAX_TARGETS:
+            excluded[:0] = [Choice(c.target, _LOWER, c.value, c.cost_usd) for c in picked[MAX_TARGETS:]]
+            del picked[MAX_TARGETS:]
+        picked = self._shared_head(picked)
+        if self.options.sort not in (None, "price") or self.options.order:
+            picked, _ = self._as_wished(picked)
+        if request.session is not None:
+            picked = self._home_first(picked)
+        return self._plan(request.model or "auto", strategy, picked, excluded, blocked)
+
+    def _nobody(self, excluded: Sequence[Choice]) -> ModelNotFound | BadRequest:
+        if excluded and all(choice.reason.startswith(_TOO_SMALL) for choice in excluded):
+            return BadRequest(
+                f"No model's context window holds this request: about {self.request.input_tokens:,} tokens"
+                f" and {self.request.max_output_tokens or 0:,} asked for.",
+                param="messages",
+            )
+        return ModelNotFound(
+            "No model is available for this request: "
+            + (excluded[0].reason if excluded else "no provider serves any model yet")
+            + ".",
+            param="model",
+        )
+
+    def _shared_head(self, picked: list[Choice]) -> list[Choice]:
+        """The first model's equals (the same model, priority and cost elsewhere) share its requests."""
+        if len(picked) < 2:
+            return picked
+        first = picked[0]
+        cost, priority, name = first.cost_usd, first.target.provider.priority, None
+        equals = [0]
+        for place in range(1, len(picked)):
+            other = picked[place]
+            if other.cost_usd == cost and other.target.provider.priority == priority:
+                if name is None:
+                    name = canonical_name(first.target.model)
+                if canonical_name(other.target.model) == name:
+                    equals.append(place)
+        if len(equals) == 1:
+            return picked
+        by_id = {picked[place].target.id: picked[place] for place in equals}
+        shared = [
+            by_id[t.id] for t in _share([c.target for c in by_id.values()], self.request.turn, self.live)
+        ]
+        return shared + [c for c in picked if c.target.id not in by_id]
+
+    # ── both ──────────────────────────────────────────────────────────────────
+
+    def _cost(self, target: Target) -> float | None:
+        return self.snapshot.rankings.cost_usd(target, self.request.input_tokens, self.output_tokens)
+
+    def _unfit(self, target: Target) -> str | None:
+        """A fact about the model for which this request cannot succeed there."""
+        request = self.request
+        if request.needs and target.capabilities:
+            missing = request.needs - target.capabilities
+            if missing:
+                return f"lacks {', '.join(sorted(missing))}"
+        asked = request.max_output_tokens or 0
+        if target.context_window is not None and request.input_tokens + asked > target.context_window:
+            return (
+                f"{_TOO_SMALL} of {target.context_window:,} tokens: the request needs about"
+                f" {request.input_tokens:,} and asks for {asked:,}"
+            )
+        if target.max_output_tokens is not None and asked > target.max_output_tokens:
+            return f"writes at most {target.max_output_tokens:,} tokens; {asked:,} are asked for"
+        return None
+
+    def _unwished(self, target: Target) -> str | None:
+        """What the request itself says against a target."""
+        options, provider = self.options, target.provider
+        if options.only or options.ignore:
+            names = {provider.name.lower(), provider.id, provider.spec.type}
+            if options.only and not names.intersection(options.only):
+                return "not among the providers that the request allows"
+            if names.intersection(options.ignore):
+                return "the request ignores this provider"
+        for bound, side in ((options.max_input_mtok, "input"), (options.max_output_mtok, "output")):
+            if bound is None:
+                continue
+            price = target.price
+            if price is None:
+                return "its price is unknown, and the request sets a highest price"
+            if (price.input_mtok if side == "input" else price.output_mtok) > bound:
+                return f"its {side} price is above the request's ${bound:g} per 1M tokens"
+        return None
+
+    def _as_wished(self, choices: list[Choice]) -> tuple[list[Choice], list[Choice]]:
+        """Choices in the order that the request wishes, and those it does not want."""
+        options, live = self.options, self.live
+        excluded = [Choice(c.target, reason) for c in choices if (reason := self._unwished(c.target))]
+        if excluded:
+            unwanted = {choice.target.id for choice in excluded}
+            choices = [c for c in choices if c.target.id not in unwanted]
+            if not choices:
+                raise ModelNotFound(
+                    f"No provider is left for this request: {excluded[0].reason}.", param="provider"
+                )
+        if options.sort == "price":
+            choices = sorted(choices, key=lambda c: float("inf") if c.cost_usd is None else c.cost_usd)
+        elif options.sort is not None:
+            tokens = 0 if options.sort == "latency" else 10_000  # the more tokens, the more throughput counts
+            speeds = live.speeds
+            choices = sorted(
+                choices,
+                key=lambda c: (
+                    float("inf")
+                    if (seconds := speeds.answer_seconds(c.target.id, tokens)) is None
+                    else seconds
+                ),
+            )
+        if options.order:
+            place = {name: number for number, name in enumerate(options.order)}
+            last = len(place)
+            choices = sorted(
+                choices,
+                key=lambda c: min(
+                    place.get(c.target.provider.name.lower(), last),
+                    place.get(c.target.provider.spec.type, last),
+                    place.get(c.target.provider.id, last),
+                ),
+            )
+        return choices, excluded
+
+    def _well(self, choices: list[Choice], excluded: list[Choice]) -> tuple[list[Choice], Sequence[Blocked]]:
+        """Without targets whose circuit is open or whose credentials all rest."""
+        live, troubled = self.live, self.live.troubled
+        well: list[Choice] = []
+        blocked: list[Blocked] = []
+        for choice in choices:
+            target = choice.target
+            trouble = (
+                live.blocked(target) if target.id in troubled or target.provider.id in troubled else None
+            )
+            if trouble is None:
+                well.append(choice)
+            else:
+                blocked.append(trouble)
+                excluded.append(Choice(target, trouble.reason))
+        return well, blocked
+
+    def _home_first(self, choices: list[Choice]) -> list[Choice]:
+        home = self.live.home(conversation(self.principal, self.request))
+        if home is None or not choices or choices[0].target.id == home:
+            return choices
+        for place, choice in enumerate(choices):
+            if choice.target.id == home:
+                stays = Choice(choice.target, _HOME, choice.value, choice.cost_usd)
+                return [stays, *choices[:place], *choices[place + 1 :]]
+        return choices
+
+    def _plan(
+        self,
+        name: str,
+        strategy: Strategy | None,
+        choices: Sequence[Choice],
+        excluded: Sequence[Choice],
+        blocked: Sequence[Blocked],
+    ) -> Plan:
+        nobody = not choices
+        return Plan(
+            requested_model=name,
+            strategy=strategy,
+            choices=tuple(choices[:MAX_TARGETS]),
+            excluded=tuple(excluded),
+            output_tokens=self.output_tokens,
+            fallbacks=self.options.allow_fallbacks,
+            retry_after_seconds=min(b.seconds for b in blocked) if nobody and blocked else None,
+            limited=nobody and all(b.limited for b in blocked),
+        )
+
+
+_NOBODY: Sequence[Blocked] = ()
+_LOWER = "ranked lower than the targets chosen"
+_HOME = "holds this conversation's prompt cache"
+_TOO_SMALL = "has a context window"
+_REASON = {
+    Strategy.COST: "the cheapest for this request",
+    Strategy.BALANCED: "the best balance of price, speed and quality",
+    Strategy.QUALITY: "the best score",
+}
+
+
+def conversation(principal: Principal | None, request: RouteRequest) -> Hashable:
+    """What a conversation is remembered by; None for a request that belongs to none."""
+    if request.session is None:
+        return None
+    return (principal.api_key_id if principal is not None else "", request.session)
+
+
+def _by_quality_then_cost(choice: Choice) -> tuple[float, float, int, str, str]:
+    """Exact where the order was only nearly so; under `cost` there is no value."""
+    target = choice.target
+    return (
+        -(choice.value or 0.0),
+        float("inf") if choice.cost_usd is None else choice.cost_usd,
+        -target.provider.priority,
+        target.provider.id,
+        target.model,
     )
 
 
@@ -113,8 +504,12 @@ def _allowed(targets: Sequence[Target], principal: Principal, name: str) -> list
     return [t for t in targets if t.model in models or canonical_name(t.model) in models]
 
 
-def _share(targets: Sequence[Target], turn: int) -> Sequence[Target]:
-    """Higher priorities first; targets of equal priority take turns at the head of their group."""
+def _share(targets: Sequence[Target], turn: int, live: Live) -> Sequence[Target]:
+    """Higher priorities first; targets of equal priority share the head of their group.
+
+    Power of two choices: the one whose turn it is, unless a second one, drawn by the turn too, is clearly
+    less loaded (Mitzenmacher, https://doi.org/10.1109/71.963420, 2001). Equals so take exact turns.
+    """
     ordered: list[Target] = []
     start = 0
     while start < len(targets):
@@ -123,65 +518,29 @@ def _share(targets: Sequence[Target], turn: int) -> Sequence[Target]:
         while end < len(targets) and targets[end].provider.priority == priority:
             end += 1
         group = targets[start:end]
-        by = turn % len(group)
-        ordered += group[by:]
-        ordered += group[:by]
+        count = len(group)
+        first = turn % count
+        if live.busy and count > 1:
+            # A second one among the others, by Knuth's multiplicative hash of the turn.
+            step = 1 + (turn * 2654435761 >> 16) % (count - 1)
+            second = (first + step) % count
+            if live.load(group[first].id) > live.load(group[second].id) * _MUCH_MORE:
+                first = second
+        ordered += group[first:]
+        ordered += group[:first]
         start = end
     return ordered
 
 
-def _by_strategy(
-    snapshot: Snapshot, principal: Principal | None, request: RouteRequest, level: PowerLevel | None
-) -> Plan:
-    # Precedence: request header or model name → API key → user → global. The snapshot has already put the
-    # user's level into a key without one.
-    level = request.power_level or level or (principal.power_level if principal else None)
-    strategy = level.strategy if level else snapshot.strategy
-    choices: list[Choice] = []
-    excluded: list[Choice] = []
-    seen: set[tuple[str, str]] = set()
-    for target in snapshot.ranked[strategy]:
-        reason = _why_not(target, principal, request)
-        if reason:
-            excluded.append(Choice(target, reason))
-        elif len(choices) == MAX_TARGETS:
-            if not request.explain:
-                break
-            excluded.append(Choice(target, "ranked lower than the targets chosen"))
-        elif (key := (target.provider.id, target.model)) not in seen:
-            seen.add(key)
-            choices.append(Choice(target, _REASON[strategy]))
-    if not choices:
-        raise ModelNotFound(
-            "No model is available for this request: "
-            + (excluded[0].reason if excluded else "no provider serves any model yet")
-            + ".",
-            param="model",
-        )
-    return Plan(
-        requested_model=request.model or "auto",
-        strategy=strategy,
-        choices=tuple(choices),
-        excluded=tuple(excluded),
-    )
-
-
-_REASON = {
-    Strategy.COST: "the cheapest",
-    Strategy.BALANCED: "the best balance of price and quality",
-    Strategy.QUALITY: "the best score",
-}
-
-
-def _why_not(target: Target, principal: Principal | None, request: RouteRequest) -> str | None:
+def _why_not(target: Target, query: _Query) -> str | None:
+    principal = query.principal
     if (
         principal is not None
         and principal.models is not None
         and not _allowed([target], principal, target.model)
     ):
         return "not among the models of this API key"
-    missing = request.needs - target.capabilities if request.needs and target.capabilities else None
-    return f"lacks {', '.join(sorted(missing))}" if missing else None
+    return query._unfit(target) or (query._unwished(target) if query.options is not NO_OPTIONS else None)
 
 
 def _near(snapshot: Snapshot, name: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from ops_center.catalog.names import OTHER_TASKS, canonical_name
 from ops_center.providers.spec import NO_OPTIONS, ProviderSpec
-from ops_center.ranking import rank
+from ops_center.ranking import Rankings, Weights
 from ops_center.types import PowerLevel, Price, Scope, Strategy
 
 
@@ -84,13 +84,23 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[str, ...]
 
 
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """How the admin wants requests to be routed, beside the strategy itself."""
+
+    weights: Weights = Weights()
+    replace_named: bool = False  # the strategy may choose for requests that name a model, too
+    larger_window: bool = False  # a prompt too long for one model may go to one with a larger window
+    retries: int = 1  # further tries on the last target of a plan, where they can help
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     strategy: Strategy = Strategy.BALANCED
+    rules: Rules = Rules()
     principals: Mapping[bytes, Principal] = {}  # by SHA-256 of the secret
     targets: tuple[Target, ...] = ()  # enabled models of enabled providers, highest priority first
     by_model: Mapping[str, tuple[Target, ...]] = {}  # exact model id, and canonical name
-    ranked: Mapping[Strategy, tuple[Target, ...]] = {}  # all chat models, best first
+    rankings: Rankings = msgspec.field(default_factory=lambda: Rankings((), Weights()))  # of all chat models
     by_provider: Mapping[
         str, Mapping[str, Target]
     ] = {}  # lower-cased provider name, id or type → model id → target
@@ -109,6 +119,7 @@ def build_snapshot(
     principals: Mapping[bytes, Principal],
     targets: Iterable[Target],
     aliases: Iterable[Alias] = (),
+    rules: Rules = Rules(),
 ) -> Snapshot:
     """Index the targets by every name a client may send. Order: priority down, then price, then id."""
     ordered = sorted(
@@ -131,10 +142,11 @@ def build_snapshot(
     return Snapshot(
         version=version,
         strategy=strategy,
+        rules=rules,
         principals=principals,
         targets=tuple(ordered),
         by_model={name: tuple(found) for name, found in by_model.items()},
-        ranked={each: rank(ordered, each) for each in Strategy},
+        rankings=Rankings(ordered, rules.weights),
         by_provider=by_provider,
         aliases={a.name: tuple(canonical_name(c) for c in a.candidates) for a in aliases},
     )

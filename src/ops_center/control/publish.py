@@ -28,7 +28,7 @@ from ops_center.types import PowerLevel, Role, Scope, Strategy
 
 _log = structlog.get_logger(__name__)
 _SPECS: Mapping[str, ProviderSpec] = {spec.type: spec for spec in PROVIDER_SPECS}
-_EMPTY = Snapshot(version=0, ranked=dict.fromkeys(Strategy, ()))
+_EMPTY = Snapshot(version=0)
 
 _Row = Row[*tuple[Any, ...]]
 _FactsKey = tuple[str, str, str | None, str | None]  # provider type, model, both JSON columns as text

@@ -36,6 +36,12 @@ async def first_answer(plan: Plan, call: Call, upstream: Upstream, attempts: lis
     A target is followed by the next one when its provider (not the caller) is to blame and has
     auto-fallback on. Raises the provider's error, or NoProviderLeft when several were asked in vain.
     """
+    if not plan.choices:
+        raise NoProviderLeft(
+            "No provider is left to ask: all that serve this are failing or resting just now.",
+            detail="; ".join(f"{c.target.provider.name}: {c.reason}" for c in plan.excluded[:20]),
+            retry_after_seconds=plan.retry_after_seconds,
+        )
     for choice in plan.choices:
         attempt = Attempt(len(attempts) + 1, choice.target)
         attempts.append(attempt)
@@ -49,7 +55,7 @@ async def first_answer(plan: Plan, call: Call, upstream: Upstream, attempts: lis
         except ProviderError as error:
             attempt.fail(error)
             failure = error
-        if not choice.target.provider.auto_fallback:
+        if not (plan.fallbacks and choice.target.provider.auto_fallback):
             break
     if len(attempts) == 1:
         raise failure

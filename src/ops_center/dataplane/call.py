@@ -6,8 +6,9 @@ The pipeline knows `Exchange`, not sockets; `server.py` makes one of a connectio
 from __future__ import annotations
 
 import itertools
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Protocol
@@ -16,7 +17,14 @@ from urllib.parse import quote
 import msgspec
 
 from ops_center.errors import BadRequest
-from ops_center.routing import RouteRequest
+from ops_center.route_request import (
+    NO_OPTIONS,
+    Options,
+    RouteRequest,
+    estimated_tokens,
+    needs_of,
+    read_options,
+)
 from ops_center.types import PowerLevel, new_id
 from ops_center.wire import chat
 
@@ -64,6 +72,10 @@ class RequestHead(msgspec.Struct, frozen=True):
     max_completion_tokens: msgspec.Raw = NULL
     tools: msgspec.Raw = NULL
     response_format: msgspec.Raw = NULL
+    # wishes about the route, in OpenRouter's and LiteLLM's words
+    models: msgspec.Raw = NULL
+    provider: msgspec.Raw = NULL
+    fallbacks: msgspec.Raw = NULL
 
 
 class Call:
@@ -134,27 +146,51 @@ class Call:
                     "x-power-level must be eco, balanced or precision.", param="x-power-level"
                 ) from None
         return RouteRequest(
-            model=self.head.model, power_level=self.power_level, needs=self._needs(), turn=next(_turns)
+            model=self.head.model,
+            power_level=self.power_level,
+            needs=needs_of(bytes(self.head.tools), bytes(self.head.response_format), self.body),
+            input_tokens=estimated_tokens(self.body),
+            max_output_tokens=self._max_output_tokens(),
+            session=self._session(),
+            options=self._options(),
+            turn=next(_turns),
         )
 
-    def _needs(self) -> frozenset[str]:
-        """Capabilities without which a model could not answer; looked at only where we choose the model."""
+    def _max_output_tokens(self) -> int | None:
+        """What the caller asks for at most; a value that is no whole number is the provider's to refuse."""
+        asked = bytes(self.head.max_completion_tokens)
+        if asked == b"null":
+            asked = bytes(self.head.max_tokens)
+        return int(asked) if len(asked) < 10 and asked.isdigit() else None
+
+    def _session(self) -> Hashable:
+        """The conversation this request belongs to, where a prompt cache may know it.
+
+        By the header x-session-id, else by everything up to the first message of the user, once the body
+        is long enough to be cached (1,024 tokens at OpenAI and Anthropic:
+        https://platform.openai.com/docs/guides/prompt-caching, 2026-11).
+        """
+        named = self.headers.get(b"x-session-id")
+        if named:
+            return named[:200]
+        if len(self.body) < _LEAST_CACHED_BYTES:
+            return None
+        opening = self.head.messages[:_OPENING]
+        end = next((n for n, one in enumerate(opening, 1) if _OF_USER.search(one)), len(opening))
+        return hash(tuple([bytes(one) for one in opening[:end]]))
+
+    def _options(self) -> Options:
         head = self.head
-        tools, answer_format = bytes(head.tools), bytes(head.response_format)
-        if tools == b"null" and answer_format == b"null" and b'"image' not in self.body:
-            return _NO_NEEDS
-        needs = set()
-        if tools not in (b"null", b"[]"):
-            needs.add("tools")
-        if b'"json_schema"' in answer_format:
-            needs.add("structured_output")
-        if b'"image_url"' in self.body or b'"type":"image"' in self.body.replace(b" ", b""):
-            needs.add("vision")
-        return frozenset(needs)
+        models, provider, fallbacks = bytes(head.models), bytes(head.provider), bytes(head.fallbacks)
+        if models == b"null" and provider == b"null" and fallbacks == b"null":
+            return NO_OPTIONS
+        return read_options(models, provider, fallbacks)
 
 
 _turns = itertools.count()
-_NO_NEEDS: frozenset[str] = frozenset()
+_LEAST_CACHED_BYTES = 4096
+_OPENING = 4  # messages among which the user's first one is looked for
+_OF_USER = re.compile(rb'"role"\s*:\s*"user"')
 _decoder = msgspec.json.Decoder(RequestHead)
 _EMPTY_HEAD = RequestHead(messages=[])
 

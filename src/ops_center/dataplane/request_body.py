@@ -11,6 +11,7 @@ import re
 import msgspec
 
 from ops_center.dataplane.call import Call
+from ops_center.route_request import FIELDS
 from ops_center.snapshot import Target
 from ops_center.wire.formats import WIRES
 
@@ -27,7 +28,7 @@ def wants_usage(call: Call) -> bool:
 
 def passed_through(call: Call, target: Target) -> bytes:
     """The caller's body for a provider of the same format, with the target's model name."""
-    body, head = call.body, call.head
+    body, head = _without_route_fields(call, target), call.head
     ask_usage = call.stream and target.provider.spec.format == "openai_chat" and not wants_usage(call)
     if not ask_usage and head.model == target.model and _plain(body, b'"model"', b'"stream"'):
         return body
@@ -41,10 +42,22 @@ def passed_through(call: Call, target: Target) -> bytes:
             if head.model != target.model:
                 body = body[: found.start(1)] + msgspec.json.encode(target.model) + body[found.end(1) :]
             return body[: body.rindex(b"}")] + b"," + _USAGE_FIELD + b"}" if ask_usage else body
-    fields = _object_decoder.decode(call.body)
+    fields = _object_decoder.decode(body)
     fields["model"] = msgspec.Raw(msgspec.json.encode(target.model))
     if ask_usage:
         fields["stream_options"] = _with_usage(head.stream_options)
+    return msgspec.json.encode(fields)
+
+
+def _without_route_fields(call: Call, target: Target) -> bytes:
+    """The body without what was said to the gateway about the route; OpenRouter gets its own `provider`."""
+    head, body = call.head, call.body
+    if bytes(head.models) == b"null" and bytes(head.provider) == b"null" and bytes(head.fallbacks) == b"null":
+        return body
+    fields = _object_decoder.decode(body)
+    for name in FIELDS:
+        if name != "provider" or target.provider.spec.type != "openrouter":
+            fields.pop(name, None)
     return msgspec.json.encode(fields)
 
 
@@ -66,7 +79,7 @@ def _fields(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
 def translated(call: Call, target: Target) -> bytes:
     """The caller's request in the format of another provider. Raises BadRequest for what it cannot say."""
     if call.neutral is None:
-        call.neutral = call.wire.decode_request(call.body)
+        call.neutral = call.wire.decode_request(_without_route_fields(call, target))
     wire = WIRES[target.provider.spec.format]
     if target.provider.spec.format == "anthropic_messages":
         limit = min(target.max_output_tokens or _DEFAULT_OUTPUT_TOKENS, _DEFAULT_OUTPUT_TOKENS)

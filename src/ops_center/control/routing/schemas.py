@@ -47,11 +47,19 @@ class RoutingRulesUpdate(RequestModel):
 
 
 class RouteExplain(RequestModel):
-    """A request as it would be sent, to be planned and not sent. `user_id`: as this user would send it."""
+    """A request as it would be sent, to be planned and not sent. `user_id`: as this user would send it.
+
+    `input_tokens` takes the place of the estimate from `messages` and `tools`."""
 
     model: Annotated[str, Field(max_length=300)] | None = None
     messages: Annotated[list[dict[str, Any]], Field(max_length=10_000)] | None = None
     tools: Annotated[list[dict[str, Any]], Field(max_length=1000)] | None = None
+    response_format: dict[str, Any] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    input_tokens: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    models: list[Any] | None = None
+    provider: dict[str, Any] | None = None
+    fallbacks: list[Any] | None = None
     power_level: PowerLevel | None = None
     user_id: Annotated[str, Field(max_length=40)] | None = None
 
@@ -63,6 +71,10 @@ class PlannedTarget(ResponseModel):
     priority: int
     score: float | None
     blended_mtok: Usd | None
+    value: float | None
+    """What the strategy's order goes by, higher is better: the balance (0 to 1), or the score."""
+    expected_cost_usd: float | None
+    """Of this request there; null without a price."""
     reason: str
 
 
@@ -82,4 +94,7 @@ class RoutePlan(ResponseModel):
     targets: list[PlannedTarget]
     excluded: list[ExcludedTarget]
     excluded_total: int
+    input_tokens: int | None
+    """Estimated; costs and context windows are compared by it. `output_tokens`: the expected answer."""
+    output_tokens: int | None
     error: RouteError | None = None

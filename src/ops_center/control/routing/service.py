@@ -29,13 +29,15 @@ from ops_center.control.routing.schemas import (
 )
 from ops_center.control.usage.repository import NOTHING, Window, by_strategy
 from ops_center.errors import CallerError, Invalid, ModelNotFound
-from ops_center.routing import Plan, RouteRequest, resolve
+from ops_center.route_request import RouteRequest, estimated_tokens, needs_of, read_options
+from ops_center.routing import Plan, resolve
 from ops_center.snapshot import Principal, Snapshot
 from ops_center.types import PowerLevel, Strategy
 
 _PICKED = 3
 _EXCLUDED_SHOWN = 500
 _MONTH = timedelta(days=30)
+_NOBODY_WELL = "Everybody who could answer this is failing or resting just now."
 
 TARGETS_USD_MTOK = {
     Strategy.COST: Decimal("0.20"),
@@ -100,10 +102,8 @@ async def explain(control: Control, wanted: RouteExplain) -> RoutePlan:
     A model that nobody serves is an answer too, in `error`. Raises Invalid naming `user_id`.
     """
     principal = await _principal(control, wanted.user_id)
-    request = RouteRequest(
-        model=wanted.model, power_level=wanted.power_level, needs=_needs(wanted), explain=True
-    )
     try:
+        request = _request(wanted)
         plan = resolve(control.publisher.current, principal, request)
     except CallerError as error:
         return RoutePlan(
@@ -111,12 +111,14 @@ async def explain(control: Control, wanted: RouteExplain) -> RoutePlan:
             targets=[],
             excluded=[],
             excluded_total=0,
+            input_tokens=None,
+            output_tokens=None,
             error=RouteError(message=error.message),
         )
-    return _shown(plan)
+    return _shown(plan, request.input_tokens)
 
 
-def _shown(plan: Plan) -> RoutePlan:
+def _shown(plan: Plan, input_tokens: int) -> RoutePlan:
     return RoutePlan(
         strategy=plan.strategy,
         targets=[
@@ -127,6 +129,8 @@ def _shown(plan: Plan) -> RoutePlan:
                 priority=choice.target.provider.priority,
                 score=choice.target.score,
                 blended_mtok=choice.target.blended_mtok,
+                value=choice.value,
+                expected_cost_usd=choice.cost_usd,
                 reason=choice.reason,
             )
             for choice in plan.choices
@@ -138,6 +142,9 @@ def _shown(plan: Plan) -> RoutePlan:
             for choice in plan.excluded[:_EXCLUDED_SHOWN]
         ],
         excluded_total=len(plan.excluded),
+        input_tokens=input_tokens,
+        output_tokens=plan.output_tokens,
+        error=None if plan.choices else RouteError(message=_NOBODY_WELL),
     )
 
 
@@ -174,15 +181,22 @@ async def _principal(control: Control, user_id: str | None) -> Principal | None:
     )
 
 
-def _needs(wanted: RouteExplain) -> frozenset[str]:
-    """What the model must be able to do, by the same signs as traffic goes by."""
-    needs = set()
-    if wanted.tools:
-        needs.add("tools")
-    text = json.dumps(wanted.messages or [], separators=(",", ":"))
-    if '"image_url"' in text or '"type":"image"' in text:
-        needs.add("vision")
-    return frozenset(needs)
+def _request(wanted: RouteExplain) -> RouteRequest:
+    """What is asked about, read by the same signs as traffic is. Raises BadRequest naming the field."""
+    raw = {
+        name: json.dumps(getattr(wanted, name), separators=(",", ":"), ensure_ascii=False).encode()
+        for name in ("messages", "tools", "response_format", "models", "provider", "fallbacks")
+    }
+    body = b"".join(raw[name] for name in ("messages", "tools") if raw[name] != b"null")
+    return RouteRequest(
+        model=wanted.model,
+        power_level=wanted.power_level,
+        needs=needs_of(raw["tools"], raw["response_format"], body),
+        input_tokens=estimated_tokens(body) if wanted.input_tokens is None else wanted.input_tokens,
+        max_output_tokens=wanted.max_tokens,
+        options=read_options(raw["models"], raw["provider"], raw["fallbacks"]),
+        explain=True,
+    )
 
 
 def _strategy(row: RulesRow | None) -> Strategy:

@@ -480,12 +480,14 @@ export interface PickedModel {
 
 export interface PlannedTarget {
   blended_mtok: number | null;
+  expected_cost_usd: number | null;
   model: string;
   priority: number;
   provider: string;
   provider_id: string;
   reason: string;
   score: number | null;
+  value: number | null;
 }
 
 /**
@@ -734,15 +736,27 @@ export interface RouteError {
 
 export type RouteExplainMessages = { [key: string]: unknown }[] | null;
 
+export type RouteExplainProvider = { [key: string]: unknown } | null;
+
+export type RouteExplainResponseFormat = { [key: string]: unknown } | null;
+
 export type RouteExplainTools = { [key: string]: unknown }[] | null;
 
 /**
  * A request as it would be sent, to be planned and not sent. `user_id`: as this user would send it.
+ *
+ * `input_tokens` takes the place of the estimate from `messages` and `tools`.
  */
 export interface RouteExplain {
+  fallbacks?: unknown[] | null;
+  input_tokens?: number | null;
+  max_tokens?: number | null;
   messages?: RouteExplainMessages;
   model?: string | null;
+  models?: unknown[] | null;
   power_level?: PowerLevel | null;
+  provider?: RouteExplainProvider;
+  response_format?: RouteExplainResponseFormat;
   tools?: RouteExplainTools;
   user_id?: string | null;
 }
@@ -763,6 +777,8 @@ export interface RoutePlan {
   error?: RouteError | null;
   excluded: ExcludedTarget[];
   excluded_total: number;
+  input_tokens: number | null;
+  output_tokens: number | null;
   strategy: Strategy | null;
   targets: PlannedTarget[];
 }
