@@ -8,18 +8,23 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from ops_center.control.audit_log.chain import verify
 from ops_center.storage.database import Database, DatabaseError
 from ops_center.storage.migrate import MigrationError, migrate
 from ops_center.storage.migrations import FOLDER, HEAD, REVISIONS, TABLE
-from ops_center.storage.tables import metadata, users
+from ops_center.storage.tables import _EPOCH, metadata, users
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +163,42 @@ async def test_rows_survive_a_second_start(database_url: str, data_dir: Path) ->
             assert (await connection.execute(select(users.c.id))).scalars().all() == ["usr_1"]
     finally:
         await database.close()
+
+
+async def test_entries_of_the_audit_log_from_before_the_chain_are_chained(
+    empty_database_url: str, data_dir: Path
+) -> None:
+    await migrate_to("0003", empty_database_url)
+    columns = "id, at, actor_email, action, object_type, object_id, object_name, before, after, ip_address"
+    rows = (
+        "('aud_2', 20, 'ü@example.com', 'user.update', 'user', 'usr_1', 'x', '{\"b\": 0.5, \"a\": null}', NULL, '')",
+        "('aud_1', 10, 'system', 'user.create', 'user', 'usr_1', 'x', NULL, '{\"ü\": [1]}', '')",
+    )
+    await execute(
+        empty_database_url,
+        *(f"INSERT INTO audit_log ({columns}) VALUES {row}".replace(": ", "\\: ") for row in rows),
+    )
+    await migrate(empty_database_url, data_dir)
+    database = await Database.open(empty_database_url)
+    try:
+        found = await verify(database)
+        assert (found.intact, found.entries, found.at) == (True, 2, _EPOCH + timedelta(microseconds=20))
+    finally:
+        await database.close()
+
+
+async def migrate_to(revision: str, url: str) -> None:
+    """The schema as a former release left it."""
+    scripts = ScriptDirectory(str(FOLDER))
+
+    def upgrade(connection: Connection) -> None:
+        with EnvironmentContext(
+            Config(), scripts, fn=lambda at, _: scripts._upgrade_revs(revision, at)
+        ) as environment:
+            environment.configure(connection=connection, version_table=TABLE)
+            environment.run_migrations()
+
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+    await engine.dispose()

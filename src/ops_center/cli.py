@@ -155,6 +155,39 @@ def rotate_master_key_command(data_dir: DataDir = None) -> None:
     typer.echo(f"{done.resealed} secrets sealed anew under key {done.key_id}")
 
 
+@app.command("verify-audit-log")
+def verify_audit_log_command(
+    noted: Annotated[
+        str | None, typer.Option(help="NUMBER:HASH of an entry noted earlier, which must still be there.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compute every hash of the audit log anew; exit code 1 when an entry was changed or removed."""
+    settings = _settings(data_dir=data_dir)
+    from ops_center.control.audit_log.chain import Noted, Verification, verify
+    from ops_center.storage.database import Database
+
+    number, _, digest = (noted or "").partition(":")
+    if noted is not None and not (number.isdecimal() and len(digest) == 64):
+        raise typer.Exit(_complain("--noted: must be NUMBER:HASH, as an earlier verification printed it"))
+
+    async def work() -> Verification:
+        database = await Database.open(settings.resolved_database_url)
+        try:
+            return await verify(database, Noted(int(number), digest.lower()) if noted else None)
+        finally:
+            await database.close()
+
+    found = asyncio.run(work())
+    until = f" ({found.at:%Y-%m-%dT%H:%M:%SZ})" if found.at else ""
+    if found.problem:
+        typer.echo(f"{found.problem}. In order up to entry {found.sequence}{until}: {found.hash}", err=True)
+        raise typer.Exit(1)
+    typer.echo(
+        f"{found.entries} entries, all as they were written, up to {found.sequence}:{found.hash}{until}"
+    )
+
+
 @app.command()
 def check(data_dir: DataDir = None) -> None:
     """Say whether a server could start here: settings, database, schema, master key. Changes nothing."""

@@ -276,5 +276,19 @@ audit_log = Table(
     Column("before", JSON, nullable=True),  # secrets masked
     Column("after", JSON, nullable=True),
     Column("ip_address", String(64), nullable=False),
+    # the chain: see control/audit_log/chain.py. Triggers refuse UPDATE and DELETE, so a migration that
+    # rebuilds this table has to make them again.
+    Column("sequence", BigInteger, nullable=False, unique=True),  # from 1, without a gap
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),  # SHA-256 of all of the above, as hex
     Index(None, "at"),
+    Index(None, "object_type", "object_id"),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: the only row
+    Column("sequence", BigInteger, nullable=False),  # of the newest entry, 0 before the first
+    Column("hash", String(64), nullable=False),
 )

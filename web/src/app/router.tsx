@@ -17,7 +17,7 @@ import { NotFoundPage, RouteProblem } from "./RouteProblem";
 import { homeOf } from "./navigation";
 import {
   apiKeysSearch,
-  cursorSearch,
+  auditLogSearch,
   loginSearch,
   modelsSearch,
   parseSearch,
@@ -123,7 +123,7 @@ const users = createRoute({
 const auditLog = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/audit-log",
-  validateSearch: cursorSearch,
+  validateSearch: auditLogSearch,
   beforeLoad: needs("read audit log"),
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/audit_log/AuditLogPage")), "AuditLogPage"),
 });

@@ -92,7 +92,30 @@ export const modelsSearch = (raw: RawSearch): ModelsSearch => ({
 });
 
 export const apiKeysSearch = (raw: RawSearch): { create?: string } => ({ create: text(raw.create) });
-export const cursorSearch = (raw: RawSearch): { cursor?: string } => ({ cursor: text(raw.cursor) });
+
+export interface AuditLogSearch {
+  actor?: string;
+  action?: string;
+  object?: string;
+  /** Days, as in 2026-11-23, in the reader's own time zone. */
+  from?: string;
+  to?: string;
+  cursor?: string;
+}
+
+const day = (raw: unknown): string | undefined => {
+  const typed = text(raw);
+  return typed && /^\d{4}-\d{2}-\d{2}$/.test(typed) && !Number.isNaN(Date.parse(typed)) ? typed : undefined;
+};
+
+export const auditLogSearch = (raw: RawSearch): AuditLogSearch => ({
+  actor: text(raw.actor),
+  action: text(raw.action),
+  object: text(raw.object),
+  from: day(raw.from),
+  to: day(raw.to),
+  cursor: text(raw.cursor),
+});
 
 /** Only an address of this very site may be a way back after sign-in. */
 export const loginSearch = (raw: RawSearch): { redirect?: string } => {

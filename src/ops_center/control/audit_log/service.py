@@ -14,10 +14,13 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.access import Actor
+from ops_center.control.audit_log import chain
 from ops_center.storage.tables import audit_log
 from ops_center.types import new_id
 
-_SECRET_FIELDS = frozenset({"api_key", "secret", "password", "password_hash", "current_password", "token"})
+_SECRET_FIELDS = frozenset(
+    {"api_key", "secret", "password", "password_hash", "current_password", "token", "client_secret", "code"}
+)
 _MASK = "••••"
 
 
@@ -37,24 +40,26 @@ async def record(
 
     `before` and `after` hold the fields as they were and are: pass both for a change, one for a creation
     or a deletion. With both, only the fields that differ are kept.
+
+    From here to the end of the transaction every other writer of the log waits, so let this be the last
+    thing that the transaction does.
     """
     if before is not None and after is not None:
         before, after = _differences(before, after)
-    await conn.execute(
-        insert(audit_log).values(
-            id=new_id("aud"),
-            at=at or datetime.now(UTC),
-            actor_id=actor.user_id if actor else None,
-            actor_email=actor.email if actor else "system",
-            action=action,
-            object_type=object_type,
-            object_id=object_id,
-            object_name=object_name[:320],
-            before=None if before is None else _plain(before),
-            after=None if after is None else _plain(after),
-            ip_address=(actor.ip_address if actor else "")[:64],
-        )
-    )
+    entry = {
+        "id": new_id("aud"),
+        "at": at or datetime.now(UTC),
+        "actor_id": actor.user_id if actor else None,
+        "actor_email": actor.email if actor else "system",
+        "action": action,
+        "object_type": object_type,
+        "object_id": object_id,
+        "object_name": object_name[:320],
+        "before": None if before is None else _plain(before),
+        "after": None if after is None else _plain(after),
+        "ip_address": (actor.ip_address if actor else "")[:64],
+    }
+    await conn.execute(insert(audit_log).values(await chain.linked(conn, entry)))
 
 
 def _differences(

@@ -39,34 +39,42 @@ async def update_settings(control: Control, actor: Actor, wanted: SettingsUpdate
         after, _ = _merged(before, section)
         await after.check(control)
     async with control.database.write() as conn:
-        changed = [await _apply(control, actor, conn, section) for section in sections]
-    if any(changed):
+        changes = [change for each in sections if (change := await _apply(control, actor, conn, each))]
+        for name, old, new in changes:
+            await record(
+                conn,
+                actor,
+                "settings.update",
+                "settings",
+                name,
+                name,
+                old,
+                new,
+                at=control.clock(),
+            )
+    if changes:
         await control.publisher.publish()
     return await get_settings(control)
 
 
-async def _apply(control: Control, actor: Actor, conn: AsyncConnection, sent: Section) -> bool:
+async def _apply(
+    control: Control, actor: Actor, conn: AsyncConnection, sent: Section
+) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+    """The section's name, what it was and what it is; None when nothing changes."""
     model, now = type(sent), control.clock()
     row = await repository.row(conn, model.key, lock=True)
     before = repository.restored(model, row)
     after, secrets = _merged(before, sent)
     if after == before and not secrets:
-        return False
+        return None
     await repository.write_secrets(conn, control.secrets, model, secrets, now)
     await repository.write_setting(control.database, conn, after, now, by=actor.user_id)
     replaced = {f"{name}_replaced" for name in secrets}
-    await record(
-        conn,
-        actor,
-        "settings.update",
-        "settings",
-        model.key,
+    return (
         model.key,
         before.model_dump(mode="json") | dict.fromkeys(replaced, False),
         after.model_dump(mode="json") | dict.fromkeys(replaced, True),
-        at=now,
     )
-    return True
 
 
 def _merged(before: Section, sent: Section) -> tuple[Section, dict[str, str | None]]:

@@ -84,12 +84,18 @@ export interface Attempt {
   time_to_first_chunk_ms: number | null;
 }
 
+export interface AuditActions {
+  actions: string[];
+}
+
 export type AuditEntryAfter = { [key: string]: unknown } | null;
 
 export type AuditEntryBefore = { [key: string]: unknown } | null;
 
 /**
  * One change. `before` and `after` hold only the fields that differ, never a secret.
+ *
+ * `hash` covers the entry and the hash of the one before it, number `sequence - 1`.
  */
 export interface AuditEntry {
   action: string;
@@ -97,16 +103,38 @@ export interface AuditEntry {
   after: AuditEntryAfter;
   at: string;
   before: AuditEntryBefore;
+  hash: string;
   id: string;
   ip_address: string;
   object_id: string;
   object_name: string;
   object_type: string;
+  sequence: number;
 }
+
+export type AuditFormat = typeof AuditFormat[keyof typeof AuditFormat];
+
+
+export const AuditFormat = {
+  csv: 'csv',
+  json: 'json',
+} as const;
 
 export interface AuditLogPage {
   entries: AuditEntry[];
   next_cursor: string | null;
+}
+
+/**
+ * Whether every entry is what was written: `entries` of them, up to number `sequence`.
+ */
+export interface AuditVerification {
+  at: string | null;
+  entries: number;
+  hash: string;
+  intact: boolean;
+  problem: string | null;
+  sequence: number;
 }
 
 /**
@@ -955,6 +983,22 @@ export type ListAuditLogParams = {
  */
 limit?: number;
 cursor?: string | null;
+actor?: string | null;
+action?: string | null;
+object_type?: string | null;
+object?: string | null;
+since?: string | null;
+until?: string | null;
+};
+
+export type ExportAuditLogParams = {
+format?: AuditFormat;
+actor?: string | null;
+action?: string | null;
+object_type?: string | null;
+object?: string | null;
+since?: string | null;
+until?: string | null;
 };
 
 export type ListModelsParams = {

@@ -7,8 +7,11 @@
 import type {
   ApiKeyCreate,
   ApiKeyList,
+  AuditActions,
   AuditLogPage,
+  AuditVerification,
   CreatedApiKey,
+  ExportAuditLogParams,
   ExportUsageParams,
   GetMyUsageParams,
   GetUsageParams,
@@ -69,12 +72,95 @@ export const getListAuditLogUrl = (params?: ListAuditLogParams,) => {
 }
 
 /**
- * Newest first; `next_cursor` leads to what is older.
+ * Newest first; `next_cursor` leads to what is older. Filters by part of the actor's email, action, type
+ * of object, part of the object's name or its id, and time.
  * @summary List Audit Log
  */
 export const listAuditLog = async (params?: ListAuditLogParams, options?: Parameters<typeof request>[1]): Promise<AuditLogPage> => {
 
   return request<AuditLogPage>(getListAuditLogUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getListAuditedActionsUrl = () => {
+
+
+
+
+  return `/api/v1/audit-log/actions`
+}
+
+/**
+ * Every action that the log holds.
+ * @summary List Audited Actions
+ */
+export const listAuditedActions = async ( options?: Parameters<typeof request>[1]): Promise<AuditActions> => {
+
+  return request<AuditActions>(getListAuditedActionsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getExportAuditLogUrl = (params?: ExportAuditLogParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/audit-log/export?${stringifiedParams}` : `/api/v1/audit-log/export`
+}
+
+/**
+ * Every entry that fits, newest first, as a file.
+ * @summary Export Audit Log
+ */
+export const exportAuditLog = async (params?: ExportAuditLogParams, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getExportAuditLogUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getVerifyAuditLogUrl = () => {
+
+
+
+
+  return `/api/v1/audit-log/verification`
+}
+
+/**
+ * Read the whole log and compute every hash anew.
+ * @summary Verify Audit Log
+ */
+export const verifyAuditLog = async ( options?: Parameters<typeof request>[1]): Promise<AuditVerification> => {
+
+  return request<AuditVerification>(getVerifyAuditLogUrl(),
   {
     ...options,
     method: 'GET'

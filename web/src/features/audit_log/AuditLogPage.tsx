@@ -1,39 +1,43 @@
 /** Audit Log: who changed what, when and from where; only ever read. */
-import { Button, Code, Group, Stack, Text } from "@mantine/core";
-import { IconArrowRight } from "@tabler/icons-react";
-import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
+import { Button, Code, Group, Menu, Select, Stack, Text, TextInput } from "@mantine/core";
+import { IconArrowRight, IconDownload } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
-import { listAuditLog } from "@/api/generated/control";
 import { asApiError } from "@/api/request";
 import type { AuditEntry } from "@/api/types";
+import type { AuditLogSearch } from "@/app/search";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SearchField } from "@/ui/SearchField";
 import { StaleNotice } from "@/ui/StaleNotice";
 import { Table } from "@/ui/Table";
 import { TimeAgo } from "@/ui/TimeAgo";
 
+import { ChainStatus } from "./ChainStatus";
 import { changesOf } from "./changes";
-
-const PER_PAGE = 50;
-
-const auditLogQuery = (cursor: string | undefined) =>
-  queryOptions({
-    queryKey: ["audit-log", cursor ?? null],
-    queryFn: ({ signal }) => listAuditLog({ limit: PER_PAGE, cursor }, { signal }),
-    placeholderData: keepPreviousData,
-  });
+import { actionsQuery, auditLogQuery, exportAddress } from "./queries";
 
 export function AuditLogPage() {
-  const { cursor } = useSearch({ from: "/signed-in/admin/audit-log" });
+  const search = useSearch({ from: "/signed-in/admin/audit-log" });
   const navigate = useNavigate({ from: "/admin/audit-log" });
-  const log = useQuery(auditLogQuery(cursor));
+  const log = useQuery(auditLogQuery(search));
+  const { cursor, ...filter } = search;
+  const isFiltered = Object.values(filter).some((value) => value !== undefined);
   const next = log.data?.next_cursor;
+  const narrow = (to: AuditLogSearch): void =>
+    void navigate({ search: (before) => ({ ...before, cursor: undefined, ...to }), replace: true });
   return (
     <>
-      <PageHeader title="Audit Log" description="Who changed what, when and from where. Secrets are never part of it." />
+      <PageHeader
+        title="Audit Log"
+        description="Who changed what, when and from where. Secrets are never part of it."
+        action={<ExportMenu search={search} />}
+      />
       <Stack gap="md">
+        <ChainStatus />
+        <Filters filter={filter} onNarrow={narrow} />
         <StaleNotice query={log} />
         {log.isError && !log.data ? (
           <ProblemAlert
@@ -46,7 +50,13 @@ export function AuditLogPage() {
             label="Audit log"
             records={log.data?.entries}
             fetching={log.isPending}
-            empty={<EmptyState title="Nothing has been changed yet" />}
+            empty={
+              isFiltered ? (
+                <EmptyState title="No entry fits">Change or clear the filters.</EmptyState>
+              ) : (
+                <EmptyState title="Nothing has been changed yet" />
+              )
+            }
             columns={[
               {
                 accessor: "at",
@@ -88,7 +98,7 @@ export function AuditLogPage() {
         {(cursor ?? next) && (
           <Group justify="flex-end">
             {cursor && (
-              <Button variant="default" size="xs" onClick={() => void navigate({ search: { cursor: undefined } })}>
+              <Button variant="default" size="xs" onClick={() => narrow({})}>
                 Newest
               </Button>
             )}
@@ -97,7 +107,7 @@ export function AuditLogPage() {
               size="xs"
               disabled={!next}
               rightSection={<IconArrowRight size={14} />}
-              onClick={() => void navigate({ search: { cursor: next ?? undefined } })}
+              onClick={() => void navigate({ search: (before) => ({ ...before, cursor: next ?? undefined }) })}
             >
               Older
             </Button>
@@ -105,5 +115,72 @@ export function AuditLogPage() {
         )}
       </Stack>
     </>
+  );
+}
+
+function ExportMenu({ search }: { search: AuditLogSearch }) {
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button variant="default" leftSection={<IconDownload size={16} />}>
+          Export
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item component="a" href={exportAddress(search, "csv")} download>
+          What is shown, as CSV
+        </Menu.Item>
+        <Menu.Item component="a" href={exportAddress(search, "json")} download>
+          What is shown, as JSON
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function Filters({ filter, onNarrow }: { filter: AuditLogSearch; onNarrow: (to: AuditLogSearch) => void }) {
+  const actions = useQuery(actionsQuery);
+  return (
+    <Group gap="sm" align="flex-end">
+      <SearchField
+        label="What"
+        placeholder="Name or id"
+        flex="1 1 180px"
+        value={filter.object ?? ""}
+        onSearch={(object) => onNarrow({ object: object || undefined })}
+      />
+      <SearchField
+        label="Who"
+        placeholder="Email"
+        flex="1 1 160px"
+        rightSection={null}
+        value={filter.actor ?? ""}
+        onSearch={(actor) => onNarrow({ actor: actor || undefined })}
+      />
+      <Select
+        label="Action"
+        placeholder="All"
+        clearable
+        searchable
+        w={180}
+        data={actions.data ?? []}
+        value={filter.action ?? null}
+        onChange={(action) => onNarrow({ action: action ?? undefined })}
+      />
+      <TextInput
+        label="From"
+        type="date"
+        w={150}
+        value={filter.from ?? ""}
+        onChange={(event) => onNarrow({ from: event.currentTarget.value || undefined })}
+      />
+      <TextInput
+        label="To"
+        type="date"
+        w={150}
+        value={filter.to ?? ""}
+        onChange={(event) => onNarrow({ to: event.currentTarget.value || undefined })}
+      />
+    </Group>
   );
 }
