@@ -87,6 +87,7 @@ def provider(
         "anthropic": simulator.anthropic_url,
         "openrouter": simulator.openrouter_url,
         "custom": simulator.custom_url,
+        "gemini": simulator.gemini_url,
     }
     name = name or type
     return Provider(

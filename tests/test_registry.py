@@ -142,9 +142,11 @@ _PROVEN_BY_A_RECORD = ("perplexity",)
 )
 async def test_every_row_tells_a_right_key_from_a_wrong_one(spec: ProviderSpec, http: HttpClient) -> None:
     async with await serve(SimulatorConfig(valid_keys=("right",))) as simulator:
-        base_url = {"anthropic_messages": simulator.anthropic_url, "openai_chat": simulator.openai_url}[
-            spec.format
-        ]
+        base_url = {
+            "anthropic_messages": simulator.anthropic_url,
+            "openai_chat": simulator.openai_url,
+            "gemini": simulator.gemini_url,
+        }[spec.format]
         if spec.type == "openrouter":
             base_url = simulator.openrouter_url
 

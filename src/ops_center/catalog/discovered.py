@@ -26,8 +26,9 @@ _CONTEXT_FIELDS = (
     "max_context_length",
     "max_model_len",
     "max_input_tokens",
+    "inputTokenLimit",
 )
-_OUTPUT_FIELDS = ("max_completion_tokens", "max_output_tokens", "max_output_length")
+_OUTPUT_FIELDS = ("max_completion_tokens", "max_output_tokens", "max_output_length", "outputTokenLimit")
 # OpenRouter's supported_parameters (https://openrouter.ai/docs/api-reference/list-available-models, 2026-11)
 _PARAMETER_CAPABILITY = {
     "tools": "tools",
@@ -47,7 +48,7 @@ class DiscoveredModel(msgspec.Struct, frozen=True):
 
 
 def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[DiscoveredModel] | None:
-    """The models of a list in the form of OpenAI, Anthropic or OpenRouter; None when it is no such list.
+    """The models of a list in the form of OpenAI, Anthropic, OpenRouter or Google; None when it is no such list.
 
     `as_of` is the day of asking, which prices carry. Entries without a usable name are left out, a name
     that comes twice counts once.
@@ -56,12 +57,12 @@ def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[Discov
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return None
-    entries = answer.get("data") if isinstance(answer, dict) else answer
+    entries = _entries(answer)
     if not isinstance(entries, list):
         return None
     found: dict[str, DiscoveredModel] = {}
     for entry in entries:
-        name = _name(entry.get("id")) if isinstance(entry, dict) else None
+        name = _id(entry) if isinstance(entry, dict) else None
         if name is not None and name not in found:
             found[name] = DiscoveredModel(name, _facts(provider_type, name, entry, as_of))
             if len(found) == MAX_MODELS:
@@ -69,6 +70,25 @@ def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[Discov
     if entries and not found:
         return None
     return list(found.values())
+
+
+# Where a list's entries stand: OpenAI's `data`, the Gemini API's `models`, Vertex AI's `publisherModels`
+# (https://ai.google.dev/api/models, 2026-11).
+_PLACES_OF_ENTRIES = ("data", "models", "publisherModels")
+
+
+def _entries(answer: Any) -> Any:
+    if not isinstance(answer, dict):
+        return answer
+    return next((answer[place] for place in _PLACES_OF_ENTRIES if isinstance(answer.get(place), list)), None)
+
+
+def _id(entry: Mapping[str, Any]) -> str | None:
+    """The id by which a model is called. Google's stands at the end of a resource's name."""
+    name = _name(entry.get("id"))
+    if name is None and (resource := _name(entry.get("name"))) and "models/" in resource:
+        name = _name(resource.rpartition("models/")[2])
+    return name
 
 
 def _name(value: Any) -> str | None:
@@ -83,6 +103,7 @@ def _facts(provider_type: str, name: str, entry: Mapping[str, Any], as_of: str) 
     places = [entry, serving] if isinstance(serving, dict) else [entry]
     facts: dict[str, Any] = {
         "display_name": _name(entry.get("display_name"))
+        or _name(entry.get("displayName"))
         or (_name(entry.get("name")) if provider_type == "openrouter" else None),
         "context_window": _tokens(places, _CONTEXT_FIELDS),
         "max_output_tokens": _tokens(places, _OUTPUT_FIELDS),

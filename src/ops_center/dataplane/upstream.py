@@ -24,6 +24,7 @@ from ops_center.providers.spec import filled
 from ops_center.snapshot import Provider, Target
 from ops_center.transport.client import HttpClient, Limits, Origin, Response, request_head, request_target
 from ops_center.wire.formats import WIRES
+from ops_center.wire.provider_errors import refuses_credential
 
 _MAX_ERROR_BYTES = 256 * 1024
 # A client's own headers that pass to a provider of the same format, so that betas work on their first day.
@@ -126,7 +127,7 @@ async def refusal(response: Response, target: Target) -> ProviderError:
     body = await response.read(_MAX_ERROR_BYTES)
     facts = WIRES[target.provider.spec.format].read_provider_error(status, body)
     detail = f"HTTP {status}" + (f" {facts.code or facts.type}" if facts.code or facts.type else "")
-    if status in (401, 402, 403):
+    if refuses_credential(status, facts):
         return ProviderAuthError(
             "The provider refused the gateway's credential.", provider_status=status, detail=detail
         )
@@ -135,7 +136,7 @@ async def refusal(response: Response, target: Target) -> ProviderError:
             "The provider's rate limit is reached.",
             provider_status=status,
             detail=detail,
-            retry_after_seconds=_retry_after(response),
+            retry_after_seconds=_retry_after(response) or facts.retry_after_seconds,
         )
     if status == 408:
         return ProviderTimeout("The provider timed out.", provider_status=status, detail=detail)

@@ -53,6 +53,30 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         request_id_header="request-id",
     ),
     ProviderSpec(
+        type="gemini",
+        name="Google Gemini",
+        color="#4285F4",
+        description="Gemini models by an API key of AI Studio",
+        format="gemini",
+        default_base_url="https://generativelanguage.googleapis.com/v1beta",
+        default_path="/v1beta",
+        auth="x-goog-api-key",
+        chat_path="/models/{model}:generateContent",
+        stream_path="/models/{model}:streamGenerateContent?alt=sse",
+        # https://ai.google.dev/api/models (2026-11): strangers and wrong keys get no list.
+        models_path="/models?pageSize=1000",
+        key_proof=KeyProof(path="/models?pageSize=1000"),
+        get_key_url="https://aistudio.google.com/apikey",
+        key_prefix="AIza",
+        recommended_for="long context",
+        catalog_id="google",
+        request_id_header="x-goog-request-id",
+        quirks=(
+            "A wrong key is a 400 with the reason API_KEY_INVALID (https://ai.google.dev/gemini-api/docs/"
+            "troubleshooting, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
         type="mistral",
         name="Mistral",
         color="#EC4899",

@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-FormatName = Literal["openai_chat", "anthropic_messages"]
-AuthScheme = Literal["bearer", "x-api-key", "api-key"]
+FormatName = Literal["openai_chat", "anthropic_messages", "gemini"]
+AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key"]
 
 NO_OPTIONS: Mapping[str, str] = {}
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from ops_center.simulator.config import FAULT_KINDS, MAGIC_PREFIX, fault_of_model
 
-Family = Literal["openai", "anthropic", "openrouter", "custom"]
-FAMILIES: tuple[Family, ...] = ("openai", "anthropic", "openrouter", "custom")
+Family = Literal["openai", "anthropic", "openrouter", "custom", "gemini", "bedrock", "cohere"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
 class SimulatedModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 /v1          OpenAI, and Anthropic where the path or the headers say so
 /api/v1      OpenRouter
 /custom/v1   an OpenAI-compatible server that asks for no key
+/gemini      Google's Gemini API, /vertex the same of Vertex AI
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
-from ops_center.simulator import anthropic_messages, openai_chat, openrouter
+from ops_center.simulator import anthropic_messages, gemini, openai_chat, openrouter
 from ops_center.simulator.catalogues import Family, listed
 from ops_center.simulator.config import SimulatorConfig
 from ops_center.simulator.reply import JSON_TYPE, Reply, Request, json_reply
@@ -30,6 +31,8 @@ def family_of(request: Request) -> Family | None:
         return "custom"
     if path.startswith("/api/v1/"):
         return "openrouter"
+    if path.startswith(("/gemini/", "/vertex/")):
+        return "gemini"
     if not path.startswith("/v1/"):
         return None
     if path.startswith("/v1/messages") or "anthropic-version" in request.headers:
@@ -41,6 +44,8 @@ def key_of(request: Request, family: Family) -> str:
     """The key that came along, "" for none."""
     if family == "anthropic" and "x-api-key" in request.headers:
         return request.headers["x-api-key"]
+    if family == "gemini" and "x-goog-api-key" in request.headers:
+        return request.headers["x-goog-api-key"]
     # Anthropic takes a bearer too, and its own client (2.x) sends its key that way (2026-11)
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
@@ -54,6 +59,8 @@ def error_reply(family: Family, status: int, message: str | None = None) -> Repl
     """An error of this status in the family's own shape."""
     if family == "anthropic":
         return json_reply(anthropic_messages.error_body(status, message), status=status)
+    if family == "gemini":
+        return json_reply(gemini.error_body(status, message), status=status)
     text, type, code = openai_chat.status_error(status)
     if family == "openrouter":
         return json_reply(openrouter.error_body(message or text, status), status=status)
@@ -79,6 +86,8 @@ def check_key(request: Request, family: Family, key: str, config: SimulatorConfi
         return error_reply(family, 401, "invalid x-api-key" if key else "x-api-key header is required")
     if family == "openrouter":
         return error_reply(family, 401, "User not found." if key else "No auth credentials found")
+    if family == "gemini":
+        return gemini.refused_key() if key else error_reply(family, 403, "Method doesn't allow strangers.")
     if not key:
         return json_reply(openai_chat.error_body(_NO_KEY, "invalid_request_error"), status=401)
     shown = f"{key[:6]}{'*' * 8}{key[-4:]}" if len(key) > 12 else "*" * len(key)
@@ -101,7 +110,7 @@ class Answerer:
                 return self._get(path, request, family, key, config, spent_usd)
             if request.method == "POST":
                 return self._post(path, request, family, key, config)
-        except (openai_chat.Refused, anthropic_messages.Refused) as refused:
+        except (openai_chat.Refused, anthropic_messages.Refused, gemini.Refused) as refused:
             if family == "openrouter":
                 return error_reply(family, refused.status, refused.message)
             return refused.reply()
@@ -128,6 +137,11 @@ class Answerer:
                 limit = int(query.get("limit", ["20"])[0])
                 after = query.get("after_id", [None])[0]
                 return json_reply(anthropic_messages.model_list(models, min(max(limit, 1), 1000), after))
+        elif family == "gemini":
+            if request.path.endswith("/publishers/google/models"):
+                return json_reply(gemini.publisher_model_list(models))
+            if request.path.endswith("/models"):
+                return json_reply(gemini.model_list(models))
         else:
             owner = "system" if family == "openai" else "local"
             if path == "/models":
@@ -144,6 +158,8 @@ class Answerer:
             body = anthropic_messages.decode(request.body)
             model = anthropic_messages.find_model(body)
             return anthropic_messages.messages(body, model, config, self.cache, key)
+        if family == "gemini":
+            return gemini.generate(request.path, request.query, request.body, config)
         handlers: dict[str, Callable[[dict[str, Any]], Reply]] = {
             "/chat/completions": lambda body: self._chat(body, family, config),
             "/embeddings": lambda body: openai_chat.embeddings(body, openai_chat.find_model(body, family)),

@@ -46,7 +46,7 @@ def run(host: str, port: int, config: SimulatorConfig | None = None) -> None:
     async def forever() -> None:
         async with await serve(config, host, port) as simulator:
             print(f"Simulated providers on {simulator.url}", flush=True)  # noqa: T201 - a command's output
-            for name in ("openai", "anthropic", "openrouter", "custom"):
+            for name in ("openai", "anthropic", "openrouter", "custom", "gemini", "vertex"):
                 print(f"  {name:<11}{getattr(simulator, name + '_url')}", flush=True)  # noqa: T201
             await asyncio.Event().wait()
 
@@ -130,6 +130,14 @@ class Simulator:
     @property
     def custom_url(self) -> str:
         return f"{self.url}/custom/v1"
+
+    @property
+    def gemini_url(self) -> str:
+        return f"{self.url}/gemini/v1beta"
+
+    @property
+    def vertex_url(self) -> str:
+        return f"{self.url}/vertex"
 
     @property
     def config(self) -> SimulatorConfig:

@@ -15,6 +15,9 @@ from ops_center.types import Usage
 
 OPENAI_CHAT = "openai_chat"
 ANTHROPIC_MESSAGES = "anthropic_messages"
+GEMINI = "gemini"
+BEDROCK_CONVERSE = "bedrock_converse"
+COHERE_CHAT = "cohere_chat"
 
 # Finish reasons, in OpenAI's words (OpenTelemetry GenAI uses the same).
 STOP = "stop"
@@ -229,6 +232,7 @@ class ProviderErrorFacts(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     type: str | None = None
     message: str | None = None
+    retry_after_seconds: float | None = None  # where the body says it, beside or instead of a header
 
 
 class AnswerFacts(msgspec.Struct, frozen=True, kw_only=True):

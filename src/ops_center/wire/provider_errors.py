@@ -52,6 +52,15 @@ def error_facts(value: object) -> ProviderErrorFacts:
     )
 
 
+# A credential that is refused by another status than 401, 402 or 403 (Google: 400).
+_REFUSED_KEY = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
+
+
+def refuses_credential(status: int, facts: ProviderErrorFacts) -> bool:
+    """Whether an error answer is about who asks, not about what was asked."""
+    return status in (401, 402, 403) or (status == 400 and facts.code in _REFUSED_KEY)
+
+
 def carries_error(value: object) -> bool:
     """Whether a decoded 200 body is an error instead of an answer."""
     if not isinstance(value, dict):

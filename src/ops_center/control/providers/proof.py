@@ -30,6 +30,8 @@ from ops_center.errors import (
 from ops_center.providers.access import access_to
 from ops_center.providers.spec import ProviderSpec, default_base_url, filled, lists_base_url
 from ops_center.transport.client import FetchAnswer
+from ops_center.wire.formats import WIRES
+from ops_center.wire.provider_errors import refuses_credential
 
 TIMEOUT_SECONDS = 10.0
 
@@ -118,6 +120,15 @@ def failure_of_error(error: ProviderError) -> Failure:
             )
 
 
+def failure_of_answer(spec: ProviderSpec, answer: FetchAnswer) -> Failure | None:
+    """The words for an answer's status, or for the code that says more; None for 200."""
+    if answer.status == 400:
+        facts = WIRES[spec.format].read_provider_error(answer.status, answer.body)
+        if refuses_credential(answer.status, facts):
+            return invalid_api_key()
+    return failure_of_status(answer.status)
+
+
 def failure_of_status(status: int) -> Failure | None:
     """The words for an HTTP status; None for 200."""
     if status == 200:
@@ -150,7 +161,7 @@ async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> li
     answer = await _ask(http, address, address.url(address.spec.models_path), TIMEOUT_SECONDS)
     if isinstance(answer, Failure):
         return answer
-    failure = failure_of_status(answer.status)
+    failure = failure_of_answer(address.spec, answer)
     if failure is not None:
         return failure
     found = parse_model_list(address.spec.type, answer.body, now.astimezone(UTC).date().isoformat())
@@ -178,7 +189,7 @@ async def prove(
     latency_ms = max(1, round((clock() - started) * 1000))
     if isinstance(answer, Failure):
         return failed(answer, None)
-    failure = failure_of_status(answer.status)
+    failure = failure_of_answer(address.spec, answer)
     if failure is not None:
         if failure.error_type == "invalid_api_key" and not address.api_key:
             failure = invalid_api_key("This server asks for a key.")

@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
+from ops_center.wire.signatures import is_claudes
 
 Content = str | list[Any] | None
 Placed = tuple[str, chat.Part]  # a part and where it stood in the caller's body
@@ -117,6 +118,13 @@ class _Writer:
         return written
 
     def _write_thinking(self, written: dict[str, Any], thinking: list[chat.Thinking], path: str) -> None:
+        if not self._own:
+            foreign = [part for part in thinking if part.signature and not is_claudes(part.signature)]
+            if foreign:
+                self._dropped.append(
+                    chat.Dropped(f"{path}.thinking", "thinking goes back to its own maker only")
+                )
+            thinking = [part for part in thinking if part not in foreign]
         if not thinking:
             return
         if not self._keep_marks:
