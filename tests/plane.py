@@ -22,9 +22,19 @@ from ops_center.providers.registry import provider_spec
 from ops_center.simulator.config import SimulatorConfig
 from ops_center.simulator.server import Simulator
 from ops_center.simulator.server import serve as serve_simulator
-from ops_center.snapshot import Alias, Principal, Provider, Snapshot, Target, api_key_digest, build_snapshot
+from ops_center.snapshot import (
+    Alias,
+    Budget,
+    Principal,
+    Provider,
+    Rate,
+    Snapshot,
+    Target,
+    api_key_digest,
+    build_snapshot,
+)
 from ops_center.transport.client import HttpClient
-from ops_center.types import Price, Strategy, UsageRecord
+from ops_center.types import BudgetPeriod, BudgetScope, Price, Strategy, UsageRecord
 
 SECRET = "sk-oc-test"
 PRICE = Price(input_mtok=Decimal(1), output_mtok=Decimal(4), source="test", as_of="2026-11-23")
@@ -64,6 +74,7 @@ class RunningPlane:
     http: HttpClient
     client: httpx.AsyncClient
     simulators: Sequence[Simulator]
+    limiter: MemoryLimiter
 
     @property
     def simulator(self) -> Simulator:
@@ -88,7 +99,6 @@ def provider(
         "openrouter": simulator.openrouter_url,
         "custom": simulator.custom_url,
         "gemini": simulator.gemini_url,
-        "bedrock": simulator.bedrock_url,
     }
     name = name or type
     return Provider(
@@ -104,6 +114,24 @@ def provider(
 
 def target(of: Provider, model: str, price: Price | None = PRICE) -> Target:
     return Target(id=f"mdl_{of.name}_{model}", provider=of, model=model, price=price)
+
+
+def budget(amount_usd: Decimal | str, scope: BudgetScope = BudgetScope.API_KEY, **given: Any) -> Budget:
+    """A hard monthly budget; its counter is the scope's name unless given."""
+    return Budget(
+        **{
+            "counter": scope.value,
+            "scope": scope,
+            "subject": f"this {scope.value}",
+            "amount_nano_usd": int(Decimal(amount_usd) * 1_000_000_000),
+            "period": BudgetPeriod.MONTH,
+            **given,
+        }
+    )
+
+
+def rate(counter: str = "key:key_1", **given: Any) -> Rate:
+    return Rate(counter=counter, subject="This API key", **given)
 
 
 def snapshot(*targets: Target, aliases: Sequence[Alias] = (), **principal: Any) -> Snapshot:
@@ -139,12 +167,12 @@ async def running_plane(
             target(provider(first, "openrouter"), "meta-llama/llama-3-8b-instruct"),
         )
     )
-    sink, http = Records(), HttpClient()
+    sink, http, limiter = Records(), HttpClient(), MemoryLimiter()
     plane = DataPlane(
         Plane(
             snapshots=source,
             upstream=Upstream(http, timeouts or Timeouts()),
-            limiter=MemoryLimiter(),
+            limiter=limiter,
             sink=sink,
         )
     )
@@ -168,7 +196,7 @@ async def running_plane(
         async with httpx.AsyncClient(
             base_url=url, headers={"authorization": f"Bearer {SECRET}"}, timeout=10
         ) as client:
-            yield RunningPlane(url, source, sink, http, client, upstreams)
+            yield RunningPlane(url, source, sink, http, client, upstreams, limiter)
     finally:
         server.should_exit = True
         await serving

@@ -15,7 +15,7 @@ from control_fixtures import Clients
 from ops_center.control.context import Control
 from ops_center.snapshot import api_key_digest
 from ops_center.storage.tables import api_keys, usage_records
-from ops_center.types import PowerLevel, Role, Scope, new_id
+from ops_center.types import BudgetPeriod, PowerLevel, Role, Scope, new_id
 
 pytestmark = pytest.mark.anyio
 one_engine = pytest.mark.parametrize("dialect", ["sqlite"])  # no SQL in question
@@ -96,8 +96,9 @@ async def test_a_new_key_is_in_the_snapshot_with_its_limits(
     assert principal.scope is Scope.INFERENCE
     assert principal.models == {"gpt-4o", "auto"}
     assert principal.power_level is PowerLevel.ECO
-    assert principal.requests_per_minute == 60
-    assert principal.budget_usd == Decimal("12.34")
+    assert [rate.requests_per_minute for rate in principal.rates] == [60]
+    [bound] = principal.budgets
+    assert (bound.amount_nano_usd, bound.period) == (12_340_000_000, BudgetPeriod.MONTH)
     assert principal.expires_at == datetime(2026, 11, 30, 22, tzinfo=UTC)
 
 
@@ -118,6 +119,16 @@ async def test_a_new_key_is_in_the_snapshot_with_its_limits(
         ("models", "gpt-4o"),
         ("power_level", "turbo"),
         ("requests_per_minute", 0),
+        ("tokens_per_minute", 0),
+        ("concurrent_requests", 0),
+        ("concurrent_requests", 1.5),
+        ("providers", []),
+        ("providers", ["prov_nobody"]),
+        ("ip_ranges", []),
+        ("ip_ranges", ["203.0.113.0/33"]),
+        ("ip_ranges", ["example.com"]),
+        ("tags", [""]),
+        ("tags", ["x" * 41]),
         ("requests_per_minute", -1),
         ("requests_per_minute", 10**12),
         ("requests_per_minute", True),
@@ -176,6 +187,32 @@ async def test_a_revoked_or_expired_admin_key_opens_nothing(clients: Clients, cl
     assert (await robot.get("/me")).status_code == 401
 
 
+async def test_a_key_lives_ninety_days_unless_told_otherwise(control_client: httpx.AsyncClient) -> None:
+    assert (await new_key(control_client))["expires_at"] == "2027-02-21T12:00:00Z"
+    assert (await new_key(control_client, expires_at=None))["expires_at"] is None
+
+
+async def test_a_key_carries_every_kind_of_limit(control: Control, control_client: httpx.AsyncClient) -> None:
+    provider = (
+        await control_client.post("/llm/providers", json={"type": "openai", "api_key": "sk-test-abcdefgh"})
+    ).json()
+    limits = {
+        "providers": [provider["id"]],
+        "tokens_per_minute": 1000,
+        "concurrent_requests": 3,
+        "ip_ranges": ["203.0.113.7/24", "2001:db8::1"],
+        "tags": ["web", "web", "prod"],
+    }
+    created = await new_key(control_client, **limits)
+    assert created["ip_ranges"] == ["203.0.113.0/24", "2001:db8::1/128"]
+    assert created["tags"] == ["web", "prod"]
+    principal = control.publisher.current.principals[api_key_digest(str(created["secret"]))]
+    [rate] = principal.rates
+    assert (rate.requests_per_minute, rate.tokens_per_minute, rate.concurrent_requests) == (None, 1000, 3)
+    assert principal.providers == {provider["id"]}
+    assert [str(network) for network in principal.ip_ranges] == ["203.0.113.0/24", "2001:db8::1/128"]
+
+
 async def test_a_rotated_key_keeps_its_limits_and_kills_the_old_secret(
     control: Control, control_client: httpx.AsyncClient
 ) -> None:
@@ -183,12 +220,59 @@ async def test_a_rotated_key_keeps_its_limits_and_kills_the_old_secret(
     answer = await control_client.post(f"/me/api-keys/{old['id']}/rotate")
     assert answer.status_code == 201
     new = answer.json()
-    assert new["id"] != old["id"]
+    assert new["id"] == old["id"]
     assert new["secret"] != old["secret"]
     kept = ("name", "scope", "models", "power_level", "requests_per_minute", "budget_usd", "expires_at")
     assert [new[name] for name in kept] == [old[name] for name in kept]
     assert set(control.publisher.current.principals) == {api_key_digest(new["secret"])}
+    await control_client.delete(f"/me/api-keys/{old['id']}")
     assert (await control_client.post(f"/me/api-keys/{old['id']}/rotate")).status_code == 409
+
+
+async def test_both_secrets_work_during_the_grace_period_and_count_as_one(
+    control: Control, control_client: httpx.AsyncClient, clients: Clients, clock: Clock
+) -> None:
+    old = await new_key(control_client, scope="admin", budget_usd=1, requests_per_minute=5)
+    answer = await control_client.post(f"/me/api-keys/{old['id']}/rotate", json={"grace_seconds": 3600})
+    new = answer.json()
+    assert new["previous_secret_ends_at"] == "2026-11-23T13:00:00Z"
+    principals = control.publisher.current.principals
+    of_old, of_new = (principals[api_key_digest(str(key["secret"]))] for key in (old, new))
+    assert (of_old.rates, of_old.budgets) == (of_new.rates, of_new.budgets)
+    assert of_old.expires_at == clock() + timedelta(hours=1)
+    robot = await clients.anonymous()
+    for secret in (old["secret"], new["secret"]):
+        robot.headers["authorization"] = f"Bearer {secret}"
+        assert (await robot.get("/me")).status_code == 200
+    clock.advance(3600)
+    await control.publisher.publish()
+    assert set(control.publisher.current.principals) == {api_key_digest(new["secret"])}
+    robot.headers["authorization"] = f"Bearer {old['secret']}"
+    assert (await robot.get("/me")).status_code == 401
+
+
+async def test_a_second_rotation_ends_the_first_secret(
+    control: Control, control_client: httpx.AsyncClient
+) -> None:
+    first = await new_key(control_client)
+    second, third = [
+        (await control_client.post(f"/me/api-keys/{first['id']}/rotate", json={"grace_seconds": 60})).json()
+        for _ in range(2)
+    ]
+    living = {api_key_digest(key["secret"]) for key in (second, third)}
+    assert set(control.publisher.current.principals) == living
+    await control_client.delete(f"/me/api-keys/{first['id']}")
+    assert control.publisher.current.principals == {}
+
+
+@one_engine
+@pytest.mark.parametrize("grace", [-1, 2_592_001, "1", 1.5, True])
+async def test_a_grace_period_is_between_nothing_and_thirty_days(
+    control_client: httpx.AsyncClient, grace: object
+) -> None:
+    key = await new_key(control_client)
+    answer = await control_client.post(f"/me/api-keys/{key['id']}/rotate", json={"grace_seconds": grace})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "grace_seconds")
 
 
 async def test_an_expired_key_is_not_rotated(control_client: httpx.AsyncClient, clock: Clock) -> None:

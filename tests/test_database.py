@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ops_center.storage.database import Database, DatabaseError
-from ops_center.storage.tables import journal_positions, sessions, users
+from ops_center.storage.tables import budgets, journal_positions, sessions, users
 
 pytestmark = pytest.mark.anyio
 
@@ -128,13 +128,14 @@ async def test_deleting_a_user_takes_its_sessions_along(database: Database) -> N
 
 async def test_money_and_instants_come_back_exactly(database: Database) -> None:
     budget = Decimal("1234567.000000001")
-    user = {"id": "usr_1", "email": "a@example.com", "role": "admin", "created_at": NOW, "updated_at": NOW}
+    values = {"id": "bud_1", "scope": "everything", "subject_id": "", "period": "month", "hard": True}
+    values |= {"amount_usd": budget, "created_at": NOW, "updated_at": NOW}
     async with database.write() as connection:
-        await connection.execute(insert(users).values(user | {"budget_usd": budget}))
+        await connection.execute(insert(budgets).values(values))
     async with database.read() as connection:
-        row = (await connection.execute(select(users))).one()
-        total = (await connection.execute(select(func.sum(users.c.budget_usd)))).scalar_one()
-    assert (row.budget_usd, total, row.created_at) == (budget, budget, NOW)
+        row = (await connection.execute(select(budgets))).one()
+        total = (await connection.execute(select(func.sum(budgets.c.amount_usd)))).scalar_one()
+    assert (row.amount_usd, total, row.created_at) == (budget, budget, NOW)
 
 
 async def test_the_dialect_is_named_after_the_engine(database: Database, dialect: str) -> None:

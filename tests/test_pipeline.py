@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from ipaddress import ip_network
 
 import httpx
 import msgspec
@@ -11,8 +14,8 @@ import pytest
 
 from ops_center.dataplane.upstream import Timeouts
 from ops_center.snapshot import Alias
-from ops_center.types import CostSource
-from plane import SECRET, RunningPlane, provider, running_plane, snapshot, target
+from ops_center.types import BudgetScope, CostSource
+from plane import SECRET, RunningPlane, budget, provider, rate, running_plane, snapshot, target
 
 pytestmark = pytest.mark.anyio
 
@@ -409,23 +412,98 @@ async def test_a_client_that_leaves_before_the_answer_closes_the_upstream_call(p
 
 async def test_the_keys_limits_hold(plane: RunningPlane) -> None:
     now = plane.source.current
-    plane.source.current = snapshot(*now.targets, requests_per_minute=2)
+    plane.source.current = snapshot(*now.targets, rates=(rate(requests_per_minute=2),))
     statuses = [(await plane.chat()).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
     assert int((await plane.chat()).headers["retry-after"]) > 0
-    plane.source.current = snapshot(*now.targets, budget_usd=Decimal("0.000001"))
+    plane.source.current = snapshot(*now.targets, budgets=(budget("0.000001"),))
     assert (await plane.chat()).status_code == 402
 
 
 async def test_fifty_at_once_spend_no_more_than_the_budget(plane: RunningPlane) -> None:
     cost = Decimal((await plane.chat(max_tokens=10)).headers["x-ops-cost-usd"])
-    budget = cost * 12
-    plane.source.current = snapshot(*plane.source.current.targets, budget_usd=budget)
+    bound = cost * 12
+    plane.source.current = snapshot(*plane.source.current.targets, budgets=(budget(bound),))
     plane.sink.records.clear()
     answers = await asyncio.gather(*[plane.chat(max_tokens=10) for _ in range(50)])
     assert {a.status_code for a in answers} == {200, 402}
     spent = sum((r.cost_usd or 0 for r in plane.sink.records), Decimal(0))
-    assert 0 < spent <= budget
+    assert 0 < spent <= bound
+
+
+async def test_a_client_reads_where_it_stands_in_its_limits(plane: RunningPlane) -> None:
+    limits = rate(requests_per_minute=9, tokens_per_minute=100_000)
+    plane.source.current = snapshot(*plane.source.current.targets, rates=(limits,))
+    first, second = await plane.chat(), await plane.chat()
+    assert first.headers["x-ratelimit-limit-requests"] == "9"
+    assert first.headers["x-ratelimit-remaining-requests"] == "8"
+    assert second.headers["x-ratelimit-remaining-requests"] == "7"
+    assert second.headers["x-ratelimit-limit-tokens"] == "100000"
+    assert 90_000 < int(second.headers["x-ratelimit-remaining-tokens"]) < 100_000
+    assert re.fullmatch(r"[\d.]+m?s", second.headers["x-ratelimit-reset-requests"])
+    body = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    answer = await plane.client.post("/v1/messages", json=body)
+    assert answer.headers["anthropic-ratelimit-requests-limit"] == "9"
+    assert answer.headers["anthropic-ratelimit-requests-remaining"] == "6"
+    reset = datetime.fromisoformat(answer.headers["anthropic-ratelimit-tokens-reset"])
+    assert timedelta(0) < reset - datetime.now(UTC) <= timedelta(seconds=61)
+
+
+async def test_a_429_says_where_the_client_stands(plane: RunningPlane) -> None:
+    plane.source.current = snapshot(*plane.source.current.targets, rates=(rate(requests_per_minute=1),))
+    await plane.chat()
+    refused = await plane.chat()
+    assert refused.status_code == 429
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+async def test_a_provider_without_budget_is_passed_over_and_the_last_one_is_a_402(
+    plane: RunningPlane,
+) -> None:
+    poor = provider(
+        plane.simulator, name="poor", priority=90, budgets=(budget("0", BudgetScope.PROVIDER, counter="p"),)
+    )
+    rich = provider(plane.simulator, name="rich", priority=10)
+    plane.source.current = snapshot(target(poor, "gpt-4o-mini"), target(rich, "gpt-4o-mini"))
+    assert (await plane.chat()).headers["x-ops-provider"] == "rich"
+    plane.source.current = snapshot(target(poor, "gpt-4o-mini"))
+    refused = await plane.chat()
+    assert refused.status_code == 402
+    assert "poor" in refused.json()["error"]["message"]
+
+
+async def test_what_a_provider_costs_counts_in_its_own_budget_alone(plane: RunningPlane) -> None:
+    bound = budget("0.01", BudgetScope.PROVIDER, counter="first")
+    other = budget("0.01", BudgetScope.PROVIDER, counter="other")
+    first = provider(plane.simulator, name="first", priority=90, budgets=(bound,))
+    second = provider(plane.simulator, name="second", priority=10, budgets=(other,))
+    plane.source.current = snapshot(target(first, "gpt-4o-mini"), target(second, "gpt-4o-mini"))
+    cost = Decimal((await plane.chat(max_tokens=10)).headers["x-ops-cost-usd"])
+    assert cost > 0
+    assert await plane.limiter.spent(bound) == int(cost * 10**9)
+    assert await plane.limiter.spent(other) == 0
+
+
+async def test_a_key_works_from_its_own_addresses_alone(plane: RunningPlane) -> None:
+    now = plane.source.current
+    plane.source.current = snapshot(*now.targets, ip_ranges=(ip_network("203.0.113.0/24"),))
+    refused = await plane.chat()
+    assert refused.status_code == 403
+    assert refused.json()["error"]["message"] == "This API key may not be used from this address."
+    assert (
+        await plane.client.get("/v1/models", headers={"x-forwarded-for": "203.0.113.9"})
+    ).status_code == 403
+    plane.source.current = snapshot(*now.targets, ip_ranges=(ip_network("127.0.0.0/8"),))
+    assert (await plane.chat()).status_code == 200
+
+
+async def test_a_key_reaches_its_own_providers_alone(plane: RunningPlane) -> None:
+    now = plane.source.current
+    plane.source.current = snapshot(*now.targets, providers=frozenset({"prov_anthropic"}))
+    assert (await plane.chat()).status_code == 403
+    assert (await plane.chat(model="claude-haiku-4-5")).status_code == 200
+    listed = (await plane.client.get("/v1/models")).json()["data"]
+    assert {model["id"] for model in listed if model["owned_by"] != "ops-center"} == {"claude-haiku-4-5"}
 
 
 async def test_records_travel_as_json(plane: RunningPlane) -> None:

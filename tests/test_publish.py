@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -228,7 +229,8 @@ async def test_principals_are_the_living_keys_of_enabled_users(
         power_level="precision",
         models=["a"],
         requests_per_minute=3,
-        budget_usd=Decimal("0.5"),
+        ip_ranges=["203.0.113.0/24"],
+        providers=["prov_1"],
     )
     lasting = await world.key(user, "lasting", expires_at=clock() + timedelta(hours=1))
     await world.key(user, "expired", expires_at=clock())
@@ -240,7 +242,10 @@ async def test_principals_are_the_living_keys_of_enabled_users(
     assert principals[plain].models is None
     assert principals[limited].power_level is PowerLevel.PRECISION
     assert principals[limited].models == {"a"}
-    assert principals[limited].budget_usd == Decimal("0.5")
+    assert [rate.requests_per_minute for rate in principals[limited].rates] == [3]
+    assert principals[limited].ip_ranges == (ip_network("203.0.113.0/24"),)
+    assert principals[limited].providers == {"prov_1"}
+    assert principals[plain].rates == ()
     assert principals[lasting].expires_at == clock() + timedelta(hours=1)
     clock.advance(3600)
     assert set((await publisher.publish()).principals) == {plain, limited}

@@ -16,11 +16,12 @@ from typing import Any
 
 import structlog
 import uvicorn
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ops_center.console.files import ConsoleFiles
 from ops_center.control.api import create_control_app
 from ops_center.control.auth.service import setup_link
+from ops_center.control.budgets.counting import BudgetCounting
 from ops_center.control.context import Control, utc_now
 from ops_center.control.providers.discovery import resume_pending
 from ops_center.control.publish import Publisher
@@ -36,7 +37,6 @@ from ops_center.storage.database import Database
 from ops_center.storage.journal import JournalIngester, UsageJournal
 from ops_center.storage.migrate import migrate
 from ops_center.storage.secrets import load_master_key
-from ops_center.storage.tables import usage_records
 from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
 from ops_center.transport.client import HttpClient
 from ops_center.types import Scope as KeyScope
@@ -113,7 +113,9 @@ class Application:
         )
         closing.push_async_callback(control.background.close)
         limiter = MemoryLimiter()
-        limiter.seed(await _spent_this_month(database))
+        counting = BudgetCounting(database, limiter, ingester.drain, utc_now)
+        publisher.before_swap(counting.prepare)
+        control.background.start(counting.run(), name="budgets")
         await publisher.publish()
         await resume_pending(control)
         timeouts = Timeouts(
@@ -204,19 +206,6 @@ def public_url(settings: Settings) -> str:
     """Where a browser on this machine finds the server."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 a comparison
     return f"http://{host}:{settings.port}"
-
-
-async def _spent_this_month(database: Database) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    cost = func.sum(usage_records.c.cost_usd)
-    query = (
-        select(usage_records.c.api_key_id, cost)
-        .where(usage_records.c.started_at >= start)
-        .group_by(usage_records.c.api_key_id)
-    )
-    async with database.read() as connection:
-        return {key: spent for key, spent in await connection.execute(query) if spent is not None}
 
 
 async def _plain(send: Send, status: int, body: bytes, content_type: bytes = b"application/json") -> None:

@@ -31,6 +31,8 @@ operator's log. They are classified by status and structured code, never by mess
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class OpsCenterError(Exception):
     """Base of the tree. `type` is the stable word that records and metrics use."""
@@ -104,7 +106,9 @@ class LimitError(OpsCenterError):
 
 
 class RateLimited(LimitError):
-    pass
+    """`pace` is where the caller stands in its limits, for the headers of the answer."""
+
+    pace: Any = None  # limits.demand.Pace, which stands on a higher floor
 
 
 class BudgetExceeded(LimitError):

@@ -150,7 +150,7 @@ class _Query:
         found, reason = _named(self.snapshot, name)
         if not found and not self.options.models:
             raise self._not_found(name)
-        allowed = found if principal is None or principal.models is None else _allowed(found, principal, name)
+        allowed = found if principal is None else _allowed(found, principal, name)
         choices = [
             Choice(target, reason, None, self._cost(target))
             for target in (_share(allowed, self.request.turn, live) if len(allowed) > 1 else allowed)
@@ -184,7 +184,7 @@ class _Query:
         """The targets of a further model that the caller would take; none where nobody serves it."""
         principal = self.principal
         found, _ = _named(self.snapshot, name)
-        if principal is not None and principal.models is not None:
+        if principal is not None:
             found = _allowed(found, principal, name)
         known = {choice.target.id for choice in before}
         return [
@@ -215,7 +215,7 @@ class _Query:
         order, slack = self.snapshot.rankings.order(
             strategy, request.input_tokens, self.output_tokens, live.speeds
         )
-        limits = principal is not None and principal.models is not None
+        limits = principal is not None and (principal.models is not None or principal.providers is not None)
         wishes = self.options is not NO_OPTIONS
         troubled, needed = live.troubled, request.input_tokens + (request.max_output_tokens or 0)
         picked: list[Choice] = []
@@ -497,10 +497,12 @@ def _by_priority(targets: Iterable[Target]) -> list[Target]:
     return sorted({t.id: t for t in targets}.values(), key=lambda t: -t.provider.priority)
 
 
-def _allowed(targets: Sequence[Target], principal: Principal, name: str) -> list[Target]:
-    models = principal.models
+def _allowed(targets: Sequence[Target], principal: Principal, name: str) -> Sequence[Target]:
+    models, providers = principal.models, principal.providers
+    if providers is not None:
+        targets = [t for t in targets if t.provider.id in providers]
     if models is None or name in models:
-        return list(targets)
+        return targets
     return [t for t in targets if t.model in models or canonical_name(t.model) in models]
 
 
@@ -540,6 +542,12 @@ def _why_not(target: Target, query: _Query) -> str | None:
         and not _allowed([target], principal, target.model)
     ):
         return "not among the models of this API key"
+    if (
+        principal is not None
+        and principal.providers is not None
+        and target.provider.id not in principal.providers
+    ):
+        return "not among the providers of this API key"
     return query._unfit(target) or (query._unwished(target) if query.options is not NO_OPTIONS else None)
 
 

@@ -10,13 +10,38 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 
 import msgspec
 
 from ops_center.catalog.names import OTHER_TASKS, canonical_name
 from ops_center.providers.spec import NO_OPTIONS, ProviderSpec
 from ops_center.ranking import Rankings, Weights
-from ops_center.types import PowerLevel, Price, Scope, Strategy
+from ops_center.types import BudgetPeriod, BudgetScope, PowerLevel, Price, Scope, Strategy
+
+IpNetwork = IPv4Network | IPv6Network
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """A hard bound on what one subject spends in a calendar period. Soft ones never reach the data plane."""
+
+    counter: str  # what its spending is counted under: it changes with whatever makes the count another one
+    scope: BudgetScope
+    subject_id: str = ""  # none for everything
+    subject: str  # for a sentence: "this API key"
+    amount_nano_usd: int
+    period: BudgetPeriod
+    time_zone: str = "UTC"
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast one subject may go; each of the three may be absent. Minutes slide."""
+
+    counter: str
+    subject: str
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +55,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     power_level: PowerLevel | None = None  # the key's own, else the user's; None: the global strategy
     models: frozenset[str] | None = None  # names this key may use; None: all
     expires_at: datetime | None = None
-    requests_per_minute: int | None = None
-    budget_usd: Decimal | None = None
+    providers: frozenset[str] | None = None  # ids of the providers this key may use; None: all
+    ip_ranges: tuple[IpNetwork, ...] = ()  # where its calls must come from; none: anywhere
+    # every limit that a call of this key takes a place in, its user's and everybody's included
+    rates: tuple[Rate, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +75,40 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 50
     auto_fallback: bool = True
     allow_private_network: bool = False
+    budgets: tuple[Budget, ...] = ()
 
     def __repr__(self) -> str:  # the credential stays out of logs and tracebacks
         return f"Provider({self.id}, {self.name!r}, {self.base_url})"
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A price in whole numbers: nano-dollars per million tokens, and per request."""
+
+    input_nano_mtok: int
+    output_nano_mtok: int
+    request_nano: int
+    tiers: tuple[tuple[int, int, int], ...]  # above so many input tokens: input, output
+
+    @classmethod
+    def of(cls, price: Price) -> Estimate:
+        return cls(
+            _nano(price.input_mtok),
+            _nano(price.output_mtok),
+            _nano(price.request_usd),
+            tuple((t.above_input_tokens, _nano(t.input_mtok), _nano(t.output_mtok)) for t in price.tiers),
+        )
+
+    def nano_usd(self, input_tokens: int, output_tokens: int) -> int:
+        """What a request of this size costs, without any discount for cached input; rounded up."""
+        into, out = self.input_nano_mtok, self.output_nano_mtok
+        for above, tier_input, tier_output in self.tiers:
+            if input_tokens > above:
+                into, out = tier_input, tier_output
+        return -(-(input_tokens * into + output_tokens * out) // 1_000_000) + self.request_nano
+
+
+def _nano(usd: Decimal) -> int:
+    return int(usd * 1_000_000_000)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +122,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     context_window: int | None = None
     max_output_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()  # tools, vision, structured_output, reasoning, ...
+
+    # the price in nano-dollars per million tokens, for estimates that must be quick; None without one
+    estimate: Estimate | None = None
+
+    def __post_init__(self) -> None:
+        if self.price is not None:
+            msgspec.structs.force_setattr(self, "estimate", Estimate.of(self.price))
 
     @property
     def chat(self) -> bool:
@@ -105,6 +171,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         str, Mapping[str, Target]
     ] = {}  # lower-cased provider name, id or type → model id → target
     aliases: Mapping[str, tuple[str, ...]] = {}  # alias → canonical names, best first
+    budgets: tuple[Budget, ...] = ()  # every hard one, whoever it belongs to
+    time_zone: str = "UTC"  # the organisation's, whose calendar budgets follow
 
 
 def api_key_digest(secret: str | bytes) -> bytes:
@@ -120,6 +188,8 @@ def build_snapshot(
     targets: Iterable[Target],
     aliases: Iterable[Alias] = (),
     rules: Rules = Rules(),
+    budgets: Iterable[Budget] = (),
+    time_zone: str = "UTC",
 ) -> Snapshot:
     """Index the targets by every name a client may send. Order: priority down, then price, then id."""
     ordered = sorted(
@@ -149,4 +219,6 @@ def build_snapshot(
         rankings=Rankings(ordered, rules.weights),
         by_provider=by_provider,
         aliases={a.name: tuple(canonical_name(c) for c in a.candidates) for a in aliases},
+        budgets=tuple(budgets),
+        time_zone=time_zone,
     )

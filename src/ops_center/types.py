@@ -57,6 +57,23 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class BudgetScope(StrEnum):
+    """Whose spending a budget bounds."""
+
+    EVERYTHING = "everything"
+    PROVIDER = "provider"
+    USER = "user"
+    API_KEY = "api_key"
+
+
+class BudgetPeriod(StrEnum):
+    """Calendar periods, in the organisation's time zone; weeks begin on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
 class CostSource(StrEnum):
     """Where a cost comes from; shown beside every figure."""
 

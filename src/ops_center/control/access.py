@@ -42,6 +42,8 @@ class Permission(StrEnum):
     API_KEYS_WRITE = "api-keys:write"
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
+    BUDGETS_READ = "budgets:read"
+    BUDGETS_WRITE = "budgets:write"
     AUDIT_READ = "audit:read"
     SETTINGS_READ = "settings:read"
     SETTINGS_WRITE = "settings:write"
@@ -59,6 +61,7 @@ _READS = frozenset(
         Permission.ROUTING_READ,
         Permission.USAGE_READ,
         Permission.REQUESTS_READ,
+        Permission.BUDGETS_READ,
     }
 )
 _WRITES = frozenset({Permission.PROVIDERS_WRITE, Permission.MODELS_WRITE, Permission.ROUTING_WRITE})

@@ -13,6 +13,7 @@ from ops_center.control.api_keys.endpoints import routes as api_keys
 from ops_center.control.audit_log.endpoints import routes as audit_log
 from ops_center.control.auth.endpoints import routes as auth
 from ops_center.control.auth.endpoints import setup_routes as setup
+from ops_center.control.budgets.endpoints import routes as budgets
 from ops_center.control.context import Control
 from ops_center.control.edge import Edge
 from ops_center.control.me.endpoints import routes as me
@@ -36,6 +37,7 @@ NOUNS: tuple[Routes, ...] = (
     requests,
     me,
     api_keys,
+    budgets,
     users,
     audit_log,
     settings,

@@ -91,6 +91,10 @@ UsdInput = Annotated[
 ]
 """An amount that is sent to us, in USD or USD per million tokens."""
 
+RequestsPerMinute = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+TokensPerMinute = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+ConcurrentRequests = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+
 Instant = AwareDatetime
 """An instant with its offset; ours leave with a Z."""
 

@@ -7,9 +7,10 @@ credentials; it changes no row and calls nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Any
 
 import msgspec
@@ -18,13 +19,23 @@ from sqlalchemy import Row, Text, cast, select
 
 from ops_center.catalog.aliases import ALIASES
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
+from ops_center.control.settings.organisation import OrganisationSettings
+from ops_center.control.settings.repository import read_setting
 from ops_center.providers.registry import PROVIDER_SPECS
 from ops_center.providers.spec import ProviderSpec
-from ops_center.snapshot import Alias, Principal, Provider, Snapshot, Target, build_snapshot
+from ops_center.snapshot import Alias, Budget, Principal, Provider, Rate, Snapshot, Target, build_snapshot
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox, SecretError
-from ops_center.storage.tables import api_keys, credentials, models, providers, routing_versions, users
-from ops_center.types import PowerLevel, Role, Scope, Strategy
+from ops_center.storage.tables import (
+    api_keys,
+    budgets,
+    credentials,
+    models,
+    providers,
+    routing_versions,
+    users,
+)
+from ops_center.types import BudgetPeriod, BudgetScope, PowerLevel, Role, Scope, Strategy
 
 _log = structlog.get_logger(__name__)
 _SPECS: Mapping[str, ProviderSpec] = {spec.type: spec for spec in PROVIDER_SPECS}
@@ -42,7 +53,9 @@ class _Rows:
     credentials: Sequence[_Row]
     models: Sequence[_Row]
     api_keys: Sequence[_Row]
+    budgets: Sequence[_Row]
     strategy: Strategy
+    time_zone: str
 
 
 class Publisher:
@@ -53,6 +66,7 @@ class Publisher:
         self._secrets = secrets
         self._clock = clock
         self._current = _EMPTY
+        self._before_swap: Callable[[Snapshot], Awaitable[None]] | None = None
         self._turn = asyncio.Lock()
         self._asked = 0  # calls of publish so far
         self._answered = 0  # of those, how many the current snapshot covers
@@ -61,6 +75,10 @@ class Publisher:
     @property
     def current(self) -> Snapshot:
         return self._current
+
+    def before_swap(self, prepare: Callable[[Snapshot], Awaitable[None]]) -> None:
+        """Let `prepare` see each new snapshot before traffic does; when it raises, traffic never will."""
+        self._before_swap = prepare
 
     async def publish(self) -> Snapshot:
         """Build from what is committed now and swap the pointer; returns once such a snapshot is current.
@@ -73,7 +91,10 @@ class Publisher:
         async with self._turn:
             if self._answered < ticket:
                 covered = self._asked
-                self._current = await self._build()
+                built = await self._build()
+                if self._before_swap is not None:
+                    await self._before_swap(built)
+                self._current = built
                 self._answered = covered
             return self._current
 
@@ -104,7 +125,9 @@ class Publisher:
                 credentials=(await conn.execute(_PLATFORM_CREDENTIALS)).all(),
                 models=(await conn.execute(_ENABLED_MODELS)).all(),
                 api_keys=(await conn.execute(_LIVING_KEYS)).all(),
+                budgets=(await conn.execute(_HARD_BUDGETS)).all(),
                 strategy=_strategy(strategy),
+                time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
             )
 
 
@@ -134,6 +157,12 @@ _ENABLED_MODELS = select(
     cast(models.c.override, Text).label("override"),
 ).where(models.c.enabled)
 
+_HARD_BUDGETS = (
+    select(budgets.c.id, budgets.c.scope, budgets.c.subject_id, budgets.c.period, budgets.c.amount_usd)
+    .where(budgets.c.hard)
+    .order_by(budgets.c.id)
+)
+
 _LIVING_KEYS = (
     select(
         api_keys.c.id,
@@ -143,12 +172,20 @@ _LIVING_KEYS = (
         api_keys.c.models,
         api_keys.c.power_level,
         api_keys.c.requests_per_minute,
-        api_keys.c.budget_usd,
+        api_keys.c.tokens_per_minute,
+        api_keys.c.concurrent_requests,
+        api_keys.c.providers,
+        api_keys.c.ip_ranges,
         api_keys.c.expires_at,
+        api_keys.c.previous_secret_hash,
+        api_keys.c.previous_secret_ends_at,
         api_keys.c.user_id,
         users.c.email.label("user_email"),
         users.c.role.label("user_role"),
         users.c.power_level.label("user_power_level"),
+        users.c.requests_per_minute.label("user_requests_per_minute"),
+        users.c.tokens_per_minute.label("user_tokens_per_minute"),
+        users.c.concurrent_requests.label("user_concurrent_requests"),
     )
     .join(users, users.c.id == api_keys.c.user_id)
     .where(api_keys.c.revoked_at.is_(None), users.c.disabled_at.is_(None))
@@ -159,17 +196,57 @@ def _assemble(
     rows: _Rows, secrets: SecretBox, now: datetime, known: Mapping[_FactsKey, ModelFacts], version: int
 ) -> tuple[Snapshot, dict[_FactsKey, ModelFacts]]:
     facts: dict[_FactsKey, ModelFacts] = {}
+    bounds = _Budgets(rows)
     snapshot = build_snapshot(
         version=version,
         strategy=rows.strategy,
-        principals=_principals(rows.api_keys, now),
-        targets=_targets(rows.models, _providers(rows, secrets), known, facts),
+        principals=_principals(rows.api_keys, bounds, now),
+        targets=_targets(rows.models, _providers(rows, bounds, secrets), known, facts),
         aliases=(Alias(name=alias.name, candidates=tuple(alias.candidates)) for alias in ALIASES),
+        budgets=bounds.all,
+        time_zone=rows.time_zone,
     )
     return snapshot, facts
 
 
-def _providers(rows: _Rows, secrets: SecretBox) -> dict[str, Provider]:
+class _Budgets:
+    """The hard budgets by whose spending they bound."""
+
+    def __init__(self, rows: _Rows) -> None:
+        names = {row.id: row.name for row in rows.providers}
+        found: dict[tuple[str, str], list[Budget]] = {}
+        for row in rows.budgets:
+            scope = BudgetScope(row.scope)
+            subject = f"the provider “{names.get(row.subject_id, '')}”"
+            found.setdefault((row.scope, row.subject_id), []).append(
+                Budget(
+                    counter=f"{row.id}:{row.period}:{rows.time_zone}",
+                    scope=scope,
+                    subject_id=row.subject_id,
+                    subject=_SUBJECTS.get(scope, subject),
+                    amount_nano_usd=int(row.amount_usd * 1_000_000_000),
+                    period=BudgetPeriod(row.period),
+                    time_zone=rows.time_zone,
+                )
+            )
+        self._found = {whose: tuple(of_one) for whose, of_one in found.items()}
+
+    @property
+    def all(self) -> list[Budget]:
+        return [budget for of_one in self._found.values() for budget in of_one]
+
+    def of(self, scope: BudgetScope, subject_id: str = "") -> tuple[Budget, ...]:
+        return self._found.get((scope.value, subject_id), ())
+
+
+_SUBJECTS = {
+    BudgetScope.API_KEY: "this API key",
+    BudgetScope.USER: "this user",
+    BudgetScope.EVERYTHING: "this installation",
+}
+
+
+def _providers(rows: _Rows, bounds: _Budgets, secrets: SecretBox) -> dict[str, Provider]:
     """Enabled providers by id. One whose credential cannot be opened is left out, not fatal."""
     credential_of = {row.provider_id: row for row in rows.credentials}
     usable: dict[str, Provider] = {}
@@ -205,6 +282,7 @@ def _providers(rows: _Rows, secrets: SecretBox) -> dict[str, Provider]:
             priority=row.priority,
             auto_fallback=row.auto_fallback,
             allow_private_network=row.allow_private_network,
+            budgets=bounds.of(BudgetScope.PROVIDER, row.id),
         )
     return usable
 
@@ -241,7 +319,7 @@ def _decoded(text: str | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _principals(rows: Sequence[_Row], now: datetime) -> dict[bytes, Principal]:
+def _principals(rows: Sequence[_Row], bounds: _Budgets, now: datetime) -> dict[bytes, Principal]:
     principals: dict[bytes, Principal] = {}
     for row in rows:
         if row.expires_at is not None and row.expires_at <= now:
@@ -249,7 +327,7 @@ def _principals(rows: Sequence[_Row], now: datetime) -> dict[bytes, Principal]:
         level = row.power_level or row.user_power_level
         # A key of scope admin opens no more than its owner's role does today.
         admin = row.scope == Scope.ADMIN and row.user_role == Role.ADMIN
-        principals[bytes(row.secret_hash)] = Principal(
+        principal = Principal(
             api_key_id=row.id,
             api_key_name=row.name,
             user_id=row.user_id,
@@ -258,10 +336,38 @@ def _principals(rows: Sequence[_Row], now: datetime) -> dict[bytes, Principal]:
             power_level=PowerLevel(level) if level else None,
             models=None if row.models is None else frozenset(row.models),
             expires_at=row.expires_at,
-            requests_per_minute=row.requests_per_minute,
-            budget_usd=row.budget_usd,
+            providers=None if row.providers is None else frozenset(row.providers),
+            ip_ranges=tuple(ip_network(text) for text in row.ip_ranges or ()),
+            rates=tuple(_rates(row)),
+            budgets=bounds.of(BudgetScope.API_KEY, row.id)
+            + bounds.of(BudgetScope.USER, row.user_id)
+            + bounds.of(BudgetScope.EVERYTHING),
         )
+        principals[bytes(row.secret_hash)] = principal
+        ends_at = row.previous_secret_ends_at
+        if row.previous_secret_hash is not None and ends_at is not None and ends_at > now:
+            # The same principal, and so the same counters, until the grace period of its rotation is over.
+            principals[bytes(row.previous_secret_hash)] = msgspec.structs.replace(
+                principal, expires_at=min(ends_at, row.expires_at or ends_at)
+            )
     return principals
+
+
+def _rates(row: _Row) -> Iterable[Rate]:
+    of_key = (row.requests_per_minute, row.tokens_per_minute, row.concurrent_requests)
+    of_user = (row.user_requests_per_minute, row.user_tokens_per_minute, row.user_concurrent_requests)
+    for counter, subject, limits in (
+        (f"key:{row.id}", "This API key", of_key),
+        (f"user:{row.user_id}", "This user", of_user),
+    ):
+        if any(limit is not None for limit in limits):
+            yield Rate(
+                counter=counter,
+                subject=subject,
+                requests_per_minute=limits[0],
+                tokens_per_minute=limits[1],
+                concurrent_requests=limits[2],
+            )
 
 
 def _strategy(rules: Any) -> Strategy:

@@ -1,48 +1,144 @@
-"""Admit: one atomic reservation in every limit of the caller, made before the call and settled after it."""
+"""Admit: one atomic reservation in every limit of the caller, made before the call and settled after it.
+
+Estimates what the request may cost and use; what is taken and refused is the limiter's business. A caller
+without any limit passes here at the price of two look-ups.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from ops_center.dataplane.call import Call
-from ops_center.dataplane.ports import Limiter, Reservation
+from ops_center.dataplane.call import Call, Headers, line
+from ops_center.dataplane.ports import Limiter
+from ops_center.errors import BudgetExceeded, RateLimited
+from ops_center.limits.demand import NOTHING_HELD, Demand, OutputLengths, Pace, ProviderDemand, Reservation
+from ops_center.route_request import RouteRequest
 from ops_center.routing import Plan
 from ops_center.snapshot import Principal
 
-_BYTES_PER_TOKEN = 4
-_ASSUMED_OUTPUT_TOKENS = 500
-_MILLION = Decimal(1_000_000)
+
+def admit(
+    call: Call, principal: Principal, route: RouteRequest, plan: Plan, limiter: Limiter
+) -> tuple[Plan, Reservation]:
+    """The plan without providers whose budget is used up, and the place held for it.
+
+    Raises RateLimited or BudgetExceeded before anything is sent.
+    """
+    if not principal.rates and not principal.budgets and not _has_provider_budget(plan):
+        return plan, NOTHING_HELD
+    try:
+        reservation = limiter.reserve(principal, _demand(route, plan, limiter.lengths))
+    except RateLimited as error:
+        call.limit_headers = _headers(call, error.pace) if error.pace is not None else []
+        raise
+    if reservation.pace is not None:
+        call.limit_headers = _headers(call, reservation.pace)
+    return (_without_spent(plan, reservation) if reservation.spent_providers else plan), reservation
 
 
-def admit(call: Call, principal: Principal, plan: Plan, limiter: Limiter) -> Reservation:
-    """Hold the estimated cost of this request. Raises RateLimited or BudgetExceeded before anything is sent."""
-    return limiter.reserve(principal, _estimate(call, plan) if principal.budget_usd is not None else _FREE)
+def _has_provider_budget(plan: Plan) -> bool:
+    for choice in plan.choices:  # noqa: SIM110 a generator would cost more than the look
+        if choice.target.provider.budgets:
+            return True
+    return False
 
 
-_FREE = Decimal(0)
+def _without_spent(plan: Plan, reservation: Reservation) -> Plan:
+    spent = reservation.spent_providers
+    left = tuple(c for c in plan.choices if c.target.provider.id not in spent)
+    if not left:
+        reservation.settle(None)
+        names = ", ".join(sorted({c.target.provider.name for c in plan.choices}))
+        raise BudgetExceeded(f"The budget of every provider of this model is used up: {names}.")
+    gone = tuple(
+        msgspec.structs.replace(c, reason="the budget of its provider is used up")
+        for c in plan.choices
+        if c.target.provider.id in spent
+    )
+    return msgspec.structs.replace(plan, choices=left, excluded=plan.excluded + gone)
 
 
-def _estimate(call: Call, plan: Plan) -> Decimal:
-    """Input by its size, output by what the caller allows (or an assumption), at the plan's dearest price."""
-    head = call.head
-    output_tokens = _whole_number(head.max_completion_tokens)
-    if output_tokens is None:
-        output_tokens = _whole_number(head.max_tokens)
-    if output_tokens is None:
-        output_tokens = _ASSUMED_OUTPUT_TOKENS
-    input_tokens = len(call.body) // _BYTES_PER_TOKEN
-    prices = [choice.target.price for choice in plan.choices if choice.target.price is not None]
-    return max(
-        (
-            (input_tokens * p.input_mtok + output_tokens * p.output_mtok) / _MILLION + p.request_usd
-            for p in prices
-        ),
-        default=_FREE,
+def _demand(route: RouteRequest, plan: Plan, lengths: OutputLengths) -> Demand:
+    """Input by its size, output by what the caller allows, else by what the model did of late."""
+    input_tokens, bound = route.input_tokens, route.max_output_tokens
+    expected = most = 0
+    longest = 0
+    of_provider: dict[str, ProviderDemand] = {}
+    for choice in plan.choices:
+        target = choice.target
+        likely_out, most_out = (bound, bound) if bound is not None else lengths.guess(target)
+        longest = max(longest, min(likely_out, lengths.guess(target)[0]))
+        price = target.estimate
+        if price is None:
+            likely_cost = most_cost = 0
+        else:
+            likely_cost = price.nano_usd(input_tokens, likely_out)
+            most_cost = price.nano_usd(input_tokens, most_out)
+        expected, most = max(expected, likely_cost), max(most, most_cost)
+        if target.provider.budgets:
+            known = of_provider.get(target.provider.id)
+            if known is not None:
+                likely_cost = max(likely_cost, known.expected_nano_usd)
+                most_cost = max(most_cost, known.most_nano_usd)
+            of_provider[target.provider.id] = ProviderDemand(target.provider, likely_cost, most_cost)
+    return Demand(
+        tokens=input_tokens + longest,
+        expected_nano_usd=expected,
+        most_nano_usd=most,
+        providers=tuple(of_provider.values()),
     )
 
 
-def _whole_number(raw: msgspec.Raw) -> int | None:
-    text = bytes(raw)
-    return int(text) if len(text) < 12 and text.isdigit() else None
+def _headers(call: Call, pace: Pace) -> Headers:
+    """The headers by which the caller's client knows its limits."""
+    return _anthropic_headers(pace) if call.client_format == "anthropic_messages" else _openai_headers(pace)
+
+
+def _openai_headers(pace: Pace) -> Headers:
+    """https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers (2026-11)"""
+    headers: Headers = []
+    if pace.requests_limit is not None:
+        headers += [
+            b"x-ratelimit-limit-requests: %d\r\n" % pace.requests_limit,
+            b"x-ratelimit-remaining-requests: %d\r\n" % pace.requests_left,
+            line(b"x-ratelimit-reset-requests", _duration(pace.requests_reset_seconds)),
+        ]
+    if pace.tokens_limit is not None:
+        headers += [
+            b"x-ratelimit-limit-tokens: %d\r\n" % pace.tokens_limit,
+            b"x-ratelimit-remaining-tokens: %d\r\n" % pace.tokens_left,
+            line(b"x-ratelimit-reset-tokens", _duration(pace.tokens_reset_seconds)),
+        ]
+    return headers
+
+
+def _anthropic_headers(pace: Pace) -> Headers:
+    """https://platform.claude.com/docs/en/api/rate-limits#response-headers (2026-11)"""
+    headers: Headers = []
+    now = datetime.now(UTC)
+    if pace.requests_limit is not None:
+        headers += [
+            b"anthropic-ratelimit-requests-limit: %d\r\n" % pace.requests_limit,
+            b"anthropic-ratelimit-requests-remaining: %d\r\n" % pace.requests_left,
+            line(b"anthropic-ratelimit-requests-reset", _instant(now, pace.requests_reset_seconds)),
+        ]
+    if pace.tokens_limit is not None:
+        headers += [
+            b"anthropic-ratelimit-tokens-limit: %d\r\n" % pace.tokens_limit,
+            b"anthropic-ratelimit-tokens-remaining: %d\r\n" % pace.tokens_left,
+            line(b"anthropic-ratelimit-tokens-reset", _instant(now, pace.tokens_reset_seconds)),
+        ]
+    return headers
+
+
+def _duration(seconds: float) -> bytes:
+    """As OpenAI writes it: 120ms, 3.5s."""
+    milliseconds = max(0, round(seconds * 1000))
+    return b"%dms" % milliseconds if milliseconds < 1000 else f"{milliseconds / 1000:g}s".encode()
+
+
+def _instant(now: datetime, seconds: float) -> bytes:
+    at = now + timedelta(seconds=max(0.0, seconds), microseconds=999_999)
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()

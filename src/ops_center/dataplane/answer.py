@@ -58,9 +58,7 @@ def error_inside(facts: ProviderErrorFacts) -> ProviderError:
     return ProviderUnusable("The provider's answer is unusable.", provider_status=200, detail=detail)
 
 
-_LIMITED = frozenset(
-    {"rate_limit_error", "rate_limit_exceeded", "429", "RESOURCE_EXHAUSTED", "throttlingException"}
-)
+_LIMITED = frozenset({"rate_limit_error", "rate_limit_exceeded", "429", "RESOURCE_EXHAUSTED"})
 
 
 class WholeAnswer:

@@ -49,6 +49,11 @@ class Exchange(Protocol):
 
     gone: bool
 
+    @property
+    def client_address(self) -> str:
+        """Where the client's socket is; empty where that is not known."""
+        ...
+
     async def answer(self, status: int, headers: Headers, body: bytes) -> None: ...
 
     async def start(self, status: int, headers: Headers) -> None: ...
@@ -89,6 +94,7 @@ class Call:
         "exchange",
         "head",
         "headers",
+        "limit_headers",
         "neutral",
         "power_level",
         "request_id",
@@ -120,6 +126,7 @@ class Call:
         self.power_level: PowerLevel | None = None
         self.neutral: chat.ChatRequest | None = None  # decoded once, when the first translation needs it
         self.dropped: tuple[chat.Dropped, ...] = ()
+        self.limit_headers: Headers = []  # where the caller stands in its limits per minute, if it has any
 
     @property
     def stream(self) -> bool:

@@ -76,7 +76,7 @@ class DataPlane:
                     detail=error.detail,
                 )
             if not exchange.started:
-                await reject(exchange, call.wire, call.request_id, error)
+                await reject(exchange, call.wire, call.request_id, error, call.limit_headers)
         except asyncio.CancelledError:
             if not exchange.gone:
                 raise
@@ -93,7 +93,7 @@ class DataPlane:
     async def _answer_other(self, call: Call, exchange: HttpExchange) -> None:
         method, path = exchange.method.decode("latin-1"), exchange.path
         snapshot = self._plane.snapshots.current
-        principal = authenticate(call.headers, call.started_at, snapshot)
+        principal = authenticate(call, snapshot)
         name = path.removeprefix("/v1")
         if method in ("GET", "HEAD") and name == "/models":
             body = list_models(snapshot, principal)

@@ -16,8 +16,9 @@ import msgspec
 
 from ops_center.catalog.pricing import price_usage
 from ops_center.dataplane.call import Call
-from ops_center.dataplane.ports import Reservation, UsageSink
+from ops_center.dataplane.ports import UsageSink
 from ops_center.errors import OpsCenterError, ProviderError
+from ops_center.limits.demand import Reservation
 from ops_center.routing import Plan
 from ops_center.snapshot import Principal, Target
 from ops_center.types import AttemptRecord, CostSource, Usage, UsageRecord
@@ -160,7 +161,7 @@ class Meter:
             )
         )
         if self.reservation is not None:
-            self.reservation.settle(cost_usd)
+            self.reservation.settle(cost_usd, usage, target)
 
     def _cost(
         self, measured: Measured | None, target: Target | None

@@ -52,16 +52,22 @@ def find_model(snapshot: Snapshot, principal: Principal, name: str) -> bytes:
 
 def _models(snapshot: Snapshot, principal: Principal) -> Iterable[_Model]:
     allowed = principal.models
+    providers = principal.providers
     if snapshot.targets and allowed is None:
         for name in CHOOSING_NAMES:
             yield _Model(name, "ops-center", name)
     seen: set[str] = set()
     for name, candidates in snapshot.aliases.items():
-        if any(c in snapshot.by_model for c in candidates) and (allowed is None or name in allowed):
+        served = any(
+            providers is None or target.provider.id in providers
+            for candidate in candidates
+            for target in snapshot.by_model.get(candidate, ())
+        )
+        if served and (allowed is None or name in allowed):
             seen.add(name)
             yield _Model(name, "ops-center", name)
     for target in sorted(snapshot.targets, key=lambda t: t.model):
-        if target.model in seen:
+        if target.model in seen or (providers is not None and target.provider.id not in providers):
             continue
         if allowed is None or target.model in allowed or canonical_name(target.model) in allowed:
             seen.add(target.model)

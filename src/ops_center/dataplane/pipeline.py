@@ -28,10 +28,11 @@ class Plane:
 async def handle(call: Call, plane: Plane) -> None:
     """Answer one call. Raises an OpsCenterError while nothing has been sent to the client yet."""
     snapshot = plane.snapshots.current
-    principal = authenticate(call.headers, call.started_at, snapshot)
+    principal = authenticate(call, snapshot)
     with Meter(call, principal, plane.sink) as meter:
         route = call.read()
         plan = meter.plan = resolve(snapshot, principal, route)
-        meter.reservation = admit(call, principal, plan, plane.limiter)
+        plan, meter.reservation = admit(call, principal, route, plan, plane.limiter)
+        meter.plan = plan
         answer = await first_answer(plan, call, plane.upstream, meter.attempts)
         await relay(answer, call, meter)

@@ -1,26 +1,25 @@
 """The two places where the data plane reaches upwards: limits before a call, usage records after it.
 
-Implementations live above (in memory here, Valkey with several processes; the journal in `storage/`).
-Neither may block: both are called on the way of a request, on the event loop.
+Implementations live elsewhere (`limits/`; the journal in `storage/`). Neither may block: both are called
+on the way of a request, on the event loop.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Protocol
 
+from ops_center.limits.demand import Demand, OutputLengths, Reservation
 from ops_center.snapshot import Principal, Snapshot
 from ops_center.types import UsageRecord
 
 
-class Reservation(Protocol):
-    """A place held in every limit that applies; settled exactly once, whatever happens."""
-
-    def settle(self, cost_usd: Decimal | None) -> None: ...
-
-
 class Limiter(Protocol):
-    def reserve(self, principal: Principal, estimated_cost_usd: Decimal) -> Reservation:
+    @property
+    def lengths(self) -> OutputLengths:
+        """How long answers were of late, for estimates."""
+        ...
+
+    def reserve(self, principal: Principal, demand: Demand) -> Reservation:
         """One atomic step over rate, concurrency and budget. Raises RateLimited or BudgetExceeded."""
         ...
 

@@ -9,8 +9,13 @@ from ops_center.dataplane.call import Exchange, Headers, line
 from ops_center.errors import OpsCenterError, ProviderRejected
 
 
-async def reject(exchange: Exchange, wire: ModuleType, request_id: str, error: OpsCenterError) -> None:
+async def reject(
+    exchange: Exchange, wire: ModuleType, request_id: str, error: OpsCenterError, more: Headers | None = None
+) -> None:
+    """Answer with `error`; `more` are headers of this call that stand beside the usual ones."""
     headers: Headers = [b"content-type: application/json\r\n", line(b"x-request-id", request_id.encode())]
+    if more:
+        headers += more
     if error.retry_after_seconds is not None:
         headers.append(b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_seconds)))
     if error.status == 401:

@@ -79,6 +79,8 @@ def _headers(call: Call, attempt: Attempt) -> Headers:
         _who_answered(provider.name, attempt.target.model, CredentialSource.PLATFORM),
         b"x-ops-attempts: %d\r\n" % attempt.number,
     ]
+    if call.limit_headers:
+        headers += call.limit_headers
     if call.dropped:
         headers.append(line(b"x-ops-dropped", printable(", ".join(d.parameter for d in call.dropped))))
     return headers

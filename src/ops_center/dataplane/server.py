@@ -89,6 +89,11 @@ class HttpExchange:
         self.gone = False
         self.task: asyncio.Task[None] | None = None
 
+    @property
+    def client_address(self) -> str:
+        peer = self._connection.client
+        return peer[0] if peer else ""
+
     def feed(self, data: bytes) -> bool:
         """Take a piece of the body; False once there is too much of it."""
         self._size += len(data)

@@ -78,7 +78,10 @@ users = Table(
     Column("password_hash", Text, nullable=True),  # argon2id
     Column("role", String(16), nullable=False),
     Column("power_level", String(16), nullable=True),
-    Column("budget_usd", Money, nullable=True),
+    # for all keys of the user together; null: no limit
+    Column("requests_per_minute", Integer, nullable=True),
+    Column("tokens_per_minute", Integer, nullable=True),
+    Column("concurrent_requests", Integer, nullable=True),
     Column("disabled_at", Instant, nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -107,9 +110,16 @@ api_keys = Table(
     Column("scope", String(16), nullable=False),
     Column("models", JSON, nullable=True),  # list of names, null: all
     Column("power_level", String(16), nullable=True),
+    Column("providers", JSON, nullable=True),  # list of provider ids, null: all
     Column("requests_per_minute", Integer, nullable=True),
-    Column("budget_usd", Money, nullable=True),
+    Column("tokens_per_minute", Integer, nullable=True),
+    Column("concurrent_requests", Integer, nullable=True),
+    Column("ip_ranges", JSON, nullable=True),  # list of CIDR networks, null: from anywhere
+    Column("tags", JSON, nullable=False, default=list, server_default="[]"),
     Column("expires_at", Instant, nullable=True),
+    # the secret before the last rotation, while both work
+    Column("previous_secret_hash", LargeBinary(32), nullable=True, unique=True),
+    Column("previous_secret_ends_at", Instant, nullable=True),
     Column("revoked_at", Instant, nullable=True),
     Column("created_at", Instant, nullable=False),
 )
@@ -186,6 +196,20 @@ models = Table(
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     UniqueConstraint("provider_id", "name"),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", String(40), primary_key=True),  # bud_
+    Column("scope", String(16), nullable=False),  # everything | provider | user | api_key
+    Column("subject_id", String(40), nullable=False),  # of that scope; empty for everything
+    Column("period", String(16), nullable=False),  # day | week | month
+    Column("amount_usd", Money, nullable=False),
+    Column("hard", Boolean, nullable=False),  # true: refuse with 402; false: warn only
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("scope", "subject_id", "period"),
 )
 
 routing_versions = Table(

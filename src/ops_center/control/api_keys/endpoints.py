@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ops_center.control.access import ActorDep, Permission, Routes
 from ops_center.control.api_keys import service
-from ops_center.control.api_keys.schemas import ApiKeyCreate, ApiKeyList, CreatedApiKey, OwnedApiKeyList
+from ops_center.control.api_keys.schemas import (
+    ApiKeyCreate,
+    ApiKeyList,
+    ApiKeyRotate,
+    CreatedApiKey,
+    OwnedApiKeyList,
+)
 from ops_center.control.context import ControlDep
 from ops_center.control.fields import ObjectId
+
+_AT_ONCE = ApiKeyRotate()
 
 routes = Routes("api-keys", prefix="")
 
@@ -24,9 +34,12 @@ async def create_my_api_key(control: ControlDep, actor: ActorDep, body: ApiKeyCr
 
 
 @routes.post("/me/api-keys/{key_id}/rotate", permission=Permission.OWN_KEYS_CREATE, status_code=201)
-async def rotate_my_api_key(control: ControlDep, actor: ActorDep, key_id: ObjectId) -> CreatedApiKey:
-    """A new secret with the same limits; the old one stops working at once."""
-    return await service.rotate(control, actor, key_id)
+async def rotate_my_api_key(
+    control: ControlDep, actor: ActorDep, key_id: ObjectId, body: ApiKeyRotate = _AT_ONCE
+) -> CreatedApiKey:
+    """A new secret for the same key; the old one stops working at once, or after the grace period."""
+    grace = timedelta(seconds=body.grace_seconds)
+    return await service.rotate(control, actor, key_id, grace)
 
 
 @routes.delete("/me/api-keys/{key_id}", permission=Permission.OWN_WRITE, status_code=204)

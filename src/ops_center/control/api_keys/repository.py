@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_center.storage.tables import api_keys, usage_records, users
+from ops_center.storage.tables import api_keys, budgets, providers, usage_records, users
+from ops_center.types import BudgetPeriod, BudgetScope
 
 _STATISTICS_WINDOW = timedelta(days=30)
 
@@ -26,11 +27,17 @@ class ApiKeyRow:
     scope: str
     models: list[str] | None
     power_level: str | None
+    providers: list[str] | None
     requests_per_minute: int | None
-    budget_usd: Decimal | None
+    tokens_per_minute: int | None
+    concurrent_requests: int | None
+    budget_usd: Decimal | None  # the hard monthly one, a row of `budgets`
+    ip_ranges: list[str] | None
+    tags: list[str]
     expires_at: datetime | None
     created_at: datetime
     revoked_at: datetime | None
+    previous_secret_ends_at: datetime | None = None
     last_used_at: datetime | None = None
     requests_30d: int = 0
     cost_30d_usd: Decimal | None = Decimal(0)
@@ -62,10 +69,30 @@ async def add(conn: AsyncConnection, key: ApiKeyRow, secret_hash: bytes) -> None
             scope=key.scope,
             models=key.models,
             power_level=key.power_level,
+            providers=key.providers,
             requests_per_minute=key.requests_per_minute,
-            budget_usd=key.budget_usd,
+            tokens_per_minute=key.tokens_per_minute,
+            concurrent_requests=key.concurrent_requests,
+            ip_ranges=key.ip_ranges,
+            tags=key.tags,
             expires_at=key.expires_at,
             created_at=key.created_at,
+        )
+    )
+
+
+async def replace_secret(
+    conn: AsyncConnection, key_id: str, secret_hash: bytes, preview: str, old_ends_at: datetime | None
+) -> None:
+    """A new secret; the one before works until `old_ends_at`, if at all. One before that ends now."""
+    await conn.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key_id)
+        .values(
+            previous_secret_hash=api_keys.c.secret_hash if old_ends_at is not None else None,
+            previous_secret_ends_at=old_ends_at,
+            secret_hash=secret_hash,
+            preview=preview,
         )
     )
 
@@ -80,11 +107,22 @@ def _query(now: datetime) -> Select[*tuple[Any, ...]]:
     return select(
         api_keys,
         users.c.email.label("user_email"),
+        budgets.c.amount_usd.label("budget_usd"),
         # each a short walk along the index on (api_key_id, started_at)
         select(func.max(usage_records.c.started_at)).where(of_key).scalar_subquery().label("last_used_at"),
         select(func.count()).where(*recent).scalar_subquery().label("requests_30d"),
         select(func.sum(usage_records.c.cost_usd)).where(*recent).scalar_subquery().label("cost_30d_usd"),
-    ).join(users, users.c.id == api_keys.c.user_id)
+    ).select_from(
+        api_keys.join(users, users.c.id == api_keys.c.user_id).outerjoin(
+            budgets,
+            and_(
+                budgets.c.scope == BudgetScope.API_KEY.value,
+                budgets.c.subject_id == api_keys.c.id,
+                budgets.c.period == BudgetPeriod.MONTH.value,
+                budgets.c.hard,
+            ),
+        )
+    )
 
 
 def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
@@ -97,12 +135,22 @@ def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
         scope=row.scope,
         models=row.models,
         power_level=row.power_level,
+        providers=row.providers,
         requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
+        concurrent_requests=row.concurrent_requests,
         budget_usd=row.budget_usd,
+        ip_ranges=row.ip_ranges,
+        tags=row.tags or [],
         expires_at=row.expires_at,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        previous_secret_ends_at=row.previous_secret_ends_at,
         last_used_at=row.last_used_at,
         requests_30d=row.requests_30d,
         cost_30d_usd=row.cost_30d_usd if row.requests_30d else Decimal(0),
     )
+
+
+async def provider_ids(conn: AsyncConnection) -> set[str]:
+    return set((await conn.execute(select(providers.c.id))).scalars())

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ops_center.control.fields import Instant, LongName, Name, RequestModel, ResponseModel, Usd, UsdInput
+from ops_center.control.fields import (
+    ConcurrentRequests,
+    Instant,
+    LongName,
+    Name,
+    RequestModel,
+    RequestsPerMinute,
+    ResponseModel,
+    TokensPerMinute,
+    Usd,
+    UsdInput,
+)
 from ops_center.types import PowerLevel, Scope
 
 
@@ -14,8 +26,22 @@ def _without_repeats(models: list[str]) -> list[str]:
     return list(dict.fromkeys(models))
 
 
+def _network(text: str) -> str:
+    """One address or a network in CIDR notation, in its canonical form."""
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise ValueError("must be an address or a network such as 203.0.113.0/24") from None
+
+
+IpRange = Annotated[str, Field(max_length=60), AfterValidator(_network)]
+Tag = Annotated[Name, Field(max_length=40)]
+
+
 class ApiKeyCreate(RequestModel):
-    """`models: null` allows every model. Instants need a time zone; `expires_at` must be in the future."""
+    """`null` for `models`, `providers` and `ip_ranges` allows every one. Instants need a time zone;
+    `expires_at` must be in the future: left out, it is 90 days from now, and null is never.
+    `budget_usd` is per calendar month."""
 
     name: Name
     scope: Scope = Scope.INFERENCE
@@ -25,8 +51,20 @@ class ApiKeyCreate(RequestModel):
         | None
     ) = None
     power_level: PowerLevel | None = None
-    requests_per_minute: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
+    providers: (
+        Annotated[list[LongName], Field(min_length=1, max_length=100), AfterValidator(_without_repeats)]
+        | None
+    ) = None
+    requests_per_minute: RequestsPerMinute | None = None
+    tokens_per_minute: TokensPerMinute | None = None
+    concurrent_requests: ConcurrentRequests | None = None
     budget_usd: UsdInput | None = None
+    ip_ranges: (
+        Annotated[list[IpRange], Field(min_length=1, max_length=100), AfterValidator(_without_repeats)] | None
+    ) = None
+    tags: Annotated[list[Tag], Field(max_length=20), AfterValidator(_without_repeats)] = Field(
+        default_factory=list
+    )
 
 
 class ApiKey(ResponseModel):
@@ -38,14 +76,28 @@ class ApiKey(ResponseModel):
     scope: Scope
     models: list[str] | None
     power_level: PowerLevel | None
+    providers: list[str] | None
+    """Ids of the providers it may use."""
     requests_per_minute: int | None
+    tokens_per_minute: int | None
+    concurrent_requests: int | None
     budget_usd: Usd | None
+    ip_ranges: list[str] | None
+    tags: list[str]
     expires_at: Instant | None
     created_at: Instant
     revoked_at: Instant | None
+    previous_secret_ends_at: Instant | None
+    """Until when the secret before the last rotation works, too."""
     last_used_at: Instant | None
     requests_30d: int
     cost_30d_usd: Usd | None
+
+
+class ApiKeyRotate(RequestModel):
+    """For how long the old secret works beside the new one; 0, the default, ends it at once."""
+
+    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=30 * 86_400)] = 0
 
 
 class CreatedApiKey(ApiKey):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,13 +18,16 @@ from ops_center.control.api_keys import repository
 from ops_center.control.api_keys.repository import ApiKeyRow
 from ops_center.control.api_keys.schemas import ApiKey, ApiKeyCreate, CreatedApiKey, OwnedApiKey
 from ops_center.control.audit_log.service import record
+from ops_center.control.budgets import repository as budgets
 from ops_center.control.context import Control
 from ops_center.errors import Conflict, Forbidden, Invalid, NotFound
 from ops_center.snapshot import api_key_digest
-from ops_center.types import Role, Scope, new_id
+from ops_center.types import BudgetScope, Role, Scope, new_id
 
 _PREFIX = "sk-oc-"
 _LONGEST_LIFE = timedelta(days=36_525)
+_ORDINARY_LIFE = timedelta(days=90)
+_AT_ONCE = timedelta(0)
 
 
 async def list_own(control: Control, actor: Actor) -> list[ApiKey]:
@@ -57,24 +59,34 @@ async def create(control: Control, actor: Actor, wanted: ApiKeyCreate) -> Create
         scope=wanted.scope.value,
         models=wanted.models,
         power_level=wanted.power_level.value if wanted.power_level else None,
+        providers=wanted.providers,
         requests_per_minute=wanted.requests_per_minute,
+        tokens_per_minute=wanted.tokens_per_minute,
+        concurrent_requests=wanted.concurrent_requests,
         budget_usd=wanted.budget_usd,
-        expires_at=_future(wanted.expires_at, now),
+        ip_ranges=wanted.ip_ranges,
+        tags=wanted.tags,
+        expires_at=_future(wanted.expires_at, now)
+        if "expires_at" in wanted.model_fields_set
+        else now + _ORDINARY_LIFE,
         created_at=now,
         revoked_at=None,
     )
     key, secret = _with_secret(key)
     async with control.database.write() as conn:
+        await _check_providers(conn, wanted.providers)
         await repository.add(conn, key, api_key_digest(secret))
+        await budgets.set_monthly(conn, BudgetScope.API_KEY, key.id, wanted.budget_usd, now)
         await record(conn, actor, "api_key.create", "api_key", key.id, key.name, None, _audited(key), at=now)
     await control.publisher.publish()
     return CreatedApiKey(**_public(key), secret=secret)
 
 
-async def rotate(control: Control, actor: Actor, key_id: str) -> CreatedApiKey:
-    """A new secret with the same limits; the old one is dead before this returns.
+async def rotate(control: Control, actor: Actor, key_id: str, grace: timedelta = _AT_ONCE) -> CreatedApiKey:
+    """A new secret for the same key, which keeps its limits, its budget and what it was used for.
 
-    Raises NotFound, or Conflict when the key was revoked or has expired.
+    The old secret works for `grace` more, or is dead before this returns. Raises NotFound, or Conflict when
+    the key was revoked or has expired.
     """
     now = control.clock()
     async with control.database.write() as conn:
@@ -85,26 +97,20 @@ async def rotate(control: Control, actor: Actor, key_id: str) -> CreatedApiKey:
         if old.expires_at is not None and old.expires_at <= now:
             raise Conflict("This API key has expired", hint="Create a new one.")
         new, secret = _with_secret(
-            dataclasses.replace(
-                old,
-                id=new_id("key"),
-                created_at=now,
-                last_used_at=None,
-                requests_30d=0,
-                cost_30d_usd=Decimal(0),
-            )
+            dataclasses.replace(old, previous_secret_ends_at=now + grace if grace else None)
         )
-        await repository.revoke(conn, old.id, now)
-        await repository.add(conn, new, api_key_digest(secret))
+        await repository.replace_secret(
+            conn, key_id, api_key_digest(secret), new.preview, new.previous_secret_ends_at
+        )
         await record(
             conn,
             actor,
             "api_key.rotate",
             "api_key",
-            new.id,
+            key_id,
             new.name,
-            {"id": old.id, "preview": old.preview},
-            {"id": new.id, "preview": new.preview},
+            {"preview": old.preview, "previous_secret_ends_at": None},
+            {"preview": new.preview, "previous_secret_ends_at": new.previous_secret_ends_at},
             at=now,
         )
     await control.publisher.publish()
@@ -132,6 +138,7 @@ async def _revoke(control: Control, actor: Actor, key: ApiKeyRow, conn: AsyncCon
         return
     now = control.clock()
     await repository.revoke(conn, key.id, now)
+    await budgets.remove_of(conn, BudgetScope.API_KEY, key.id)
     await record(
         conn,
         actor,
@@ -143,6 +150,12 @@ async def _revoke(control: Control, actor: Actor, key: ApiKeyRow, conn: AsyncCon
         {"revoked_at": now, "user_email": key.user_email},
         at=now,
     )
+
+
+async def _check_providers(conn: AsyncConnection, wanted: list[str] | None) -> None:
+    unknown = set(wanted or ()) - await repository.provider_ids(conn)
+    if unknown:
+        raise Invalid(f"providers names one that does not exist: {min(unknown)}", param="providers")
 
 
 async def _any(control: Control, key_id: str, conn: AsyncConnection) -> ApiKeyRow:
@@ -186,5 +199,18 @@ def _public(key: ApiKeyRow) -> dict[str, Any]:
 
 
 def _audited(key: ApiKeyRow) -> dict[str, Any]:
-    kept = ("scope", "models", "power_level", "requests_per_minute", "budget_usd", "expires_at", "preview")
+    kept = (
+        "scope",
+        "models",
+        "providers",
+        "power_level",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "concurrent_requests",
+        "budget_usd",
+        "ip_ranges",
+        "tags",
+        "expires_at",
+        "preview",
+    )
     return {name: getattr(key, name) for name in kept}

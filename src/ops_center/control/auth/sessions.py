@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fastapi import Request, Response
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.snapshot import api_key_digest
@@ -79,13 +79,17 @@ async def find_api_key_owner(database: Database, secret: str, now: datetime) -> 
     """The living API key with this secret and its enabled owner, found by the secret's hash alone."""
     if len(secret) > _MAX_SECRET_LENGTH:
         return None
+    digest = api_key_digest(secret)
     query = (
         select(
             api_keys.c.id, api_keys.c.scope, api_keys.c.expires_at, users.c.id, users.c.email, users.c.role
         )
         .join(users, users.c.id == api_keys.c.user_id)
         .where(
-            api_keys.c.secret_hash == api_key_digest(secret),
+            or_(
+                api_keys.c.secret_hash == digest,
+                and_(api_keys.c.previous_secret_hash == digest, api_keys.c.previous_secret_ends_at > now),
+            ),
             api_keys.c.revoked_at.is_(None),
             users.c.disabled_at.is_(None),
         )

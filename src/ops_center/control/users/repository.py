@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -12,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.users.schemas import User
 from ops_center.storage.database import Database
-from ops_center.storage.tables import users
-from ops_center.types import PowerLevel, Role, new_id
+from ops_center.storage.tables import budgets, users
+from ops_center.types import BudgetPeriod, BudgetScope, PowerLevel, Role, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class UserRow:
     password_hash: str | None
     disabled_at: datetime | None
     created_at: datetime
+    budget_usd: Decimal | None = None  # the hard monthly one, a row of `budgets`
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
 
     def public(self) -> User:
         return User(
@@ -34,6 +39,10 @@ class UserRow:
             name=self.name,
             role=self.role,
             power_level=self.power_level,
+            budget_usd=self.budget_usd,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            concurrent_requests=self.concurrent_requests,
             created_at=self.created_at,
             disabled=self.disabled_at is not None,
         )
@@ -48,6 +57,18 @@ _COLUMNS = (
     users.c.password_hash,
     users.c.disabled_at,
     users.c.created_at,
+    users.c.requests_per_minute,
+    users.c.tokens_per_minute,
+    users.c.concurrent_requests,
+    select(budgets.c.amount_usd)
+    .where(
+        budgets.c.scope == BudgetScope.USER.value,
+        budgets.c.subject_id == users.c.id,
+        budgets.c.period == BudgetPeriod.MONTH.value,
+        budgets.c.hard,
+    )
+    .scalar_subquery()
+    .label("budget_usd"),
 )
 _ENABLED_ADMIN = (users.c.role == Role.ADMIN, users.c.disabled_at.is_(None))
 
@@ -62,6 +83,10 @@ def _user(row: Row[*tuple[Any, ...]]) -> UserRow:
         password_hash=row.password_hash,
         disabled_at=row.disabled_at,
         created_at=row.created_at,
+        budget_usd=row.budget_usd,
+        requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
+        concurrent_requests=row.concurrent_requests,
     )
 
 

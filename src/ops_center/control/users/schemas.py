@@ -7,7 +7,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
-from ops_center.control.fields import Instant, Name, RequestModel, ResponseModel
+from ops_center.control.fields import (
+    ConcurrentRequests,
+    Instant,
+    Name,
+    RequestModel,
+    RequestsPerMinute,
+    ResponseModel,
+    TokensPerMinute,
+    Usd,
+    UsdInput,
+)
 from ops_center.types import PowerLevel, Role
 
 MIN_PASSWORD_LENGTH = 12
@@ -34,6 +44,11 @@ class User(ResponseModel):
     name: str
     role: Role
     power_level: PowerLevel | None
+    budget_usd: Usd | None
+    """What all keys of the user together may spend in a calendar month."""
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    concurrent_requests: int | None
     created_at: Instant
     disabled: bool
 
@@ -52,10 +67,15 @@ class UserCreate(RequestModel):
 
 
 class UserUpdate(RequestModel):
-    """Only what is sent changes. `power_level: null` returns to the global strategy."""
+    """Only what is sent changes. `power_level: null` returns to the global strategy; null for `budget_usd`
+    or a limit lifts it."""
 
     name: Name | None = None
     role: Role | None = None
     power_level: PowerLevel | None = None
+    budget_usd: UsdInput | None = None
+    requests_per_minute: RequestsPerMinute | None = None
+    tokens_per_minute: TokensPerMinute | None = None
+    concurrent_requests: ConcurrentRequests | None = None
     disabled: bool | None = None
     password: NewPassword | None = None

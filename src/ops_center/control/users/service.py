@@ -13,6 +13,7 @@ from typing import Any
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.auth import passwords, sessions
+from ops_center.control.budgets import repository as budgets
 from ops_center.control.context import Control
 from ops_center.control.users import repository
 from ops_center.control.users.repository import UserRow
@@ -25,7 +26,11 @@ from ops_center.control.users.schemas import (
 )
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.storage.database import Database
-from ops_center.types import Role
+from ops_center.types import BudgetScope, Role
+
+_MAY_BE_LIFTED = frozenset(
+    {"power_level", "budget_usd", "requests_per_minute", "tokens_per_minute", "concurrent_requests"}
+)
 
 
 async def list_users(control: Control) -> list[User]:
@@ -64,7 +69,7 @@ async def create_user(control: Control, actor: Actor, wanted: UserCreate) -> Use
 async def update_user(control: Control, actor: Actor, user_id: str, wanted: UserUpdate) -> User:
     """Changes only what was sent. Raises Conflict when no enabled admin would be left."""
     sent = wanted.model_dump(include=wanted.model_fields_set, exclude={"password"})
-    values = {name: value for name, value in sent.items() if value is not None or name == "power_level"}
+    values = {name: value for name, value in sent.items() if value is not None or name in _MAY_BE_LIFTED}
     disabled = values.pop("disabled", None)
     if wanted.password is not None:
         values["password_hash"] = await passwords.hash_password(wanted.password.get_secret_value())
@@ -78,6 +83,8 @@ async def update_user(control: Control, actor: Actor, user_id: str, wanted: User
             raise Conflict("This is the last admin", hint="Make somebody else an admin first.")
         if not values:
             return before.public()
+        if "budget_usd" in values:
+            await budgets.set_monthly(conn, BudgetScope.USER, user_id, values.pop("budget_usd"), now)
         await repository.change(conn, user_id, _stored(values), now)
         after = _existing(await repository.by_id(conn, user_id))
         if disabled:
@@ -179,5 +186,9 @@ def _audited(user: UserRow) -> dict[str, Any]:
         "name": user.name,
         "role": user.role.value,
         "power_level": user.power_level.value if user.power_level else None,
+        "budget_usd": user.budget_usd,
+        "requests_per_minute": user.requests_per_minute,
+        "tokens_per_minute": user.tokens_per_minute,
+        "concurrent_requests": user.concurrent_requests,
         "disabled": user.disabled_at is not None,
     }

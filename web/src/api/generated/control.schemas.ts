@@ -32,27 +32,37 @@ export const Scope = {
  */
 export interface ApiKey {
   budget_usd: number | null;
+  concurrent_requests: number | null;
   cost_30d_usd: number | null;
   created_at: string;
   expires_at: string | null;
   id: string;
+  ip_ranges: string[] | null;
   last_used_at: string | null;
   models: string[] | null;
   name: string;
   power_level: PowerLevel | null;
   preview: string;
+  previous_secret_ends_at: string | null;
+  providers: string[] | null;
   requests_30d: number;
   requests_per_minute: number | null;
   revoked_at: string | null;
   scope: Scope;
+  tags: string[];
+  tokens_per_minute: number | null;
 }
 
 /**
- * `models: null` allows every model. Instants need a time zone; `expires_at` must be in the future.
+ * `null` for `models`, `providers` and `ip_ranges` allows every one. Instants need a time zone;
+ * `expires_at` must be in the future: left out, it is 90 days from now, and null is never.
+ * `budget_usd` is per calendar month.
  */
 export interface ApiKeyCreate {
   budget_usd?: number | null;
+  concurrent_requests?: number | null;
   expires_at?: string | null;
+  ip_ranges?: string[] | null;
   models?: string[] | null;
   /**
      * @minLength 1
@@ -60,12 +70,31 @@ export interface ApiKeyCreate {
      */
   name: string;
   power_level?: PowerLevel | null;
+  providers?: string[] | null;
   requests_per_minute?: number | null;
   scope?: Scope;
+  /**
+     * @maxItems 20
+     * @items.minLength 1
+     * @items.maxLength 40
+     */
+  tags?: string[];
+  tokens_per_minute?: number | null;
 }
 
 export interface ApiKeyList {
   api_keys: ApiKey[];
+}
+
+/**
+ * For how long the old secret works beside the new one; 0, the default, ends it at once.
+ */
+export interface ApiKeyRotate {
+  /**
+     * @minimum 0
+     * @maximum 2592000
+     */
+  grace_seconds?: number;
 }
 
 /**
@@ -149,6 +178,97 @@ export const Bucket = {
   month: 'month',
 } as const;
 
+export type BudgetStatus = typeof BudgetStatus[keyof typeof BudgetStatus];
+
+
+export const BudgetStatus = {
+  ok: 'ok',
+  half_spent: 'half_spent',
+  nearly_spent: 'nearly_spent',
+  spent: 'spent',
+} as const;
+
+/**
+ * Calendar periods, in the organisation's time zone; weeks begin on Monday.
+ */
+export type BudgetPeriod = typeof BudgetPeriod[keyof typeof BudgetPeriod];
+
+
+export const BudgetPeriod = {
+  day: 'day',
+  week: 'week',
+  month: 'month',
+} as const;
+
+/**
+ * Whose spending a budget bounds.
+ */
+export type BudgetScope = typeof BudgetScope[keyof typeof BudgetScope];
+
+
+export const BudgetScope = {
+  everything: 'everything',
+  provider: 'provider',
+  user: 'user',
+  api_key: 'api_key',
+} as const;
+
+/**
+ * `spent_usd` is the sum of known costs; `unknown_cost_requests` have none and count as nothing.
+ *
+ * `runs_out_at`: when it would be used up at the pace of this period, null where it would not be, or where
+ * the period is too young to tell. `projected_usd`: what the whole period would come to at that pace.
+ */
+export interface Budget {
+  amount_usd: number;
+  created_at: string;
+  hard: boolean;
+  id: string;
+  period: BudgetPeriod;
+  period_end_at: string;
+  period_start_at: string;
+  projected_usd: number | null;
+  runs_out_at: string | null;
+  scope: BudgetScope;
+  share: number;
+  spent_usd: number;
+  status: BudgetStatus;
+  subject_id: string | null;
+  subject_name: string;
+  unknown_cost_requests: number;
+  updated_at: string;
+}
+
+/**
+ * `subject_id`: the provider, user or API key; left out for everything. `hard`: refuse with 402, else
+ * only warn.
+ */
+export interface BudgetCreate {
+  /**
+     * @minimum 0
+     * @maximum 1000000000
+     */
+  amount_usd: number;
+  hard?: boolean;
+  period?: BudgetPeriod;
+  scope: BudgetScope;
+  subject_id?: string | null;
+}
+
+export interface BudgetList {
+  budgets: Budget[];
+  time_zone: string;
+}
+
+/**
+ * Only what is sent changes.
+ */
+export interface BudgetUpdate {
+  amount_usd?: number | null;
+  hard?: boolean | null;
+  period?: BudgetPeriod | null;
+}
+
 /**
  * The four figures on top of the page; trends compare the last 30 days with the 30 before.
  */
@@ -188,20 +308,26 @@ export const CostSource = {
 
 export interface CreatedApiKey {
   budget_usd: number | null;
+  concurrent_requests: number | null;
   cost_30d_usd: number | null;
   created_at: string;
   expires_at: string | null;
   id: string;
+  ip_ranges: string[] | null;
   last_used_at: string | null;
   models: string[] | null;
   name: string;
   power_level: PowerLevel | null;
   preview: string;
+  previous_secret_ends_at: string | null;
+  providers: string[] | null;
   requests_30d: number;
   requests_per_minute: number | null;
   revoked_at: string | null;
   scope: Scope;
   secret: string;
+  tags: string[];
+  tokens_per_minute: number | null;
 }
 
 export type DiscoveryStatus = typeof DiscoveryStatus[keyof typeof DiscoveryStatus];
@@ -479,19 +605,25 @@ export interface OwnUsage {
 
 export interface OwnedApiKey {
   budget_usd: number | null;
+  concurrent_requests: number | null;
   cost_30d_usd: number | null;
   created_at: string;
   expires_at: string | null;
   id: string;
+  ip_ranges: string[] | null;
   last_used_at: string | null;
   models: string[] | null;
   name: string;
   power_level: PowerLevel | null;
   preview: string;
+  previous_secret_ends_at: string | null;
+  providers: string[] | null;
   requests_30d: number;
   requests_per_minute: number | null;
   revoked_at: string | null;
   scope: Scope;
+  tags: string[];
+  tokens_per_minute: number | null;
   user_email: string;
   user_id: string;
 }
@@ -873,13 +1005,17 @@ export interface SetupState {
 }
 
 export interface User {
+  budget_usd: number | null;
+  concurrent_requests: number | null;
   created_at: string;
   disabled: boolean;
   email: string;
   id: string;
   name: string;
   power_level: PowerLevel | null;
+  requests_per_minute: number | null;
   role: Role;
+  tokens_per_minute: number | null;
 }
 
 export interface SignedIn {
@@ -966,14 +1102,19 @@ export interface UserList {
 }
 
 /**
- * Only what is sent changes. `power_level: null` returns to the global strategy.
+ * Only what is sent changes. `power_level: null` returns to the global strategy; null for `budget_usd`
+ * or a limit lifts it.
  */
 export interface UserUpdate {
+  budget_usd?: number | null;
+  concurrent_requests?: number | null;
   disabled?: boolean | null;
   name?: string | null;
   password?: string | null;
   power_level?: PowerLevel | null;
+  requests_per_minute?: number | null;
   role?: Role | null;
+  tokens_per_minute?: number | null;
 }
 
 export type ListAuditLogParams = {

@@ -7,9 +7,14 @@
 import type {
   ApiKeyCreate,
   ApiKeyList,
+  ApiKeyRotate,
   AuditActions,
   AuditLogPage,
   AuditVerification,
+  Budget,
+  BudgetCreate,
+  BudgetList,
+  BudgetUpdate,
   CreatedApiKey,
   ExportAuditLogParams,
   ExportUsageParams,
@@ -305,6 +310,160 @@ export const revokeApiKey = async (keyId: string, options?: Parameters<typeof re
     method: 'DELETE'
 
 
+  }
+);}
+
+
+
+export const getListBudgetsUrl = () => {
+
+
+
+
+  return `/api/v1/llm/budgets`
+}
+
+/**
+ * Every budget with what is spent of it, the widest first.
+ * @summary List Budgets
+ */
+export const listBudgets = async ( options?: Parameters<typeof request>[1]): Promise<BudgetList> => {
+
+  return request<BudgetList>(getListBudgetsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getCreateBudgetUrl = () => {
+
+
+
+
+  return `/api/v1/llm/budgets`
+}
+
+/**
+ * Set a budget; it holds for requests from now on, and what this period has cost already counts.
+ * @summary Create Budget
+ */
+export const createBudget = async (budgetCreate: BudgetCreate, options?: Parameters<typeof request>[1]): Promise<Budget> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Budget>(getCreateBudgetUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(budgetCreate)
+  }
+);}
+
+
+
+export const getDeleteBudgetUrl = (budgetId: string,) => {
+
+
+
+
+  return `/api/v1/llm/budgets/${budgetId}`
+}
+
+/**
+ * Lift a budget.
+ * @summary Delete Budget
+ */
+export const deleteBudget = async (budgetId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getDeleteBudgetUrl(budgetId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getGetBudgetUrl = (budgetId: string,) => {
+
+
+
+
+  return `/api/v1/llm/budgets/${budgetId}`
+}
+
+/**
+ * One budget, as in the list.
+ * @summary Get Budget
+ */
+export const getBudget = async (budgetId: string, options?: Parameters<typeof request>[1]): Promise<Budget> => {
+
+  return request<Budget>(getGetBudgetUrl(budgetId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getUpdateBudgetUrl = (budgetId: string,) => {
+
+
+
+
+  return `/api/v1/llm/budgets/${budgetId}`
+}
+
+/**
+ * Change what is sent: amount, period, hard or soft.
+ * @summary Update Budget
+ */
+export const updateBudget = async (budgetId: string,
+    budgetUpdate: BudgetUpdate, options?: Parameters<typeof request>[1]): Promise<Budget> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Budget>(getUpdateBudgetUrl(budgetId),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(budgetUpdate)
   }
 );}
 
@@ -1147,15 +1306,55 @@ export const getRotateMyApiKeyUrl = (keyId: string,) => {
 }
 
 /**
- * A new secret with the same limits; the old one stops working at once.
+ * A new secret for the same key; the old one stops working at once, or after the grace period.
  * @summary Rotate My Api Key
  */
-export const rotateMyApiKey = async (keyId: string, options?: Parameters<typeof request>[1]): Promise<CreatedApiKey> => {
+export const rotateMyApiKey = async (keyId: string,
+    apiKeyRotate?: ApiKeyRotate, options?: Parameters<typeof request>[1]): Promise<CreatedApiKey> => {
 
-  return request<CreatedApiKey>(getRotateMyApiKeyUrl(keyId),
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<CreatedApiKey>(getRotateMyApiKeyUrl(keyId),
   {
     ...options,
-    method: 'POST'
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(apiKeyRotate)
+  }
+);}
+
+
+
+export const getListMyBudgetsUrl = () => {
+
+
+
+
+  return `/api/v1/me/budgets`
+}
+
+/**
+ * One's own budgets, and those of one's keys.
+ * @summary List My Budgets
+ */
+export const listMyBudgets = async ( options?: Parameters<typeof request>[1]): Promise<BudgetList> => {
+
+  return request<BudgetList>(getListMyBudgetsUrl(),
+  {
+    ...options,
+    method: 'GET'
 
 
   }

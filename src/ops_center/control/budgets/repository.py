@@ -1,0 +1,188 @@
+"""The rows of budgets, and what the ledger says was spent. No rules: those are in `service.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Row, case, cast, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.storage.tables import api_keys, budgets, providers, usage_records, users
+from ops_center.types import BudgetPeriod, BudgetScope, new_id
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
+    id: str
+    scope: BudgetScope
+    subject_id: str  # empty for everything
+    period: BudgetPeriod
+    amount_usd: Decimal
+    hard: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """`cost_usd` is the sum of known costs; `unknown` counts requests whose cost nobody knows."""
+
+    cost_usd: Decimal = Decimal(0)
+    requests: int = 0
+    unknown: int = 0
+
+
+async def listed(
+    conn: AsyncConnection, *, subjects: Iterable[tuple[BudgetScope, str]] | None = None
+) -> Sequence[BudgetRow]:
+    """All budgets, or those of `subjects`, the widest scope first."""
+    rows = [_row(row) for row in await conn.execute(select(budgets).order_by(budgets.c.id))]
+    if subjects is not None:
+        wanted = set(subjects)
+        rows = [row for row in rows if (row.scope, row.subject_id) in wanted]
+    order = list(BudgetScope)
+    return sorted(rows, key=lambda row: (order.index(row.scope), row.subject_id, row.period))
+
+
+async def by_id(conn: AsyncConnection, budget_id: str, *, lock: bool = False) -> BudgetRow | None:
+    query = select(budgets).where(budgets.c.id == budget_id)
+    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    return None if row is None else _row(row)
+
+
+async def find(
+    conn: AsyncConnection, scope: BudgetScope, subject_id: str, period: BudgetPeriod
+) -> BudgetRow | None:
+    query = select(budgets).where(
+        budgets.c.scope == scope.value,
+        budgets.c.subject_id == subject_id,
+        budgets.c.period == period.value,
+    )
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else _row(row)
+
+
+async def add(
+    conn: AsyncConnection,
+    scope: BudgetScope,
+    subject_id: str,
+    period: BudgetPeriod,
+    amount_usd: Decimal,
+    hard: bool,
+    now: datetime,
+) -> BudgetRow:
+    row = BudgetRow(new_id("bud"), scope, subject_id, period, amount_usd, hard, now, now)
+    await conn.execute(
+        insert(budgets).values(
+            id=row.id,
+            scope=scope.value,
+            subject_id=subject_id,
+            period=period.value,
+            amount_usd=amount_usd,
+            hard=hard,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    return row
+
+
+async def change(conn: AsyncConnection, budget_id: str, values: Mapping[str, Any], now: datetime) -> None:
+    await conn.execute(update(budgets).where(budgets.c.id == budget_id).values(**values, updated_at=now))
+
+
+async def remove(conn: AsyncConnection, budget_id: str) -> None:
+    await conn.execute(delete(budgets).where(budgets.c.id == budget_id))
+
+
+async def remove_of(conn: AsyncConnection, scope: BudgetScope, subject_id: str) -> None:
+    """Every budget of one subject, when the subject goes."""
+    await conn.execute(
+        delete(budgets).where(budgets.c.scope == scope.value, budgets.c.subject_id == subject_id)
+    )
+
+
+async def set_monthly(
+    conn: AsyncConnection, scope: BudgetScope, subject_id: str, amount_usd: Decimal | None, now: datetime
+) -> None:
+    """The hard monthly budget of one subject: what `budget_usd` of a key or a user means. None removes it."""
+    known = await find(conn, scope, subject_id, BudgetPeriod.MONTH)
+    if amount_usd is None:
+        if known is not None and known.hard:
+            await remove(conn, known.id)
+    elif known is None:
+        await add(conn, scope, subject_id, BudgetPeriod.MONTH, amount_usd, True, now)
+    else:
+        await change(conn, known.id, {"amount_usd": amount_usd, "hard": True}, now)
+
+
+async def spent(
+    conn: AsyncConnection,
+    scope: BudgetScope,
+    subject_id: str,
+    from_at: datetime,
+    to_at: datetime,
+    *,
+    ended_by: datetime | None = None,
+) -> Spent:
+    """What requests that began in this stretch of time cost, as far as the ledger has them.
+
+    With `ended_by`, only those whose answer had ended then.
+    """
+    cost = usage_records.c.cost_usd
+    query = select(func.sum(cost), func.count(), func.sum(case((cost.is_(None), 1), else_=0))).where(
+        usage_records.c.started_at >= from_at, usage_records.c.started_at < to_at
+    )
+    if ended_by is not None:
+        microseconds = (ended_by - _EPOCH) // timedelta(microseconds=1)
+        ended = cast(usage_records.c.started_at, BigInteger) + usage_records.c.duration_seconds * 1_000_000
+        query = query.where(ended <= microseconds)
+    column = _COLUMNS.get(scope)
+    if column is not None:
+        query = query.where(column == subject_id)
+    total, requests, unknown = (await conn.execute(query)).one()
+    return Spent(total or Decimal(0), requests, int(unknown or 0))
+
+
+_COLUMNS = {
+    BudgetScope.API_KEY: usage_records.c.api_key_id,
+    BudgetScope.USER: usage_records.c.user_id,
+    BudgetScope.PROVIDER: usage_records.c.provider_id,
+}
+
+
+async def subject_names(conn: AsyncConnection) -> dict[tuple[BudgetScope, str], str]:
+    """What may have a budget, by name: living keys, enabled or not users, providers."""
+    names: dict[tuple[BudgetScope, str], str] = {(BudgetScope.EVERYTHING, ""): "Everything"}
+    for row in await conn.execute(select(providers.c.id, providers.c.name)):
+        names[BudgetScope.PROVIDER, row.id] = row.name
+    for row in await conn.execute(select(users.c.id, users.c.email)):
+        names[BudgetScope.USER, row.id] = row.email
+    living = select(api_keys.c.id, api_keys.c.name).where(api_keys.c.revoked_at.is_(None))
+    for row in await conn.execute(living):
+        names[BudgetScope.API_KEY, row.id] = row.name
+    return names
+
+
+async def key_ids_of(conn: AsyncConnection, user_id: str) -> list[str]:
+    query = select(api_keys.c.id).where(api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
+    return list((await conn.execute(query)).scalars())
+
+
+def _row(row: Row[*tuple[Any, ...]]) -> BudgetRow:
+    return BudgetRow(
+        id=row.id,
+        scope=BudgetScope(row.scope),
+        subject_id=row.subject_id,
+        period=BudgetPeriod(row.period),
+        amount_usd=row.amount_usd,
+        hard=row.hard,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

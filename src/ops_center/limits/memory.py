@@ -1,0 +1,296 @@
+"""Limits of one process, in memory: requests and tokens per minute, requests at once, budgets.
+
+`reserve` takes a place in every limit that applies in one step (nothing is awaited between look and take,
+so concurrent requests cannot slip through together); `settle` puts what it came to in its place. Money is
+whole nano-dollars here. It writes nothing down: what was spent before the start comes from the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from ops_center.errors import BudgetExceeded, RateLimited
+from ops_center.limits.demand import NO_USAGE, Demand, OutputLengths, Pace, Reservation
+from ops_center.limits.periods import bounds
+from ops_center.snapshot import Budget, Principal, Rate, Snapshot, Target
+from ops_center.types import Usage
+
+_WINDOW_SECONDS = 60.0
+_NANO = Decimal(1_000_000_000)
+_WAIT_FOR_A_PLACE_SECONDS = 1.0  # when somebody's answer will end is not known
+
+
+class Spending:
+    """What one budget has spent and holds in its current period."""
+
+    __slots__ = ("ends", "reserved", "spent")
+
+    def __init__(self, ends: float) -> None:
+        self.spent = 0
+        self.reserved = 0
+        self.ends = ends  # Unix seconds
+
+
+class _Pace:
+    """What one subject did in the last minute, and has under way."""
+
+    __slots__ = ("running", "starts", "token_sum", "tokens")
+
+    def __init__(self) -> None:
+        self.starts: deque[float] = deque()
+        self.tokens: deque[list[float]] = deque()  # [when, how many]; when < 0: left the window
+        self.token_sum = 0.0
+        self.running = 0
+
+    def sweep(self, now: float) -> None:
+        """Forget what left the window."""
+        gone = now - _WINDOW_SECONDS
+        starts, tokens = self.starts, self.tokens
+        while starts and starts[0] <= gone:
+            starts.popleft()
+        while tokens and tokens[0][0] <= gone:
+            left = tokens.popleft()
+            self.token_sum -= left[1]
+            left[0] = -1.0
+
+
+class MemoryLimiter:
+    """`clock` tells the period, `monotonic` the minute; both are seams for tests."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._paces: dict[str, _Pace] = {}
+        self._spendings: dict[str, Spending] = {}
+        self.lengths = OutputLengths()
+
+    def reserve(self, principal: Principal, demand: Demand) -> Reservation:
+        """Raises BudgetExceeded, or RateLimited with the seconds to wait; then nothing has been taken.
+
+        A provider without enough left in its budget does not fail the request while the plan has another:
+        it stands in the reservation's `spent_providers`.
+        """
+        budgets = principal.budgets
+        held: list[tuple[Spending, int, str]] = []
+        spent_providers: set[str] = set()
+        if demand.spends and (budgets or demand.providers):
+            at = self._clock()
+            now_seconds = at.timestamp()
+            for budget in budgets:
+                spending = self._spending(budget, at, now_seconds)
+                if not _fits(spending, budget, demand.expected_nano_usd, demand.most_nano_usd):
+                    raise budget_exceeded(budget, spending.spent, spending.reserved, demand.most_nano_usd)
+                held.append((spending, demand.most_nano_usd, ""))
+            for one in demand.providers:
+                provider = one.provider
+                holds: list[tuple[Spending, int, str]] = []
+                for budget in provider.budgets:
+                    spending = self._spending(budget, at, now_seconds)
+                    if not _fits(spending, budget, one.expected_nano_usd, one.most_nano_usd):
+                        spent_providers.add(provider.id)
+                        break
+                    holds.append((spending, one.most_nano_usd, provider.id))
+                else:
+                    held += holds
+        rates = principal.rates
+        if not rates:
+            for spending, amount, _ in held:
+                spending.reserved += amount
+            return _Held(self.lengths, held, (), (), None, frozenset(spent_providers), None)
+        now = self._monotonic()
+        paces = [self._pace(rate.counter) for rate in rates]
+        for rate, pace in zip(rates, paces, strict=True):
+            refusal = _refusal(rate, pace, now, demand.tokens)
+            if refusal is not None:
+                refusal.pace = _facts(rates, paces, now)
+                raise refusal
+        tokens = [now, float(demand.tokens)]
+        metered: list[_Pace] = []
+        for rate, pace in zip(rates, paces, strict=True):
+            pace.running += 1
+            if rate.requests_per_minute is not None:
+                pace.starts.append(now)
+            if rate.tokens_per_minute is not None:
+                pace.tokens.append(tokens)
+                pace.token_sum += tokens[1]
+                metered.append(pace)
+        for spending, amount, _ in held:
+            spending.reserved += amount
+        return _Held(
+            self.lengths, held, paces, metered, tokens, frozenset(spent_providers), _facts(rates, paces, now)
+        )
+
+    async def knows(self, budget: Budget) -> bool:
+        """Whether the spending of its current period has been counted here since its start or its seeding."""
+        spending = self._spendings.get(budget.counter)
+        return spending is not None and spending.ends > self._clock().timestamp()
+
+    async def spent(self, budget: Budget) -> int:
+        """Nano-dollars settled in the current period, without what requests under way hold."""
+        at = self._clock()
+        return self._spending(budget, at, at.timestamp()).spent
+
+    async def add_spent(self, budget: Budget, nano_usd: int) -> None:
+        """Correct what counts as spent: from the ledger, when a budget is new here or counts differ."""
+        at = self._clock()
+        self._spending(budget, at, at.timestamp()).spent += nano_usd
+
+    def keep_only(self, snapshot: Snapshot) -> None:
+        """Forget the counters of limits that are no more. What holds a place keeps its counter."""
+        rates = {rate.counter for who in snapshot.principals.values() for rate in who.rates}
+        for counter in self._spendings.keys() - {budget.counter for budget in snapshot.budgets}:
+            del self._spendings[counter]
+        for counter in [c for c, pace in self._paces.items() if c not in rates and not pace.running]:
+            del self._paces[counter]
+
+    def _pace(self, counter: str) -> _Pace:
+        pace = self._paces.get(counter)
+        if pace is None:
+            pace = self._paces[counter] = _Pace()
+        return pace
+
+    def _spending(self, budget: Budget, at: datetime, now_seconds: float) -> Spending:
+        spending = self._spendings.get(budget.counter)
+        if spending is None or spending.ends <= now_seconds:
+            # A new period has a new counter; requests of the former one settle into theirs, as in the ledger,
+            # where a request belongs to the period in which it began.
+            end = bounds(budget.period, at, budget.time_zone)[1]
+            spending = self._spendings[budget.counter] = Spending(end.timestamp())
+        return spending
+
+
+class _Held(Reservation):
+    __slots__ = ("_held", "_lengths", "_metered", "_paces", "_settled", "_tokens")
+
+    def __init__(
+        self,
+        lengths: OutputLengths,
+        held: Sequence[tuple[Spending, int, str]],
+        paces: Sequence[_Pace],
+        metered: Sequence[_Pace],
+        tokens: list[float] | None,
+        spent_providers: frozenset[str],
+        pace: Pace | None,
+    ) -> None:
+        self._lengths = lengths
+        self._held = held
+        self._paces = paces
+        self._metered = metered  # of `paces`, those that count tokens
+        self._tokens = tokens  # this request's entry in their windows
+        self._settled = False
+        self.spent_providers = spent_providers
+        self.pace = pace
+
+    def settle(self, cost_usd: Decimal | None, usage: Usage = NO_USAGE, target: Target | None = None) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        if target is not None and usage.output_tokens:
+            self._lengths.observe(target, usage.output_tokens)
+        cost = int(cost_usd * _NANO) if cost_usd else 0
+        served_by = target.provider.id if target is not None else ""
+        for spending, amount, provider in self._held:
+            spending.reserved -= amount
+            if not provider or provider == served_by:
+                spending.spent += cost
+        for pace in self._paces:
+            pace.running -= 1
+        entry = self._tokens
+        if entry is not None and entry[0] >= 0:
+            tokens = usage.input_tokens + usage.output_tokens
+            for pace in self._metered:
+                pace.token_sum += tokens - entry[1]
+            entry[1] = float(tokens)
+
+
+def _fits(spending: Spending, budget: Budget, expected: int, most: int) -> bool:
+    """Whether a request may go: with all it may cost, or alone with what it is likely to cost.
+
+    The second way in keeps a small budget of use where the caller sets no bound to the answer. Whoever took
+    it holds the whole rest, so that nobody joins before it is settled.
+    """
+    left = budget.amount_nano_usd - spending.spent - spending.reserved
+    if left <= 0:
+        return False
+    return most <= left or (not spending.reserved and expected <= left)
+
+
+def _refusal(rate: Rate, pace: _Pace, now: float, tokens: int) -> RateLimited | None:
+    pace.sweep(now)
+    if rate.concurrent_requests is not None and pace.running >= rate.concurrent_requests:
+        return RateLimited(
+            f"{rate.subject} may have {rate.concurrent_requests} requests under way at once.",
+            retry_after_seconds=_WAIT_FOR_A_PLACE_SECONDS,
+        )
+    per_minute = rate.requests_per_minute
+    if per_minute is not None and len(pace.starts) >= per_minute:
+        # When the oldest of those that count leaves the window, one place is free again.
+        starts = pace.starts
+        free_in = starts[len(starts) - per_minute] + _WINDOW_SECONDS - now if per_minute else _WINDOW_SECONDS
+        return RateLimited(
+            f"{rate.subject} may send {per_minute} requests per minute.",
+            retry_after_seconds=max(free_in, 0.001),
+        )
+    per_minute = rate.tokens_per_minute
+    if per_minute is not None and pace.token_sum + tokens > per_minute:
+        return RateLimited(
+            f"{rate.subject} may use {per_minute} tokens per minute; this request needs about {tokens}.",
+            retry_after_seconds=_until_free(pace, per_minute - tokens, now),
+        )
+    return None
+
+
+def _until_free(pace: _Pace, room: float, now: float) -> float:
+    """Seconds until no more than `room` tokens are in the window; a whole minute where that never happens."""
+    left = pace.token_sum
+    for when, count in pace.tokens:
+        left -= count
+        if left <= room:
+            return max(when + _WINDOW_SECONDS - now, 0.001)
+    return _WINDOW_SECONDS
+
+
+def _facts(rates: Sequence[Rate], paces: Sequence[_Pace], now: float) -> Pace | None:
+    """The tightest of the limits per minute, after this request took its place."""
+    requests: tuple[int, int, float] | None = None
+    tokens: tuple[int, int, float] | None = None
+    for rate, pace in zip(rates, paces, strict=True):
+        limit = rate.requests_per_minute
+        if limit is not None and (requests is None or limit - len(pace.starts) < requests[0]):
+            reset = pace.starts[0] + _WINDOW_SECONDS - now if pace.starts else 0.0
+            requests = (limit - len(pace.starts), limit, reset)
+        limit = rate.tokens_per_minute
+        if limit is not None and (tokens is None or limit - pace.token_sum < tokens[0]):
+            reset = pace.tokens[0][0] + _WINDOW_SECONDS - now if pace.tokens else 0.0
+            tokens = (int(limit - pace.token_sum), limit, reset)
+    if requests is None and tokens is None:
+        return None
+    return Pace(
+        requests_limit=requests[1] if requests else None,
+        requests_left=max(requests[0], 0) if requests else 0,
+        requests_reset_seconds=requests[2] if requests else 0.0,
+        tokens_limit=tokens[1] if tokens else None,
+        tokens_left=max(tokens[0], 0) if tokens else 0,
+        tokens_reset_seconds=tokens[2] if tokens else 0.0,
+    )
+
+
+def budget_exceeded(budget: Budget, spent: int, reserved: int, most: int) -> BudgetExceeded:
+    """The refusal, in the words of the budget's owner; the figures are for the operator's log."""
+    amount = Decimal(budget.amount_nano_usd) / _NANO
+    under_way = spent < budget.amount_nano_usd and reserved > 0
+    return BudgetExceeded(
+        f"The budget of {budget.subject} is used up: ${amount:f} per {budget.period.value} ({budget.time_zone})"
+        + (", what requests under way may cost included." if under_way else "."),
+        detail=f"{budget.counter}: spent ${Decimal(spent) / _NANO:f}, held ${Decimal(reserved) / _NANO:f}, "
+        f"this request may cost ${Decimal(most) / _NANO:f}",
+    )
