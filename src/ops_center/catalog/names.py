@@ -5,6 +5,7 @@ Rules over text alone; which names exist is a matter of `data/`.
 
 from __future__ import annotations
 
+import functools
 import re
 
 _VERSION_DOT = re.compile(r"(?<=\d)\.(?=\d)")
@@ -23,7 +24,15 @@ def canonical_name(model: str) -> str:
     The maker's prefix goes, case goes, a dot between digits becomes a dash: `anthropic/claude-haiku-4.5`
     and `claude-haiku-4-5` are one model. Variants (`:free`) and dated releases stay apart.
     """
+    return _canonical(model) if len(model) < _LONGEST_KEPT else _canonical.__wrapped__(model)
+
+
+@functools.lru_cache(maxsize=16384)
+def _canonical(model: str) -> str:
     return _VERSION_DOT.sub("-", model.rsplit("/", 1)[-1].lower())
+
+
+_LONGEST_KEPT = 200  # callers send names too; no memory for absurd ones
 
 
 def undated_name(canonical: str) -> str:

@@ -32,7 +32,7 @@ _HIGH_WATER = 256 * 1024  # unread bytes of one answer above which its socket is
 _MAX_HEADER_BYTES = 64 * 1024
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, cache_hash=True):
     """Where connections lead; connections are shared among requests with an equal origin only."""
 
     scheme: str
@@ -163,10 +163,12 @@ class _Connection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_body_size",
+        "_busy",
         "_complete",
         "_deadline",
         "_error",
         "_excess",
+        "_fires_at",
         "_got_bytes",
         "_head_ready",
         "_header_bytes",
@@ -195,10 +197,12 @@ class _Connection(asyncio.Protocol):
         self.lost = False
         self.reused = False
         self.idle_since = 0.0
+        self._fires_at = 0.0
+        self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._busy = False
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
         self._body: list[bytes] = []
@@ -224,6 +228,7 @@ class _Connection(asyncio.Protocol):
         if transport is None or self.lost:
             raise ConnectionLost
         self._limits = limits
+        self._busy = True
         self._arm(limits.head_seconds)
         if len(body) < 65536:
             transport.write(head + body)
@@ -275,9 +280,7 @@ class _Connection(asyncio.Protocol):
 
     def release(self) -> None:
         """Back to the pool when the answer is whole and the connection is fit for another; closed if not."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._busy = False
         reusable = (
             self._complete
             and not self.lost
@@ -316,15 +319,28 @@ class _Connection(asyncio.Protocol):
             waiter.set_result(None)
 
     def _arm(self, seconds: float) -> None:
-        # One timer for the whole exchange: it looks at the deadline, which moves without touching the timer.
-        self._deadline = self._loop.time() + seconds
-        self._timer = self._loop.call_later(min(seconds, self._limits.chunk_seconds), self._on_timer)
+        # One timer for the connection's whole life: it looks at the deadline, which moves without touching it.
+        now = self._loop.time()
+        self._deadline = now + seconds
+        look_at = now + min(seconds, self._limits.chunk_seconds)
+        if self._timer is not None and self._fires_at > look_at:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._look_after(look_at - now)
+
+    def _look_after(self, seconds: float) -> None:
+        self._fires_at = self._loop.time() + seconds
+        self._timer = self._loop.call_later(seconds, self._on_timer)
 
     def _on_timer(self) -> None:
+        if not self._busy:
+            self._timer = None
+            return
         left = self._deadline - self._loop.time()
         if self._paused or left > 0:
             # While the client is the slow one, the provider is not to blame.
-            self._timer = self._loop.call_later(max(left, 0.01) if not self._paused else 1.0, self._on_timer)
+            self._look_after(1.0 if self._paused else max(left, 0.01))
             return
         self._timer = None
         what = "no chunk" if self._head_ready else "no answer"
@@ -343,7 +359,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._timer is None and self._waiter is None and not self._got_bytes and not self._head_ready:
+        if not self._busy:
             # Bytes that nobody asked for on an idle connection: never let them answer the next request.
             self._pool.forget(self)
             self.abort()
@@ -371,6 +387,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._head_ready and not self._complete and self._error is None and self._ends_at_close():
             self._complete = True
         self._pool.forget(self)

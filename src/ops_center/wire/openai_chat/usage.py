@@ -16,8 +16,64 @@ from ops_center.types import Usage
 from ops_center.wire.figures import read_object, tokens, usd
 
 
+class _InputDetails(msgspec.Struct):
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int = 0
+
+
+class _Plain(msgspec.Struct):
+    """Usage as nearly everybody sends it: whole numbers, and no cost of the provider's own."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int = 0
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: None = None  # anything but null is for the thorough reader
+
+
+_plain_decoder = msgspec.json.Decoder(_Plain)
+_NO_INPUT_DETAILS = _InputDetails()
+_NO_OUTPUT_DETAILS = _OutputDetails()
+_SENSIBLE = 10**12
+
+
 def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
     """The usage of an answer or of a stream's last chunk; None when there is none."""
+    if raw is None:
+        return None
+    try:
+        plain = _plain_decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _read_anything(raw)
+    details = plain.prompt_tokens_details or _NO_INPUT_DETAILS
+    cache_read = details.cached_tokens or plain.prompt_cache_hit_tokens or plain.cache_read_input_tokens
+    cache_write = details.cache_write_tokens or plain.cache_creation_input_tokens
+    out = plain.completion_tokens_details or _NO_OUTPUT_DETAILS
+    reasoning = out.reasoning_tokens or plain.reasoning_tokens
+    figures = (
+        plain.prompt_tokens,
+        plain.completion_tokens,
+        plain.total_tokens,
+        cache_read,
+        cache_write,
+        reasoning,
+    )
+    if min(figures) < 0 or max(figures) > _SENSIBLE:
+        return _read_anything(raw)
+    return _usage(*figures)
+
+
+def _read_anything(raw: msgspec.Raw | bytes) -> Usage | None:
+    """The same from usage in any shape and with any odd figure in it."""
     usage = read_object(raw)
     if usage is None or not ("prompt_tokens" in usage or "completion_tokens" in usage):
         return None
@@ -25,26 +81,43 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
         _object(usage, "prompt_tokens_details"),
         _object(usage, "completion_tokens_details"),
     )
-    input_tokens, output_tokens = tokens(usage.get("prompt_tokens")), tokens(usage.get("completion_tokens"))
-    cache_read = _first(
-        details.get("cached_tokens"),
-        usage.get("prompt_cache_hit_tokens"),
-        usage.get("cache_read_input_tokens"),
+    return _usage(
+        tokens(usage.get("prompt_tokens")),
+        tokens(usage.get("completion_tokens")),
+        tokens(usage.get("total_tokens")),
+        _first(
+            details.get("cached_tokens"),
+            usage.get("prompt_cache_hit_tokens"),
+            usage.get("cache_read_input_tokens"),
+        ),
+        _first(details.get("cache_write_tokens"), usage.get("cache_creation_input_tokens")),
+        _first(output_details.get("reasoning_tokens"), usage.get("reasoning_tokens")),
+        _cost(usage),
     )
-    cache_write = _first(details.get("cache_write_tokens"), usage.get("cache_creation_input_tokens"))
-    reasoning = _first(output_details.get("reasoning_tokens"), usage.get("reasoning_tokens"))
+
+
+def _usage(
+    input_tokens: int,
+    output_tokens: int,
+    total_tokens: int,
+    cache_read: int,
+    cache_write: int,
+    reasoning: int,
+    cost_usd: Decimal | None = None,
+) -> Usage:
     # Gemini and Grok report reasoning beside the output instead of inside it; only the total shows that.
-    beside = tokens(usage.get("total_tokens")) - input_tokens - output_tokens
+    beside = total_tokens - input_tokens - output_tokens
     if beside > 0 and reasoning in (0, beside):
         output_tokens += beside
         reasoning = beside
+    cache_read = min(cache_read, input_tokens)
     return Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cache_read_tokens=min(cache_read, input_tokens),
-        cache_write_tokens=min(cache_write, input_tokens - min(cache_read, input_tokens)),
+        cache_read_tokens=cache_read,
+        cache_write_tokens=min(cache_write, input_tokens - cache_read),
         reasoning_tokens=min(reasoning, output_tokens),
-        provider_cost_usd=_cost(usage),
+        provider_cost_usd=cost_usd,
     )
 
 
