@@ -99,6 +99,7 @@ def provider(
         "openrouter": simulator.openrouter_url,
         "custom": simulator.custom_url,
         "gemini": simulator.gemini_url,
+        "bedrock": simulator.bedrock_url,
     }
     name = name or type
     return Provider(

@@ -25,9 +25,12 @@ pytestmark = pytest.mark.anyio
 CASES = [
     ("gemini", "gemini-3-flash-preview"),
     ("gemini", "gemini-2.5-flash"),
+    ("bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0"),
+    ("bedrock", "amazon.nova-lite-v1:0"),
 ]
 REASONING_MODELS = {
     "gemini": "gemini-3-flash-preview",
+    "bedrock": "anthropic.claude-haiku-4-5-20251001-v1:0",
 }
 WEATHER = {
     "type": "object",
@@ -253,6 +256,8 @@ async def test_thinking_is_shown_and_counted(plane: RunningPlane, kind: str, str
     assert message.content == "done"
     assert message.reasoning_content
     record = await metered(plane)
+    if kind == "bedrock":
+        return  # Converse counts thinking within its output and does not say how much of it
     assert 0 < record.usage.reasoning_tokens < record.usage.output_tokens
     assert usage.completion_tokens_details.reasoning_tokens == record.usage.reasoning_tokens
 

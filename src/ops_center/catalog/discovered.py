@@ -48,7 +48,7 @@ class DiscoveredModel(msgspec.Struct, frozen=True):
 
 
 def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[DiscoveredModel] | None:
-    """The models of a list in the form of OpenAI, Anthropic, OpenRouter or Google; None when it is no such list.
+    """The models of a list in the form of OpenAI, Anthropic, OpenRouter, Google or AWS; None when it is no such list.
 
     `as_of` is the day of asking, which prices carry. Entries without a usable name are left out, a name
     that comes twice counts once.
@@ -73,8 +73,9 @@ def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[Discov
 
 
 # Where a list's entries stand: OpenAI's `data`, the Gemini API's `models`, Vertex AI's `publisherModels`
-# (https://ai.google.dev/api/models, 2026-11).
-_PLACES_OF_ENTRIES = ("data", "models", "publisherModels")
+# (https://ai.google.dev/api/models, 2026-11), the two lists of Bedrock
+# (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html, 2026-11).
+_PLACES_OF_ENTRIES = ("data", "models", "publisherModels", "modelSummaries", "inferenceProfileSummaries")
 
 
 def _entries(answer: Any) -> Any:
@@ -85,7 +86,10 @@ def _entries(answer: Any) -> Any:
 
 def _id(entry: Mapping[str, Any]) -> str | None:
     """The id by which a model is called. Google's stands at the end of a resource's name."""
-    name = _name(entry.get("id"))
+    types = entry.get("inferenceTypesSupported")
+    if isinstance(types, list) and "ON_DEMAND" not in types:
+        return None  # Bedrock: it answers under another name, that of a profile
+    name = _name(entry.get("id")) or _name(entry.get("modelId")) or _name(entry.get("inferenceProfileId"))
     if name is None and (resource := _name(entry.get("name"))) and "models/" in resource:
         name = _name(resource.rpartition("models/")[2])
     return name
@@ -104,6 +108,8 @@ def _facts(provider_type: str, name: str, entry: Mapping[str, Any], as_of: str) 
     facts: dict[str, Any] = {
         "display_name": _name(entry.get("display_name"))
         or _name(entry.get("displayName"))
+        or _name(entry.get("modelName"))
+        or _name(entry.get("inferenceProfileName"))
         or (_name(entry.get("name")) if provider_type == "openrouter" else None),
         "context_window": _tokens(places, _CONTEXT_FIELDS),
         "max_output_tokens": _tokens(places, _OUTPUT_FIELDS),

@@ -58,7 +58,9 @@ def error_inside(facts: ProviderErrorFacts) -> ProviderError:
     return ProviderUnusable("The provider's answer is unusable.", provider_status=200, detail=detail)
 
 
-_LIMITED = frozenset({"rate_limit_error", "rate_limit_exceeded", "429", "RESOURCE_EXHAUSTED"})
+_LIMITED = frozenset(
+    {"rate_limit_error", "rate_limit_exceeded", "429", "RESOURCE_EXHAUSTED", "throttlingException"}
+)
 
 
 class WholeAnswer:

@@ -140,7 +140,7 @@ async def refusal(response: Response, target: Target) -> ProviderError:
         )
     if status == 408:
         return ProviderTimeout("The provider timed out.", provider_status=status, detail=detail)
-    if status >= 500:
+    if status >= 500 or status == 424:  # Bedrock's word for a model that failed
         return ProviderFailed("The provider failed.", provider_status=status, detail=detail)
     if status >= 400:
         return ProviderRejected(

@@ -5,9 +5,12 @@ Part of `attempt`, and of the test of a key. It adds headers to requests that ot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TypeAlias
 
+from ops_center.providers.aws_signature import AwsKey, sign
 from ops_center.providers.spec import ProviderSpec
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -27,10 +30,44 @@ class Access:
         return ()
 
 
+class AwsAccess(Access):
+    """Every request is signed with an IAM user's or role's key (SigV4)."""
+
+    signs = True
+
+    def __init__(self, key: AwsKey, region: str) -> None:
+        super().__init__()
+        self._key = key
+        self._region = region
+
+    async def sign(self, method: str, url: str, body: bytes) -> Headers:
+        at = datetime.now(UTC)
+        return sign(
+            self._key, method=method, url=url, body=body, region=self._region, service="bedrock", at=at
+        )
+
+
+# Ids of long-lived keys begin with AKIA, of temporary ones with ASIA:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html (2026-11)
+_ACCESS_KEY = re.compile(r"(A[A-Z]{2}A[A-Z0-9]{12,28}):([A-Za-z0-9+/=]{20,128})(?::([A-Za-z0-9+/=_-]+))?")
+
+
+def aws_key(credential: str) -> AwsKey | None:
+    """The key in `ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]`; None for a Bedrock API key."""
+    match = _ACCESS_KEY.fullmatch(credential)
+    if match is None:
+        return None
+    return AwsKey(access_key_id=match[1], secret_access_key=match[2], session_token=match[3])
+
+
 def access_to(spec: ProviderSpec, options: Mapping[str, str], credential: str) -> Access:
     """How requests to a provider are proven; without a credential they carry nothing."""
     if not credential:
         return Access()
-    if spec.auth == "bearer":
+    if spec.auth == "aws":
+        key = aws_key(credential)
+        if key is not None:
+            return AwsAccess(key, options.get("region", ""))
+    if spec.auth in ("bearer", "aws"):
         return Access((("Authorization", f"Bearer {credential}"),))
     return Access(((spec.auth, credential),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops_center.providers.spec import KeyProof, ProviderSpec
+from ops_center.providers.spec import KeyProof, OptionField, ProviderSpec
 
 PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
     ProviderSpec(
@@ -74,6 +74,42 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         quirks=(
             "A wrong key is a 400 with the reason API_KEY_INVALID (https://ai.google.dev/gemini-api/docs/"
             "troubleshooting, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="bedrock",
+        name="AWS Bedrock",
+        color="#FF9900",
+        description="Claude, Nova, Llama and others in an AWS account",
+        format="bedrock_converse",
+        default_base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        default_path="",
+        auth="aws",
+        chat_path="/model/{model}/converse",
+        stream_path="/model/{model}/converse-stream",
+        # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html (2026-11)
+        lists_base_url="https://bedrock.{region}.amazonaws.com",
+        models_path="/foundation-models",
+        # Newer models answer under their profiles only:
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html (2026-11)
+        more_models_path="/inference-profiles?maxResults=1000&type=SYSTEM_DEFINED",
+        key_proof=KeyProof(path="/foundation-models"),
+        get_key_url="https://console.aws.amazon.com/bedrock/home#/api-keys",
+        key_help="A Bedrock API key, or an IAM key as ACCESS_KEY_ID:SECRET_ACCESS_KEY. Listing models needs "
+        "bedrock:ListFoundationModels and bedrock:ListInferenceProfiles.",
+        recommended_for="models inside AWS",
+        catalog_id="amazon-bedrock",
+        request_id_header="x-amzn-requestid",
+        option_fields=(
+            OptionField(
+                name="region",
+                label="Region",
+                required=True,
+                default="us-east-1",
+                placeholder="us-east-1",
+                help="The AWS region whose models are called, such as us-east-1 or eu-central-1.",
+                pattern=r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}",
+            ),
         ),
     ),
     ProviderSpec(

@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-FormatName = Literal["openai_chat", "anthropic_messages", "gemini"]
-AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key"]
+FormatName = Literal["openai_chat", "anthropic_messages", "gemini", "bedrock_converse"]
+AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "aws"]
 
 NO_OPTIONS: Mapping[str, str] = {}
 
@@ -76,6 +76,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     chat_path: str = "/chat/completions"
     stream_path: str | None = None  # the path of streamed chats, where it is another one
     models_path: str = "/models"
+    more_models_path: str | None = None  # a second list whose models stand beside those of the first
     models_from_catalog: bool = False  # it publishes no list of its chat models: ours is taken
     key_proof: KeyProof = KeyProof(path="/models")
     get_key_url: str | None = None

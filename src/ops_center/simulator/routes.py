@@ -4,6 +4,7 @@
 /api/v1      OpenRouter
 /custom/v1   an OpenAI-compatible server that asks for no key
 /gemini      Google's Gemini API, /vertex the same of Vertex AI
+/bedrock     Amazon Bedrock
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
-from ops_center.simulator import anthropic_messages, gemini, openai_chat, openrouter
+from ops_center.simulator import anthropic_messages, bedrock, gemini, openai_chat, openrouter
 from ops_center.simulator.catalogues import Family, listed
 from ops_center.simulator.config import SimulatorConfig
 from ops_center.simulator.reply import JSON_TYPE, Reply, Request, json_reply
@@ -33,6 +34,8 @@ def family_of(request: Request) -> Family | None:
         return "openrouter"
     if path.startswith(("/gemini/", "/vertex/")):
         return "gemini"
+    if path.startswith("/bedrock/"):
+        return "bedrock"
     if not path.startswith("/v1/"):
         return None
     if path.startswith("/v1/messages") or "anthropic-version" in request.headers:
@@ -46,6 +49,8 @@ def key_of(request: Request, family: Family) -> str:
         return request.headers["x-api-key"]
     if family == "gemini" and "x-goog-api-key" in request.headers:
         return request.headers["x-goog-api-key"]
+    if family == "bedrock" and (signed := bedrock.ACCESS_KEY.match(request.headers.get("authorization", ""))):
+        return signed[1]
     # Anthropic takes a bearer too, and its own client (2.x) sends its key that way (2026-11)
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
@@ -59,6 +64,8 @@ def error_reply(family: Family, status: int, message: str | None = None) -> Repl
     """An error of this status in the family's own shape."""
     if family == "anthropic":
         return json_reply(anthropic_messages.error_body(status, message), status=status)
+    if family == "bedrock":
+        return bedrock.error_reply(status, message)
     if family == "gemini":
         return json_reply(gemini.error_body(status, message), status=status)
     text, type, code = openai_chat.status_error(status)
@@ -86,6 +93,8 @@ def check_key(request: Request, family: Family, key: str, config: SimulatorConfi
         return error_reply(family, 401, "invalid x-api-key" if key else "x-api-key header is required")
     if family == "openrouter":
         return error_reply(family, 401, "User not found." if key else "No auth credentials found")
+    if family == "bedrock":
+        return error_reply(family, 403, "The security token included in the request is invalid.")
     if family == "gemini":
         return gemini.refused_key() if key else error_reply(family, 403, "Method doesn't allow strangers.")
     if not key:
@@ -110,7 +119,7 @@ class Answerer:
                 return self._get(path, request, family, key, config, spent_usd)
             if request.method == "POST":
                 return self._post(path, request, family, key, config)
-        except (openai_chat.Refused, anthropic_messages.Refused, gemini.Refused) as refused:
+        except (openai_chat.Refused, anthropic_messages.Refused, gemini.Refused, bedrock.Refused) as refused:
             if family == "openrouter":
                 return error_reply(family, refused.status, refused.message)
             return refused.reply()
@@ -137,6 +146,11 @@ class Answerer:
                 limit = int(query.get("limit", ["20"])[0])
                 after = query.get("after_id", [None])[0]
                 return json_reply(anthropic_messages.model_list(models, min(max(limit, 1), 1000), after))
+        elif family == "bedrock":
+            if path == "/bedrock/foundation-models":
+                return json_reply(bedrock.foundation_models(models))
+            if path == "/bedrock/inference-profiles":
+                return json_reply(bedrock.inference_profiles(models))
         elif family == "gemini":
             if request.path.endswith("/publishers/google/models"):
                 return json_reply(gemini.publisher_model_list(models))
@@ -160,6 +174,8 @@ class Answerer:
             return anthropic_messages.messages(body, model, config, self.cache, key)
         if family == "gemini":
             return gemini.generate(request.path, request.query, request.body, config)
+        if family == "bedrock":
+            return bedrock.converse(request.path, request.body, config)
         handlers: dict[str, Callable[[dict[str, Any]], Reply]] = {
             "/chat/completions": lambda body: self._chat(body, family, config),
             "/embeddings": lambda body: openai_chat.embeddings(body, openai_chat.find_model(body, family)),

@@ -46,7 +46,7 @@ def run(host: str, port: int, config: SimulatorConfig | None = None) -> None:
     async def forever() -> None:
         async with await serve(config, host, port) as simulator:
             print(f"Simulated providers on {simulator.url}", flush=True)  # noqa: T201 - a command's output
-            for name in ("openai", "anthropic", "openrouter", "custom", "gemini", "vertex"):
+            for name in ("openai", "anthropic", "openrouter", "custom", "gemini", "vertex", "bedrock"):
                 print(f"  {name:<11}{getattr(simulator, name + '_url')}", flush=True)  # noqa: T201
             await asyncio.Event().wait()
 
@@ -134,6 +134,10 @@ class Simulator:
     @property
     def gemini_url(self) -> str:
         return f"{self.url}/gemini/v1beta"
+
+    @property
+    def bedrock_url(self) -> str:
+        return f"{self.url}/bedrock"
 
     @property
     def vertex_url(self) -> str:

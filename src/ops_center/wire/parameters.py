@@ -37,8 +37,10 @@ def leave_out(
     dropped: list[chat.Dropped],
     *,
     taken: Mapping[str, str] | frozenset[str] = frozenset(),
+    tiers: frozenset[str] = frozenset(),
 ) -> None:
-    """Names every parameter of `request.extra` that `maker` does not take, but those in `taken`.
+    """Names every parameter of `request.extra` that `maker` does not take, but those in `taken`. `tiers` are the
+    service tiers that it has.
 
     Raises BadRequest, with `param`, for one that must not be left out.
     """
@@ -54,7 +56,7 @@ def leave_out(
     if request.user:
         name = "metadata.user_id" if request.format == chat.ANTHROPIC_MESSAGES else "user"
         dropped.append(chat.Dropped(name, f"{maker} has no such parameter"))
-    if request.service_tier not in (None, "auto", "default", "standard_only"):
+    if request.service_tier not in (None, "auto", "default", "standard_only", *tiers):
         dropped.append(chat.Dropped("service_tier", f"{maker} has no such tier"))
 
 

@@ -42,7 +42,8 @@ class StreamTranslator:
         created: int,
         include_usage: bool,
     ) -> None:
-        self._reader = SseReader()
+        # a format that frames its streams in another way brings a reader of its own
+        self._reader = getattr(provider, "StreamReader", SseReader)()
         self._decoder = provider.StreamDecoder()
         self._encoder = client.StreamEncoder(
             model=model, request_id=request_id, created=created, include_usage=include_usage

@@ -164,8 +164,22 @@ async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> li
     failure = failure_of_answer(address.spec, answer)
     if failure is not None:
         return failure
-    found = parse_model_list(address.spec.type, answer.body, now.astimezone(UTC).date().isoformat())
-    return unexpected_answer() if found is None else found
+    as_of = now.astimezone(UTC).date().isoformat()
+    found = parse_model_list(address.spec.type, answer.body, as_of)
+    if found is None:
+        return unexpected_answer()
+    return found + await _more_models(http, address, as_of)
+
+
+async def _more_models(http: HttpFetcher, address: Address, as_of: str) -> list[DiscoveredModel]:
+    """Those of a second list, where the type has one and the key may read it."""
+    path = address.spec.more_models_path
+    if path is None:
+        return []
+    answer = await _ask(http, address, address.url(path), TIMEOUT_SECONDS)
+    if isinstance(answer, Failure) or answer.status != 200:
+        return []
+    return parse_model_list(address.spec.type, answer.body, as_of) or []
 
 
 async def prove(
