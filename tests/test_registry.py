@@ -147,6 +147,7 @@ async def test_every_row_tells_a_right_key_from_a_wrong_one(spec: ProviderSpec, 
             "openai_chat": simulator.openai_url,
             "gemini": simulator.gemini_url,
             "bedrock_converse": simulator.bedrock_url,
+            "cohere_chat": simulator.cohere_url,
         }[spec.format]
         if spec.type == "openrouter":
             base_url = simulator.openrouter_url

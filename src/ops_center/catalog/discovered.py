@@ -48,7 +48,7 @@ class DiscoveredModel(msgspec.Struct, frozen=True):
 
 
 def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[DiscoveredModel] | None:
-    """The models of a list in the form of OpenAI, Anthropic, OpenRouter, Google or AWS; None when it is no such list.
+    """The models of a list in the form of OpenAI, Anthropic, OpenRouter, Google, AWS or Cohere; None when it is no such list.
 
     `as_of` is the day of asking, which prices carry. Entries without a usable name are left out, a name
     that comes twice counts once.
@@ -90,6 +90,8 @@ def _id(entry: Mapping[str, Any]) -> str | None:
     if isinstance(types, list) and "ON_DEMAND" not in types:
         return None  # Bedrock: it answers under another name, that of a profile
     name = _name(entry.get("id")) or _name(entry.get("modelId")) or _name(entry.get("inferenceProfileId"))
+    if name is None and isinstance(entry.get("endpoints"), list):
+        return _name(entry.get("name"))  # Cohere
     if name is None and (resource := _name(entry.get("name"))) and "models/" in resource:
         name = _name(resource.rpartition("models/")[2])
     return name

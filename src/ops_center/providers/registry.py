@@ -113,6 +113,27 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         ),
     ),
     ProviderSpec(
+        type="cohere",
+        name="Cohere",
+        color="#39594D",
+        description="Command models for business and retrieval",
+        format="cohere_chat",
+        default_base_url="https://api.cohere.com",
+        default_path="",
+        chat_path="/v2/chat",
+        # https://docs.cohere.com/reference/list-models (2026-11)
+        models_path="/v1/models?page_size=1000",
+        key_proof=KeyProof(path="/v1/models?page_size=1000"),
+        get_key_url="https://dashboard.cohere.com/api-keys",
+        recommended_for="retrieval",
+        catalog_id="cohere",
+        request_id_header="x-debug-trace-id",
+        quirks=(
+            "Bills fewer input tokens than it counts; what is billed is taken "
+            "(https://docs.cohere.com/docs/how-does-cohere-pricing-work, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
         type="mistral",
         name="Mistral",
         color="#EC4899",

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-FormatName = Literal["openai_chat", "anthropic_messages", "gemini", "bedrock_converse"]
+FormatName = Literal["openai_chat", "anthropic_messages", "gemini", "bedrock_converse", "cohere_chat"]
 AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "aws"]
 
 NO_OPTIONS: Mapping[str, str] = {}

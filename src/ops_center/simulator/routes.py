@@ -5,6 +5,7 @@
 /custom/v1   an OpenAI-compatible server that asks for no key
 /gemini      Google's Gemini API, /vertex the same of Vertex AI
 /bedrock     Amazon Bedrock
+/cohere      Cohere
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
-from ops_center.simulator import anthropic_messages, bedrock, gemini, openai_chat, openrouter
+from ops_center.simulator import anthropic_messages, bedrock, cohere, gemini, openai_chat, openrouter
 from ops_center.simulator.catalogues import Family, listed
 from ops_center.simulator.config import SimulatorConfig
 from ops_center.simulator.reply import JSON_TYPE, Reply, Request, json_reply
@@ -36,6 +37,8 @@ def family_of(request: Request) -> Family | None:
         return "gemini"
     if path.startswith("/bedrock/"):
         return "bedrock"
+    if path.startswith("/cohere/"):
+        return "cohere"
     if not path.startswith("/v1/"):
         return None
     if path.startswith("/v1/messages") or "anthropic-version" in request.headers:
@@ -66,6 +69,8 @@ def error_reply(family: Family, status: int, message: str | None = None) -> Repl
         return json_reply(anthropic_messages.error_body(status, message), status=status)
     if family == "bedrock":
         return bedrock.error_reply(status, message)
+    if family == "cohere":
+        return json_reply(cohere.error_body(message), status=status)
     if family == "gemini":
         return json_reply(gemini.error_body(status, message), status=status)
     text, type, code = openai_chat.status_error(status)
@@ -93,6 +98,8 @@ def check_key(request: Request, family: Family, key: str, config: SimulatorConfi
         return error_reply(family, 401, "invalid x-api-key" if key else "x-api-key header is required")
     if family == "openrouter":
         return error_reply(family, 401, "User not found." if key else "No auth credentials found")
+    if family == "cohere":
+        return error_reply(family, 401, "invalid api token" if key else "no api key supplied")
     if family == "bedrock":
         return error_reply(family, 403, "The security token included in the request is invalid.")
     if family == "gemini":
@@ -119,7 +126,13 @@ class Answerer:
                 return self._get(path, request, family, key, config, spent_usd)
             if request.method == "POST":
                 return self._post(path, request, family, key, config)
-        except (openai_chat.Refused, anthropic_messages.Refused, gemini.Refused, bedrock.Refused) as refused:
+        except (
+            openai_chat.Refused,
+            anthropic_messages.Refused,
+            gemini.Refused,
+            bedrock.Refused,
+            cohere.Refused,
+        ) as refused:
             if family == "openrouter":
                 return error_reply(family, refused.status, refused.message)
             return refused.reply()
@@ -146,6 +159,9 @@ class Answerer:
                 limit = int(query.get("limit", ["20"])[0])
                 after = query.get("after_id", [None])[0]
                 return json_reply(anthropic_messages.model_list(models, min(max(limit, 1), 1000), after))
+        elif family == "cohere":
+            if path == "/cohere/v1/models":
+                return json_reply(cohere.model_list(models))
         elif family == "bedrock":
             if path == "/bedrock/foundation-models":
                 return json_reply(bedrock.foundation_models(models))
@@ -174,6 +190,8 @@ class Answerer:
             return anthropic_messages.messages(body, model, config, self.cache, key)
         if family == "gemini":
             return gemini.generate(request.path, request.query, request.body, config)
+        if family == "cohere" and path == "/cohere/v2/chat":
+            return cohere.chat(request.body, config)
         if family == "bedrock":
             return bedrock.converse(request.path, request.body, config)
         handlers: dict[str, Callable[[dict[str, Any]], Reply]] = {

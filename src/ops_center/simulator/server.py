@@ -46,7 +46,16 @@ def run(host: str, port: int, config: SimulatorConfig | None = None) -> None:
     async def forever() -> None:
         async with await serve(config, host, port) as simulator:
             print(f"Simulated providers on {simulator.url}", flush=True)  # noqa: T201 - a command's output
-            for name in ("openai", "anthropic", "openrouter", "custom", "gemini", "vertex", "bedrock"):
+            for name in (
+                "openai",
+                "anthropic",
+                "openrouter",
+                "custom",
+                "gemini",
+                "vertex",
+                "bedrock",
+                "cohere",
+            ):
                 print(f"  {name:<11}{getattr(simulator, name + '_url')}", flush=True)  # noqa: T201
             await asyncio.Event().wait()
 
@@ -138,6 +147,10 @@ class Simulator:
     @property
     def bedrock_url(self) -> str:
         return f"{self.url}/bedrock"
+
+    @property
+    def cohere_url(self) -> str:
+        return f"{self.url}/cohere"
 
     @property
     def vertex_url(self) -> str:

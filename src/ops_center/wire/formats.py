@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import ModuleType
 
-from ops_center.wire import anthropic_messages, bedrock_converse, gemini, openai_chat
+from ops_center.wire import anthropic_messages, bedrock_converse, cohere_chat, gemini, openai_chat
 
 WIRES: Mapping[str, ModuleType] = {
     "openai_chat": openai_chat,
     "anthropic_messages": anthropic_messages,
     "gemini": gemini,
     "bedrock_converse": bedrock_converse,
+    "cohere_chat": cohere_chat,
 }

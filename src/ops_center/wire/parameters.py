@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Raw
 
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
-from ops_center.wire.json_fields import BOOLEAN, INTEGER, TEXT, Fields
+from ops_center.wire.json_fields import BOOLEAN, INTEGER, OBJECT, TEXT, Fields
 
 _REFUSED = {
     "audio": "its models do not speak here",
@@ -86,3 +87,14 @@ def allowed_tools(request: chat.ChatRequest) -> list[tuple[str, chat.Tool]]:
 def parameter(request: chat.ChatRequest, openai: str, anthropic: str) -> str:
     """What the caller's own format calls a parameter."""
     return anthropic if request.format == chat.ANTHROPIC_MESSAGES else openai
+
+
+def object_schema(schema: Raw | None) -> Raw:
+    """A schema that says it is an object, which OpenAI lets one leave out."""
+    if schema is None:
+        return Raw(b'{"type":"object","properties":{}}')
+    try:
+        fields = OBJECT.decode(schema)
+    except (msgspec.DecodeError, RecursionError):
+        return schema
+    return schema if "type" in fields else Raw(msgspec.json.encode({"type": "object", **fields}))

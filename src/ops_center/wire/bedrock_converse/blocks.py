@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from ops_center.errors import BadRequest
@@ -228,14 +227,3 @@ def _input(arguments: str, place: str) -> Raw:
     raw = arguments.encode()
     decode(OBJECT, raw, place)
     return Raw(raw)
-
-
-def object_schema(schema: Raw | None) -> Raw:
-    """A schema that says it is an object, which OpenAI lets one leave out."""
-    if schema is None:
-        return Raw(b'{"type":"object","properties":{}}')
-    try:
-        fields = OBJECT.decode(schema)
-    except (msgspec.DecodeError, RecursionError):
-        return schema
-    return schema if "type" in fields else Raw(msgspec.json.encode({"type": "object", **fields}))

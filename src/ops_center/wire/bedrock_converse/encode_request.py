@@ -15,8 +15,8 @@ from ops_center.errors import BadRequest
 from ops_center.wire import chat
 from ops_center.wire.anthropic_messages.claude import generation
 from ops_center.wire.anthropic_messages.sampling import write_reasoning, write_sampling
-from ops_center.wire.bedrock_converse.blocks import TurnWriter, object_schema
-from ops_center.wire.parameters import allowed_tools, asked_reasoning, leave_out, parameter
+from ops_center.wire.bedrock_converse.blocks import TurnWriter
+from ops_center.wire.parameters import allowed_tools, asked_reasoning, leave_out, object_schema, parameter
 
 _CLAUDE_LIMIT = 4096  # what thinking is added to when the caller set no limit
 # Converse's own parameters, which callers may also send beside their format's.
