@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 import stat
@@ -23,7 +24,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from ops_center.control.audit_log.chain import verify
 from ops_center.storage.database import Database, DatabaseError
 from ops_center.storage.migrate import MigrationError, migrate
-from ops_center.storage.migrations import FOLDER, HEAD, REVISIONS, TABLE
+from ops_center.storage.migrations import AFRESH, FOLDER, HEAD, REVISIONS, TABLE
+from ops_center.storage.migrations.afresh import statements
 from ops_center.storage.tables import _EPOCH, metadata, users
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +54,20 @@ async def test_the_migrated_schema_is_that_of_tables_py(database: Database) -> N
 
     async with database.read() as connection:
         assert await connection.run_sync(differences) == []
+
+
+def test_a_new_sqlite_database_is_what_the_revisions_make_of_it() -> None:
+    def lines(given: list[str]) -> list[list[str]]:
+        # Alembic writes the constraints of a table that it rebuilt in any order.
+        return [sorted(line.strip("\t ,") for line in statement.splitlines()) for statement in given]
+
+    written = json.loads(AFRESH.read_text())
+    assert lines(written) == lines(statements()), "run python -m ops_center.storage.migrations.afresh"
+    fresh = sqlite3.connect(":memory:", isolation_level=None)
+    for statement in written:
+        fresh.execute(statement)
+    assert [row[0] for row in fresh.execute(f"SELECT version_num FROM {TABLE}")] == [HEAD]
+    fresh.close()
 
 
 def test_the_list_of_revisions_is_that_of_the_files() -> None:

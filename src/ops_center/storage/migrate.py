@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import structlog
 from sqlalchemy import URL, Connection, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
@@ -22,7 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from ops_center.storage.database import DatabaseError, cannot_open, first_line, parse_url, prepare_sqlite_file
-from ops_center.storage.migrations import FOLDER, HEAD, REVISIONS, TABLE
+from ops_center.storage.migrations import AFRESH, FOLDER, HEAD, REVISIONS, TABLE
 from ops_center.storage.tables import metadata
 
 _log = structlog.get_logger(__name__)
@@ -116,6 +117,9 @@ def _bring_to_head(connection: Connection, back_up: Callable[[str], None] | None
         return []
     if back_up is not None and present:
         back_up(revision or "unversioned")
+    if not present and connection.dialect.name == "sqlite":
+        _make_afresh(connection)
+        return list(REVISIONS)
     applied = _upgrade(connection)
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
@@ -144,6 +148,13 @@ def _revision(connection: Connection, present: set[str]) -> str | None:
             hint="Start the newer release again, or restore the backup taken before its migration.",
         )
     return found[0] if found else None
+
+
+def _make_afresh(connection: Connection) -> None:
+    """What all revisions together make of an empty SQLite database, without loading Alembic for it: a
+    second and twelve megabytes less for everybody's first start. A test compares it with the revisions."""
+    for statement in msgspec.json.decode(AFRESH.read_bytes(), type=list[str]):
+        connection.exec_driver_sql(statement)
 
 
 def _upgrade(connection: Connection) -> list[str]:

@@ -17,3 +17,4 @@ REVISIONS = (
 HEAD = REVISIONS[-1]
 TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours
 FOLDER = Path(__file__).parent
+AFRESH = FOLDER / "afresh.json"  # written by `python -m ops_center.storage.migrations.afresh`
