@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from ops_center.errors import BadRequest
+from ops_center.providers.tasks import Task
 from ops_center.types import PowerLevel
 
 Sort = Literal["price", "throughput", "latency"]
@@ -54,6 +55,7 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None  # what the caller asked for at most
     session: Hashable = None  # the conversation it belongs to
     options: Options = NO_OPTIONS
+    task: Task | None = None  # what is asked for, when it is no conversation
     explain: bool = False  # list every target left out, not only those met before the plan was full
     turn: int = 0  # rotates targets of equal priority; any integer, the same one gives the same plan
 

@@ -115,6 +115,8 @@ def resolve(
         output_tokens = max(1, request.max_output_tokens)
     query = _Query(snapshot, principal, request, options, live, output_tokens)
     level = _LEVELS.get(name)
+    if request.task is not None:
+        return query.by_name(name)
     if level is not None or name in _CHOOSE_FOR_ME:
         return query.by_strategy(level)
     if snapshot.rules.replace_named and _named(snapshot, name)[0]:
@@ -147,7 +149,7 @@ class _Query:
 
     def by_name(self, name: str) -> Plan:
         principal, live = self.principal, self.live
-        found, reason = _named(self.snapshot, name)
+        found, reason = self._found(name)
         if not found and not self.options.models:
             raise self._not_found(name)
         allowed = found if principal is None else _allowed(found, principal, name)
@@ -174,6 +176,21 @@ class _Query:
             choices = self._home_first(choices)
         return self._plan(name, None, choices, excluded, blocked)
 
+    def _found(self, name: str) -> tuple[Sequence[Target], str]:
+        """Who serves this name, and for a task beside chat: whose provider answers its endpoint, too."""
+        task = self.request.task
+        if task is None:
+            return _named(self.snapshot, name)
+        if name in _LEVELS or name in _CHOOSE_FOR_ME:
+            found: Sequence[Target] = self.snapshot.by_task.get(task.capability, ())
+            reason = f"made for /v1/{task.endpoint}"
+        else:
+            found, reason = _named(self.snapshot, name)
+        serving = [t for t in found if t.provider.spec.task_path(task.endpoint) is not None]
+        if found and not serving:
+            raise ModelNotFound(f"No provider of this model answers /v1/{task.endpoint} here.", param="model")
+        return serving, reason
+
     def _not_found(self, name: str) -> ModelNotFound:
         return ModelNotFound(
             f"The model “{name}” is not served by any provider here.{_near(self.snapshot, name)}",
@@ -183,7 +200,7 @@ class _Query:
     def _alternative(self, name: str, before: Sequence[Choice]) -> list[Choice]:
         """The targets of a further model that the caller would take; none where nobody serves it."""
         principal = self.principal
-        found, _ = _named(self.snapshot, name)
+        found, _ = self._found(name)
         if principal is not None:
             found = _allowed(found, principal, name)
         known = {choice.target.id for choice in before}

@@ -170,6 +170,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     by_provider: Mapping[
         str, Mapping[str, Target]
     ] = {}  # lower-cased provider name, id or type → model id → target
+    by_task: Mapping[str, tuple[Target, ...]] = {}  # capability beside chat → models that have it
     aliases: Mapping[str, tuple[str, ...]] = {}  # alias → canonical names, best first
     budgets: tuple[Budget, ...] = ()  # every hard one, whoever it belongs to
     time_zone: str = "UTC"  # the organisation's, whose calendar budgets follow
@@ -204,9 +205,12 @@ def build_snapshot(
     )
     by_model: dict[str, list[Target]] = {}
     by_provider: dict[str, dict[str, Target]] = {}
+    by_task: dict[str, list[Target]] = {}
     for target in ordered:
         for name in {target.model, canonical_name(target.model)}:
             by_model.setdefault(name, []).append(target)
+        for task in target.capabilities & OTHER_TASKS:
+            by_task.setdefault(task, []).append(target)
         for name in (target.provider.name.lower(), target.provider.id, target.provider.spec.type):
             by_provider.setdefault(name, {}).setdefault(target.model, target)
     return Snapshot(
@@ -218,6 +222,7 @@ def build_snapshot(
         by_model={name: tuple(found) for name, found in by_model.items()},
         rankings=Rankings(ordered, rules.weights),
         by_provider=by_provider,
+        by_task={task: tuple(found) for task, found in by_task.items()},
         aliases={a.name: tuple(canonical_name(c) for c in a.candidates) for a in aliases},
         budgets=tuple(budgets),
         time_zone=time_zone,

@@ -64,25 +64,45 @@ _LIMITED = frozenset(
 
 
 class WholeAnswer:
-    __slots__ = ("attempt", "body", "finish_reason", "output_bytes", "usage")
+    """`units` is what a price per request counts: pictures, where there are any."""
+
+    __slots__ = ("attempt", "body", "finish_reason", "output_bytes", "units", "usage")
     partial_usage: Usage | None = None
 
     def __init__(
-        self, attempt: Attempt, body: bytes, usage: Usage | None, finish_reason: str | None, output_bytes: int
+        self,
+        attempt: Attempt,
+        body: bytes,
+        usage: Usage | None,
+        finish_reason: str | None,
+        output_bytes: int,
+        units: int = 1,
     ) -> None:
         self.attempt = attempt
         self.body = body
         self.usage = usage
         self.finish_reason = finish_reason
         self.output_bytes = output_bytes
+        self.units = units
 
 
 class StreamAnswer:
-    """`first` holds the client's bytes for everything up to and including the first real event."""
+    """`first` holds the client's bytes for everything up to and including the first real event.
 
-    __slots__ = ("attempt", "first", "response", "watch")
+    `content_type` is None for a chat's events; in anything else there is no place to tell of an error.
+    """
 
-    def __init__(self, attempt: Attempt, response: Response, watch: Watch, first: bytes) -> None:
+    __slots__ = ("attempt", "content_type", "first", "response", "watch")
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        response: Response,
+        watch: Watch,
+        first: bytes,
+        content_type: bytes | None = None,
+    ) -> None:
+        self.content_type = content_type
         self.attempt = attempt
         self.response = response
         self.watch = watch

@@ -12,6 +12,8 @@ from ops_center.dataplane.answer import Answer, StreamAnswer, Watch, WholeAnswer
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.meter import Attempt
 from ops_center.dataplane.request_body import passed_through, translated, wants_usage
+from ops_center.dataplane.tasks import TaskCall
+from ops_center.dataplane.tasks import ask as ask_task
 from ops_center.dataplane.upstream import Upstream, refusal
 from ops_center.errors import (
     NoProviderLeft,
@@ -75,6 +77,8 @@ def _nobody_left(attempts: list[Attempt], last: ProviderError) -> ProviderError:
 
 
 async def _ask(attempt: Attempt, call: Call, upstream: Upstream) -> Answer:
+    if isinstance(call, TaskCall):
+        return await ask_task(attempt, call, upstream)
     target = attempt.target
     same_format = target.provider.spec.format == call.client_format
     body = passed_through(call, target) if same_format else translated(call, target)

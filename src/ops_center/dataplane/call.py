@@ -132,26 +132,24 @@ class Call:
     def stream(self) -> bool:
         return self.head.stream is True
 
+    @property
+    def countable(self) -> bool:
+        """Whether tokens can be guessed from the length of what was said, when nobody counted them."""
+        return True
+
     def read(self) -> RouteRequest:
         """Decode what decides. Raises BadRequest naming the field; nothing has been sent anywhere yet."""
         try:
             self.head = _decoder.decode(self.body)
         except msgspec.ValidationError as error:
-            raise _bad_field(str(error)) from None
+            raise bad_field(str(error)) from None
         except (msgspec.DecodeError, RecursionError) as error:
             deep = isinstance(error, RecursionError)
             raise BadRequest(
                 "The request body is nested too deeply." if deep else "The request body is not valid JSON.",
                 hint=None if deep else str(error),
             ) from None
-        level = self.headers.get(b"x-power-level")
-        if level is not None:
-            try:
-                self.power_level = PowerLevel(level.decode("latin-1").strip().lower())
-            except ValueError:
-                raise BadRequest(
-                    "x-power-level must be eco, balanced or precision.", param="x-power-level"
-                ) from None
+        self.read_power_level()
         return RouteRequest(
             model=self.head.model,
             power_level=self.power_level,
@@ -160,8 +158,19 @@ class Call:
             max_output_tokens=self._max_output_tokens(),
             session=self._session(),
             options=self._options(),
-            turn=next(_turns),
+            turn=next_turn(),
         )
+
+    def read_power_level(self) -> None:
+        """Take the header's wish, if there is one. Raises BadRequest."""
+        level = self.headers.get(b"x-power-level")
+        if level is not None:
+            try:
+                self.power_level = PowerLevel(level.decode("latin-1").strip().lower())
+            except ValueError:
+                raise BadRequest(
+                    "x-power-level must be eco, balanced or precision.", param="x-power-level"
+                ) from None
 
     def _max_output_tokens(self) -> int | None:
         """What the caller asks for at most; a value that is no whole number is the provider's to refuse."""
@@ -194,7 +203,7 @@ class Call:
         return read_options(models, provider, fallbacks)
 
 
-_turns = itertools.count()
+next_turn = itertools.count().__next__  # another number for each request, by which equals take turns
 _LEAST_CACHED_BYTES = 4096
 _OPENING = 4  # messages among which the user's first one is looked for
 _OF_USER = re.compile(rb'"role"\s*:\s*"user"')
@@ -202,7 +211,7 @@ _decoder = msgspec.json.Decoder(RequestHead)
 _EMPTY_HEAD = RequestHead(messages=[])
 
 
-def _bad_field(complaint: str) -> BadRequest:
+def bad_field(complaint: str) -> BadRequest:
     """msgspec says “Expected `str | null`, got `int` - at `$.model`”; callers want the field and a sentence."""
     what, _, path = complaint.partition(" - at ")
     param = path.strip("`").removeprefix("$").lstrip(".").replace("[...]", "") or None

@@ -16,10 +16,13 @@ from ops_center.dataplane.model_list import find_model, list_models
 from ops_center.dataplane.pipeline import Plane, handle
 from ops_center.dataplane.reject import reject
 from ops_center.dataplane.server import MAX_BODY_BYTES, HttpExchange
+from ops_center.dataplane.tasks import TaskCall
 from ops_center.errors import BadRequest, InternalError, NotFound, OpsCenterError, TooLarge
+from ops_center.providers.tasks import TASKS
 from ops_center.wire.formats import WIRES
 
 _FORMAT_OF_ENDPOINT = {"chat/completions": "openai_chat", "messages": "anthropic_messages"}
+_FORMAT_OF_ENDPOINT |= dict.fromkeys(TASKS, "openai_chat")
 _PREFIXES = ("/v1/", "/", "/api/v1/llm/")
 _ENDPOINTS = {prefix + endpoint: endpoint for prefix in _PREFIXES for endpoint in _FORMAT_OF_ENDPOINT}
 
@@ -47,7 +50,7 @@ class DataPlane:
         """Answer one call, whatever it is. Only the end of the task itself is raised."""
         endpoint = _ENDPOINTS.get(exchange.path)
         client_format = _FORMAT_OF_ENDPOINT.get(endpoint or "") or _format_by_headers(exchange.headers)
-        call = Call(
+        call = (TaskCall if endpoint in TASKS else Call)(
             endpoint=endpoint or exchange.path.lstrip("/")[:40],
             client_format=client_format,
             wire=WIRES[client_format],

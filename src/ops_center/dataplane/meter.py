@@ -21,7 +21,7 @@ from ops_center.errors import OpsCenterError, ProviderError
 from ops_center.limits.demand import Reservation
 from ops_center.routing import Plan
 from ops_center.snapshot import Principal, Target
-from ops_center.types import AttemptRecord, CostSource, Usage, UsageRecord
+from ops_center.types import AttemptRecord, CostSource, Price, Usage, UsageRecord
 
 _BYTES_PER_TOKEN = 4
 CLIENT_CLOSED = 499
@@ -181,6 +181,8 @@ class Meter:
             if cost is None:
                 return usage, None, CostSource.UNKNOWN, "this model has no price"
             return usage, cost, CostSource.COMPUTED, None
+        if not self._call.countable:
+            return _by_units(target.price, getattr(measured, "units", 1))
         output_tokens = -(-measured.output_bytes // _BYTES_PER_TOKEN)
         known = measured.partial_usage
         if known is not None:
@@ -211,6 +213,21 @@ class Meter:
             outcome=attempt.outcome,
             detail=attempt.detail,
         )
+
+
+def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, CostSource, str | None]:
+    """What a call costs that counts no tokens: its price per request, or per picture. A price for tokens
+    says nothing about it; one that is zero everywhere says it is free."""
+    if price is None:
+        return _NO_USAGE, None, CostSource.UNKNOWN, "this model has no price"
+    if price.request_usd or not (price.input_mtok or price.output_mtok):
+        return _NO_USAGE, round(price.request_usd * units, 9), CostSource.COMPUTED, None
+    return (
+        _NO_USAGE,
+        None,
+        CostSource.UNKNOWN,
+        "the provider counted no tokens, and there is no price per request",
+    )
 
 
 _NO_USAGE = Usage()

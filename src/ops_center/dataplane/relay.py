@@ -44,7 +44,8 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
     data = answer.first
     if watch.finished:
         meter.settle(watch)
-    await exchange.start(200, [*_headers(call, answer.attempt), _EVENT_STREAM])
+    kind = _EVENT_STREAM if answer.content_type is None else line(b"content-type", answer.content_type)
+    await exchange.start(200, [*_headers(call, answer.attempt), kind])
     await exchange.write(data)
     try:
         while not watch.finished:
@@ -66,6 +67,8 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
     except ProviderError as error:
         answer.attempt.fail(error)
         meter.settle(watch, status=error.status, error_type=error.type)
+        if answer.content_type is not None:
+            raise  # sound has no word for an error: the answer breaks off, as the provider's did
         await exchange.write(call.wire.encode_stream_error(error))
     await exchange.end()
     if watch.finished:

@@ -61,6 +61,19 @@ def _without_route_fields(call: Call, target: Target) -> bytes:
     return msgspec.json.encode(fields)
 
 
+def with_model(body: bytes, asked: str | None, model: str) -> bytes:
+    """A JSON object with this model's name in place; `asked` is the one that stands in it."""
+    plain = _plain(body, b'"model"')
+    if asked == model and plain:
+        return body
+    found = _MODEL_FIELD.search(body) if plain and asked is not None else None
+    if found is not None:
+        return body[: found.start(1)] + msgspec.json.encode(model) + body[found.end(1) :]
+    fields = _object_decoder.decode(body)
+    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+    return msgspec.json.encode(fields)
+
+
 def _plain(body: bytes, *keys: bytes) -> bool:
     """Whether each key stands in the body at most once and unescaped: then no reader can see another value
     than we did, and the one occurrence of a key we decoded is that key."""

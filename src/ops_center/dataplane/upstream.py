@@ -68,6 +68,14 @@ class _Prepared:
         signed = await self._access.sign("POST", url, body)
         return head + b"".join([f"{name}: {value}\r\n".encode("latin-1") for name, value in signed])
 
+    async def head_of(self, path: str, model: str, content_type: bytes, body: bytes) -> bytes:
+        """The head of a request to another path than chat's."""
+        provider = self.provider
+        url = provider.base_url + filled(path, {**provider.options, "model": model})
+        headers = [("Content-Type", content_type.decode("latin-1")), *self._headers[1:]]
+        headers += await self._access.sign("POST", url, body)
+        return request_head("POST", self.origin, request_target(url), headers)
+
     def _url_and_head(self, model: str, stream: bool) -> tuple[str, bytes]:
         provider, spec = self.provider, self.provider.spec
         path = spec.stream_path if stream and spec.stream_path is not None else spec.chat_path
@@ -100,10 +108,7 @@ class Upstream:
         """The head of the provider's answer, whatever its status. `client_headers`: the caller's, if its
         format is the provider's own. Raises ProviderUnreachable, AddressRefused, ProviderTimeout or
         ProviderUnusable."""
-        provider = target.provider
-        prepared = self._prepared.get(provider.id)
-        if prepared is None or prepared.provider is not provider:
-            prepared = self._prepared[provider.id] = _Prepared(provider)
+        prepared = self._prepared_for(target.provider)
         head = prepared.head or await prepared.head_for(target.model, stream, body)
         if client_headers is not None:
             for name, value in client_headers.items():
@@ -111,6 +116,31 @@ class Upstream:
                     head = _with_header(head, prepared, name, value)
         head = b"%sContent-Length: %d\r\n\r\n" % (head, len(body))
         return await self._client.send(prepared.origin, head, body, self._stream if stream else self._whole)
+
+    async def send_to(
+        self,
+        target: Target,
+        path: str,
+        body: bytes,
+        *,
+        content_type: bytes,
+        stream: bool,
+        client_headers: Mapping[bytes, bytes],
+    ) -> Response:
+        """The same for another path of the provider and a body of any type; for calls beside chat."""
+        prepared = self._prepared_for(target.provider)
+        head = await prepared.head_of(path, target.model, content_type, body)
+        for name, value in client_headers.items():
+            if name.startswith(b"openai-"):
+                head = _with_header(head, prepared, name, value)
+        head = b"%sContent-Length: %d\r\n\r\n" % (head, len(body))
+        return await self._client.send(prepared.origin, head, body, self._stream if stream else self._whole)
+
+    def _prepared_for(self, provider: Provider) -> _Prepared:
+        prepared = self._prepared.get(provider.id)
+        if prepared is None or prepared.provider is not provider:
+            prepared = self._prepared[provider.id] = _Prepared(provider)
+        return prepared
 
 
 def _with_header(head: bytes, prepared: _Prepared, name: bytes, value: bytes) -> bytes:

@@ -85,6 +85,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     catalog_id: str | None = None  # the provider's id in the packaged catalogue
     request_id_header: str = "x-request-id"
+    task_paths: tuple[tuple[str, str], ...] = ()  # (endpoint of `tasks.py`, path), where it is another one
+    no_tasks: frozenset[str] = frozenset()  # endpoints that it does not have
     lacks: frozenset[str] = frozenset()  # capabilities that none of its models has through this API
     quirks: tuple[str, ...] = ()  # each a sentence with link and date
     option_fields: tuple[OptionField, ...] = ()
@@ -93,6 +95,12 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     # where models are listed and keys are proven, when the base URL is the type's own
     lists_base_url: str | None = None
     key_help: str | None = None  # what to paste as key, where that needs a sentence
+
+    def task_path(self, endpoint: str) -> str | None:
+        """The path of an endpoint beside chat; None where it is not served in OpenAI's shape."""
+        if self.format != "openai_chat" or endpoint in self.no_tasks:
+            return None
+        return dict(self.task_paths).get(endpoint, f"/{endpoint}")
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

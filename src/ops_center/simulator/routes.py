@@ -15,7 +15,15 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
-from ops_center.simulator import anthropic_messages, bedrock, cohere, gemini, openai_chat, openrouter
+from ops_center.simulator import (
+    anthropic_messages,
+    bedrock,
+    cohere,
+    gemini,
+    openai_chat,
+    openai_tasks,
+    openrouter,
+)
 from ops_center.simulator.catalogues import Family, listed
 from ops_center.simulator.config import SimulatorConfig
 from ops_center.simulator.reply import JSON_TYPE, Reply, Request, json_reply
@@ -199,7 +207,8 @@ class Answerer:
             "/embeddings": lambda body: openai_chat.embeddings(body, openai_chat.find_model(body, family)),
         }
         if path not in handlers:
-            return error_reply(family, 404, f"Not found: {request.path}")
+            reply = openai_tasks.answer(path, request, family)
+            return reply or error_reply(family, 404, f"Not found: {request.path}")
         return handlers[path](openai_chat.decode(request.body))
 
     def _chat(self, body: dict[str, Any], family: Family, config: SimulatorConfig) -> Reply:
