@@ -115,7 +115,14 @@ class Application:
         limiter = MemoryLimiter()
         counting = BudgetCounting(database, limiter, ingester.drain, utc_now)
         publisher.before_swap(counting.prepare)
-        control.background.start(counting.run(), name="budgets")
+        comparing = asyncio.create_task(counting.run(), name="budgets")
+
+        async def stop_comparing() -> None:
+            comparing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await comparing
+
+        closing.push_async_callback(stop_comparing)
         await publisher.publish()
         await resume_pending(control)
         timeouts = Timeouts(

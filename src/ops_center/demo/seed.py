@@ -96,9 +96,9 @@ async def _add_people_and_keys(then: Control, admin: Actor) -> tuple[dict[str, K
     owners: dict[str, KeyOwner] = {}
     for program in PROGRAMS:
         owner = await _actor(then, program.user_email)
-        key = await api_keys.create(then, owner, ApiKeyCreate(name=program.key_name))
+        key = await api_keys.create(then, owner, ApiKeyCreate(name=program.key_name, expires_at=None))
         owners[program.key_name] = KeyOwner(
             api_key_id=key.id, api_key_name=key.name, user_id=owner.user_id, user_email=owner.email
         )
-    mine = await api_keys.create(then, admin, ApiKeyCreate(name="Playground"))
+    mine = await api_keys.create(then, admin, ApiKeyCreate(name="Playground", expires_at=None))
     return owners, mine.secret

@@ -51,6 +51,11 @@ export function ApiKeysTable({ keys, withOwner = false, onCreate, onRevoke, onRo
               <Code fz="xs" bg="transparent" p={0}>
                 {key.preview}
               </Code>
+              {key.tags.length > 0 && (
+                <Text size="xs" c="dimmed">
+                  {key.tags.join(" · ")}
+                </Text>
+              )}
             </Stack>
           ),
         },
@@ -103,6 +108,8 @@ export function ApiKeysTable({ keys, withOwner = false, onCreate, onRevoke, onRo
   );
 }
 
+const stillToCome = (at: string): boolean => Date.parse(at) > Date.now();
+
 const hasExpired = (key: ApiKey): boolean => key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
 
 function State({ apiKey }: { apiKey: ApiKey }) {
@@ -117,6 +124,11 @@ function State({ apiKey }: { apiKey: ApiKey }) {
   return (
     <Stack gap={2} align="flex-start">
       <Badge color="green">Active</Badge>
+      {apiKey.previous_secret_ends_at && stillToCome(apiKey.previous_secret_ends_at) && (
+        <Text size="xs" c="dimmed">
+          old secret ends <TimeAgo at={apiKey.previous_secret_ends_at} />
+        </Text>
+      )}
       {apiKey.expires_at && (
         <Text size="xs" c="dimmed">
           ends <TimeAgo at={apiKey.expires_at} />
@@ -131,8 +143,12 @@ function Limits({ apiKey }: { apiKey: ApiKey }) {
     apiKey.scope === "admin" && "Control API too",
     apiKey.models && (apiKey.models.length === 1 ? apiKey.models[0] : plural(apiKey.models.length, "model")),
     apiKey.power_level,
+    apiKey.providers && plural(apiKey.providers.length, "provider"),
     apiKey.requests_per_minute && `${count(apiKey.requests_per_minute)} per minute`,
-    apiKey.budget_usd !== null && `budget ${money(apiKey.budget_usd)}`,
+    apiKey.tokens_per_minute && `${count(apiKey.tokens_per_minute)} tokens per minute`,
+    apiKey.concurrent_requests && `${count(apiKey.concurrent_requests)} at once`,
+    apiKey.ip_ranges && `from ${apiKey.ip_ranges.length === 1 ? apiKey.ip_ranges[0] : plural(apiKey.ip_ranges.length, "network")}`,
+    apiKey.budget_usd !== null && `budget ${money(apiKey.budget_usd)} a month`,
   ].filter(Boolean);
   return (
     <Text size="sm" c={limits.length ? undefined : "dimmed"} title={apiKey.models?.join(", ")}>

@@ -1,11 +1,13 @@
 /** A new key: a name is enough; limits are optional. */
-import { Button, Group, Modal, NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
+import { Accordion, Button, Group, Modal, MultiSelect, NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 
 import { asApiError } from "@/api/request";
-import type { ApiKeyInput, NewApiKey } from "@/api/types";
+import type { ApiKeyInput, NewApiKey, PowerLevel } from "@/api/types";
 import { modelNamesQuery } from "@/features/models/queries";
+import { providersQuery } from "@/features/providers/queries";
 import { useMay } from "@/features/session/queries";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -40,7 +42,18 @@ const EXPIRIES = [
   { value: "90", label: "In 90 days" },
   { value: "365", label: "In a year" },
 ];
+const FURTHER = new Set([
+  "requests_per_minute",
+  "tokens_per_minute",
+  "concurrent_requests",
+  "power_level",
+  "providers",
+  "ip_ranges",
+  "tags",
+]);
 const DAY_MS = 86_400_000;
+
+const numberOrNull = (value: number | string): number | null => (value === "" ? null : Number(value));
 
 const inDays = (days: number): string => new Date(Date.now() + days * DAY_MS).toISOString();
 
@@ -49,14 +62,22 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
   const isAdmin = useMay("manage users");
   const readsModels = useMay("read gateway");
   const models = useQuery({ ...modelNamesQuery, enabled: readsModels });
+  const providers = useQuery({ ...providersQuery, enabled: readsModels });
+  const [more, setMore] = useState<string | null>(null);
   const form = useForm({
     initialValues: {
       name: "",
       scope: "inference" as "inference" | "admin",
-      expiry: "never",
+      expiry: "90",
       models: [] as string[],
+      providers: [] as string[],
+      power_level: "" as "" | PowerLevel,
       requests_per_minute: "" as number | string,
+      tokens_per_minute: "" as number | string,
+      concurrent_requests: "" as number | string,
       budget_usd: "" as number | string,
+      ip_ranges: [] as string[],
+      tags: [] as string[],
     },
     validate: { name: (value) => (value.trim() ? null : "Give it a name that says who uses it") },
   });
@@ -65,10 +86,16 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
     const input: ApiKeyInput = {
       name: values.name.trim(),
       scope: values.scope,
-      ...(values.expiry !== "never" && { expires_at: inDays(Number(values.expiry)) }),
+      expires_at: values.expiry === "never" ? null : inDays(Number(values.expiry)),
       ...(values.models.length > 0 && { models: values.models }),
-      ...(values.requests_per_minute !== "" && { requests_per_minute: Number(values.requests_per_minute) }),
-      ...(values.budget_usd !== "" && { budget_usd: Number(values.budget_usd) }),
+      ...(values.providers.length > 0 && { providers: values.providers }),
+      ...(values.power_level !== "" && { power_level: values.power_level }),
+      ...(values.ip_ranges.length > 0 && { ip_ranges: values.ip_ranges }),
+      ...(values.tags.length > 0 && { tags: values.tags }),
+      requests_per_minute: numberOrNull(values.requests_per_minute),
+      tokens_per_minute: numberOrNull(values.tokens_per_minute),
+      concurrent_requests: numberOrNull(values.concurrent_requests),
+      budget_usd: numberOrNull(values.budget_usd),
     };
     create.mutate(input, {
       onSuccess: (key) => {
@@ -78,7 +105,10 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
       onError: (error) => {
         const { param, message } = asApiError(error);
         if (param === "expires_at") form.setFieldError("expiry", message);
-        else if (param && param in values) form.setFieldError(param, message);
+        else if (param && param in values) {
+          form.setFieldError(param, message);
+          if (FURTHER.has(param)) setMore("more");
+        }
       },
     });
   });
@@ -114,22 +144,76 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
           limit={40}
           {...form.getInputProps("models")}
         />
-        <Group grow align="flex-start">
-          <NumberInput
-            label="Requests per minute"
-            placeholder="No limit"
-            min={1}
-            allowDecimal={false}
-            {...form.getInputProps("requests_per_minute")}
-          />
-          <NumberInput
-            label="Budget"
-            prefix="$"
-            placeholder="No limit"
-            min={0}
-            {...form.getInputProps("budget_usd")}
-          />
-        </Group>
+        <NumberInput
+          label="Budget per month"
+          description="Requests that would pass it are refused."
+          prefix="$"
+          placeholder="No limit"
+          min={0}
+          {...form.getInputProps("budget_usd")}
+        />
+        <Accordion
+          variant="contained"
+          value={more}
+          onChange={setMore}
+        >
+          <Accordion.Item value="more">
+            <Accordion.Control>More limits</Accordion.Control>
+            <Accordion.Panel>
+              <Stack gap="md">
+                <Group grow align="flex-start">
+                  <NumberInput
+                    label="Requests per minute"
+                    placeholder="No limit"
+                    min={1}
+                    allowDecimal={false}
+                    {...form.getInputProps("requests_per_minute")}
+                  />
+                  <NumberInput
+                    label="Tokens per minute"
+                    placeholder="No limit"
+                    min={1}
+                    allowDecimal={false}
+                    {...form.getInputProps("tokens_per_minute")}
+                  />
+                </Group>
+                <NumberInput
+                  label="Requests at once"
+                  placeholder="No limit"
+                  min={1}
+                  allowDecimal={false}
+                  {...form.getInputProps("concurrent_requests")}
+                />
+                <Select
+                  label="Power level"
+                  allowDeselect={false}
+                  data={[
+                    { value: "", label: "The owner's own" },
+                    { value: "eco", label: "Eco" },
+                    { value: "balanced", label: "Balanced" },
+                    { value: "precision", label: "Precision" },
+                  ]}
+                  {...form.getInputProps("power_level")}
+                />
+                {readsModels && (
+                  <MultiSelect
+                    label="Providers"
+                    placeholder={form.values.providers.length ? undefined : "All providers"}
+                    data={(providers.data ?? []).map((one) => ({ value: one.id, label: one.name }))}
+                    {...form.getInputProps("providers")}
+                  />
+                )}
+                <TagsInput
+                  label="Addresses"
+                  description="Addresses or networks that its requests must come from, such as 203.0.113.0/24."
+                  placeholder={form.values.ip_ranges.length ? undefined : "From anywhere"}
+                  {...form.getInputProps("ip_ranges")}
+                />
+                <TagsInput label="Tags" {...form.getInputProps("tags")} />
+              </Stack>
+            </Accordion.Panel>
+          </Accordion.Item>
+        </Accordion>
         {failure && !shownInField && <ProblemAlert error={failure} title="The key was not created" />}
         <Group justify="flex-end">
           <Button variant="default" type="button" onClick={onClose}>

@@ -1,5 +1,6 @@
-/** Revoking and rotating a key: both end the old secret at once, so both ask first. */
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+/** Revoking and rotating a key: both end a secret that programs use, so both ask first. */
+import { Button, Group, Modal, Select, Stack, Text } from "@mantine/core";
+import { useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { ApiKey, NewApiKey } from "@/api/types";
@@ -13,6 +14,13 @@ interface DialogProps {
   apiKey: ApiKey | null;
   onClose: () => void;
 }
+
+const GRACE = [
+  { value: "0", label: "No longer: it ends at once" },
+  { value: "3600", label: "One more hour" },
+  { value: "86400", label: "One more day" },
+  { value: "604800", label: "One more week" },
+];
 
 const closeButton = { "aria-label": "Close" };
 
@@ -55,12 +63,20 @@ export function RotateApiKeyDialog({ apiKey, onClose, onRotated }: DialogProps &
 
 function Rotate({ apiKey, onClose, onRotated }: { apiKey: ApiKey; onClose: () => void; onRotated: (key: NewApiKey) => void }) {
   const rotate = useRotateApiKey(apiKey.id);
+  const [grace, setGrace] = useState("86400");
   return (
     <Stack gap="md">
       <Text size="sm">
-        You get a new secret with the same name and limits. The old secret stops working at once: programs that use it
-        need the new one.
+        You get a new secret for the same key, which keeps its limits, its budget and its history. Programs that use the
+        old secret need the new one.
       </Text>
+      <Select
+        label="The old secret works for"
+        allowDeselect={false}
+        data={GRACE}
+        value={grace}
+        onChange={(value) => setGrace(value ?? "0")}
+      />
       {rotate.isError && <ProblemAlert error={asApiError(rotate.error)} title="The key was not rotated" />}
       <Group justify="flex-end">
         <Button variant="default" onClick={onClose} data-autofocus>
@@ -69,7 +85,7 @@ function Rotate({ apiKey, onClose, onRotated }: { apiKey: ApiKey; onClose: () =>
         <BusyButton
           busy={rotate.isPending}
           onClick={() =>
-            rotate.mutate(undefined, {
+            rotate.mutate(Number(grace), {
               onSuccess: (key) => {
                 onClose();
                 onRotated(key);

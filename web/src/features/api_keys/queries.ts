@@ -33,7 +33,7 @@ export function useCreateApiKey() {
 export function useRotateApiKey(id: string) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () => rotateMyApiKey(id),
+    mutationFn: (graceSeconds: number) => rotateMyApiKey(id, { grace_seconds: graceSeconds }),
     onSuccess: refresh,
   });
 }
