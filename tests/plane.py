@@ -100,6 +100,7 @@ def provider(
         "custom": simulator.custom_url,
         "gemini": simulator.gemini_url,
         "bedrock": simulator.bedrock_url,
+        "vertex": simulator.vertex_url,
         "cohere": simulator.cohere_url,
     }
     name = name or type

@@ -11,7 +11,9 @@ import pytest
 
 from ops_center.providers.access import AwsAccess, access_to, aws_key
 from ops_center.providers.aws_signature import AwsKey, sign
+from ops_center.providers.google_tokens import GoogleTokens
 from ops_center.providers.registry import provider_spec
+from ops_center.transport.client import HttpClient
 from plane import provider as provider_of
 from plane import running_plane, snapshot, target
 
@@ -109,7 +111,9 @@ def test_a_key_never_shows_its_secret() -> None:
 def test_an_iam_key_is_told_from_a_bedrock_key(credential: str, key: tuple[str, str | None] | None) -> None:
     found = aws_key(credential)
     assert (found and (found.access_key_id, found.session_token)) == key
-    access = access_to(provider_spec("bedrock"), {"region": "us-east-1"}, credential)
+    access = access_to(
+        provider_spec("bedrock"), {"region": "us-east-1"}, credential, tokens=GoogleTokens(HttpClient().fetch)
+    )
     assert isinstance(access, AwsAccess) == (key is not None)
     assert access.fixed == (() if key else (("Authorization", f"Bearer {credential}"),))
 

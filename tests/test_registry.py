@@ -149,6 +149,8 @@ async def test_every_row_tells_a_right_key_from_a_wrong_one(spec: ProviderSpec, 
             "bedrock_converse": simulator.bedrock_url,
             "cohere_chat": simulator.cohere_url,
         }[spec.format]
+        if spec.type == "vertex":
+            base_url = simulator.vertex_url
         if spec.type == "openrouter":
             base_url = simulator.openrouter_url
 

@@ -78,6 +78,9 @@ def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[Discov
 _PLACES_OF_ENTRIES = ("data", "models", "publisherModels", "modelSummaries", "inferenceProfileSummaries")
 
 
+_SERVED_BY_VERTEX = ("gemini-", "text-embedding-", "text-multilingual-embedding-")
+
+
 def _entries(answer: Any) -> Any:
     if not isinstance(answer, dict):
         return answer
@@ -94,6 +97,8 @@ def _id(entry: Mapping[str, Any]) -> str | None:
         return _name(entry.get("name"))  # Cohere
     if name is None and (resource := _name(entry.get("name"))) and "models/" in resource:
         name = _name(resource.rpartition("models/")[2])
+        if resource.startswith("publishers/") and name and not name.startswith(_SERVED_BY_VERTEX):
+            return None  # pictures, speech and films, which answer at other addresses
     return name
 
 

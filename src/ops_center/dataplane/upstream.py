@@ -19,7 +19,8 @@ from ops_center.errors import (
     ProviderTimeout,
     ProviderUnusable,
 )
-from ops_center.providers.access import access_to
+from ops_center.providers.access import access_to, url_values
+from ops_center.providers.google_tokens import GoogleTokens
 from ops_center.providers.spec import filled
 from ops_center.snapshot import Provider, Target
 from ops_center.transport.client import HttpClient, Limits, Origin, Response, request_head, request_target
@@ -46,13 +47,20 @@ class _Prepared:
     `head` is None where it depends on the model, on streaming or on the body; then `head_for` makes it.
     """
 
-    __slots__ = ("_access", "_headers", "_heads", "head", "origin", "own_headers", "provider")
+    __slots__ = ("_access", "_headers", "_heads", "_values", "head", "origin", "own_headers", "provider")
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, tokens: GoogleTokens) -> None:
         spec = provider.spec
         self.provider = provider
         self.origin = Origin.of(provider.base_url, allow_private_network=provider.allow_private_network)
-        self._access = access_to(spec, provider.options, provider.credential)
+        self._access = access_to(
+            spec,
+            provider.options,
+            provider.credential,
+            tokens=tokens,
+            allow_private_network=provider.allow_private_network,
+        )
+        self._values = url_values(spec, provider.options, provider.credential)
         self._headers = [("Content-Type", "application/json"), ("User-Agent", "ops-center")]
         self._headers += [*self._access.fixed, *spec.extra_headers]
         self._heads: dict[tuple[str, bool], tuple[str, bytes]] = {}
@@ -71,7 +79,7 @@ class _Prepared:
     async def head_of(self, path: str, model: str, content_type: bytes, body: bytes) -> bytes:
         """The head of a request to another path than chat's."""
         provider = self.provider
-        url = provider.base_url + filled(path, {**provider.options, "model": model})
+        url = provider.base_url + filled(path, {**self._values, "model": model})
         headers = [("Content-Type", content_type.decode("latin-1")), *self._headers[1:]]
         headers += await self._access.sign("POST", url, body)
         return request_head("POST", self.origin, request_target(url), headers)
@@ -79,7 +87,7 @@ class _Prepared:
     def _url_and_head(self, model: str, stream: bool) -> tuple[str, bytes]:
         provider, spec = self.provider, self.provider.spec
         path = spec.stream_path if stream and spec.stream_path is not None else spec.chat_path
-        url = provider.base_url + filled(path, {**provider.options, "model": model})
+        url = provider.base_url + filled(path, {**self._values, "model": model})
         made = url, request_head("POST", self.origin, request_target(url), self._headers)
         self._heads[model, stream] = made
         return made
@@ -91,6 +99,7 @@ class Upstream:
     def __init__(self, client: HttpClient, timeouts: Timeouts) -> None:
         self._client = client
         self._prepared: dict[str, _Prepared] = {}
+        self._tokens = GoogleTokens(client.fetch)  # outlives snapshots, unlike what is prepared
         self._whole = Limits(
             connect_seconds=timeouts.connect_seconds,
             head_seconds=timeouts.answer_seconds,
@@ -139,7 +148,7 @@ class Upstream:
     def _prepared_for(self, provider: Provider) -> _Prepared:
         prepared = self._prepared.get(provider.id)
         if prepared is None or prepared.provider is not provider:
-            prepared = self._prepared[provider.id] = _Prepared(provider)
+            prepared = self._prepared[provider.id] = _Prepared(provider, self._tokens)
         return prepared
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from ops_center.providers.aws_signature import AwsKey, sign
+from ops_center.providers.google_tokens import GoogleTokens, ServiceAccount, service_account
 from ops_center.providers.spec import ProviderSpec
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -60,14 +61,59 @@ def aws_key(credential: str) -> AwsKey | None:
     return AwsKey(access_key_id=match[1], secret_access_key=match[2], session_token=match[3])
 
 
-def access_to(spec: ProviderSpec, options: Mapping[str, str], credential: str) -> Access:
+class ServiceAccountAccess(Access):
+    """Every request carries a token of a Google service account, fetched when there is none yet."""
+
+    signs = True
+
+    def __init__(self, account: ServiceAccount, tokens: GoogleTokens, allow_private_network: bool) -> None:
+        super().__init__()
+        self._account = account
+        self._tokens = tokens
+        self._allow_private_network = allow_private_network
+
+    async def sign(self, method: str, url: str, body: bytes) -> Headers:
+        token = await self._tokens.token(self._account, allow_private_network=self._allow_private_network)
+        return (("Authorization", f"Bearer {token}"),)
+
+
+def access_to(
+    spec: ProviderSpec,
+    options: Mapping[str, str],
+    credential: str,
+    *,
+    tokens: GoogleTokens,
+    allow_private_network: bool = False,
+) -> Access:
     """How requests to a provider are proven; without a credential they carry nothing."""
     if not credential:
         return Access()
-    if spec.auth == "aws":
-        key = aws_key(credential)
-        if key is not None:
-            return AwsAccess(key, options.get("region", ""))
+    if spec.auth == "aws" and (key := aws_key(credential)) is not None:
+        return AwsAccess(key, options.get("region", ""))
+    if spec.auth == "google" and (account := service_account(credential)) is not None:
+        return ServiceAccountAccess(account, tokens, allow_private_network)
     if spec.auth in ("bearer", "aws"):
         return Access((("Authorization", f"Bearer {credential}"),))
-    return Access(((spec.auth, credential),))
+    return Access((("x-goog-api-key" if spec.auth == "google" else spec.auth, credential),))
+
+
+def url_values(spec: ProviderSpec, options: Mapping[str, str], credential: str) -> Mapping[str, str]:
+    """The options as they go into URLs; a service account's project where none was named."""
+    if spec.auth == "google" and not options.get("project"):
+        account = service_account(credential)
+        if account is not None:
+            return {**options, "project": account.project_id}
+    return options
+
+
+def is_usable_credential(spec: ProviderSpec, credential: str) -> bool:
+    """Whether it is one that can be sent: printable ASCII without a space, or a service account's key."""
+    if spec.auth == "google" and service_account(credential) is not None:
+        return True
+    return all(33 <= ord(ch) <= 126 for ch in credential)
+
+
+def public_name(spec: ProviderSpec, credential: str) -> str | None:
+    """What names a credential and is no secret, to be shown in place of its first and last characters."""
+    account = service_account(credential) if spec.auth == "google" else None
+    return account.client_email if account else None

@@ -77,6 +77,52 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         ),
     ),
     ProviderSpec(
+        type="vertex",
+        name="Google Vertex AI",
+        color="#34A853",
+        description="Gemini models in a Google Cloud project",
+        format="gemini",
+        # https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations (2026-11)
+        default_base_url="https://{location}-aiplatform.googleapis.com",
+        base_urls_by_option=(
+            ("location", "global", "https://aiplatform.googleapis.com"),
+            ("location", "us", "https://aiplatform.us.rep.googleapis.com"),
+            ("location", "eu", "https://aiplatform.eu.rep.googleapis.com"),
+        ),
+        default_path="",
+        auth="google",
+        chat_path="/v1[/projects/{project}/locations/{location}]/publishers/google/models/{model}:generateContent",
+        stream_path="/v1[/projects/{project}/locations/{location}]/publishers/google/models/{model}"
+        ":streamGenerateContent?alt=sse",
+        # https://cloud.google.com/vertex-ai/docs/reference/rest/v1beta1/publishers.models/list (2026-11)
+        models_path="/v1beta1/publishers/google/models?pageSize=300",
+        key_proof=KeyProof(path="/v1beta1/publishers/google/models?pageSize=300"),
+        get_key_url="https://console.cloud.google.com/iam-admin/serviceaccounts",
+        key_help="The JSON key of a service account with the role Vertex AI User, or an API key of Vertex AI.",
+        recommended_for="models inside Google Cloud",
+        catalog_id="google-vertex",
+        request_id_header="x-goog-request-id",
+        option_fields=(
+            OptionField(
+                name="project",
+                label="Project",
+                placeholder="my-project",
+                help="The id of the Google Cloud project. Blank: that of the service account; "
+                "with an API key, the project that the key belongs to.",
+                pattern=r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+            ),
+            OptionField(
+                name="location",
+                label="Location",
+                required=True,
+                default="global",
+                placeholder="global",
+                help="Where the models run: global, us, eu, or a region such as europe-west4.",
+                pattern=r"global|us|eu|[a-z]{2,12}(-[a-z]+)?-[a-z]+[0-9]{1,2}",
+            ),
+        ),
+    ),
+    ProviderSpec(
         type="bedrock",
         name="AWS Bedrock",
         color="#FF9900",

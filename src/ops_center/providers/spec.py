@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 FormatName = Literal["openai_chat", "anthropic_messages", "gemini", "bedrock_converse", "cohere_chat"]
-AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "aws"]
+AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "aws", "google"]
 
 NO_OPTIONS: Mapping[str, str] = {}
 

@@ -6,11 +6,12 @@ without a call, and in the newer generation calls that come back without their s
 
 from __future__ import annotations
 
+import base64
 import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
@@ -32,6 +33,8 @@ from ops_center.simulator.reply import EVENT_TYPE, JSON_TYPE, Event, Reply, Toke
 
 SIGNATURE = "c2ltdWxhdGVkIHNpZ25hdHVyZQ=="
 THOUGHT = "**Looking at the question** The simulator thinks about it."
+
+GRANT_PATH = "/vertex/token"
 
 _PATH = re.compile(r"/models/([^/:]+(?:%3A[^/:]*)?):(generateContent|streamGenerateContent|countTokens)$")
 _SIGNED = re.compile(r"gemini-[3-9]|latest")
@@ -103,6 +106,22 @@ def publisher_model_list(models: Mapping[str, SimulatedModel]) -> dict[str, Any]
             for model in models.values()
         ]
     }
+
+
+def token(body: bytes) -> Reply:
+    """What Google's token endpoint grants for a service account's assertion. Looks at its claims, not at its
+    signature: the simulator knows nobody's key."""
+    form = parse_qs(body.decode("latin-1"))
+    try:
+        claims = form["assertion"][0].split(".")[1]
+        claim = msgspec.json.decode(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        issuer = str(claim["iss"])
+    except (KeyError, IndexError, ValueError, msgspec.DecodeError):
+        return json_reply({"error": "invalid_request", "error_description": "Bad assertion."}, status=400)
+    if "wrong" in issuer:
+        return json_reply({"error": "invalid_grant", "error_description": "Invalid JWT."}, status=400)
+    granted = {"access_token": f"ya29.sim-{next(_numbers)}", "expires_in": 3599, "token_type": "Bearer"}
+    return json_reply(granted)
 
 
 def generate(path: str, query: str, body: bytes, config: SimulatorConfig) -> Reply:

@@ -68,7 +68,7 @@ def key_of(request: Request, family: Family) -> str:
 
 
 def is_inference(request: Request) -> bool:
-    return request.method == "POST"
+    return request.method == "POST" and request.path != gemini.GRANT_PATH
 
 
 def error_reply(family: Family, status: int, message: str | None = None) -> Reply:
@@ -89,6 +89,8 @@ def error_reply(family: Family, status: int, message: str | None = None) -> Repl
 
 def check_key(request: Request, family: Family, key: str, config: SimulatorConfig) -> Reply | None:
     """The refusal of a missing or wrong key; None for a good one."""
+    if request.path == gemini.GRANT_PATH:
+        return None  # the assertion is the key
     if family == "openrouter" and request.method == "GET" and request.path == "/api/v1/models":
         return None
     wrong = (
@@ -196,6 +198,8 @@ class Answerer:
             body = anthropic_messages.decode(request.body)
             model = anthropic_messages.find_model(body)
             return anthropic_messages.messages(body, model, config, self.cache, key)
+        if request.path == gemini.GRANT_PATH:
+            return gemini.token(request.body)
         if family == "gemini":
             return gemini.generate(request.path, request.query, request.body, config)
         if family == "cohere" and path == "/cohere/v2/chat":

@@ -13,10 +13,13 @@ from pydantic import SecretStr
 
 from ops_center.control.context import HttpFetcher
 from ops_center.errors import AddressRefused, Invalid, ProviderError
+from ops_center.providers.access import is_usable_credential, public_name
 from ops_center.providers.registry import PROVIDER_SPECS
 from ops_center.providers.spec import NO_OPTIONS, ProviderSpec, default_base_url, normalise_base_url
+from ops_center.storage.secrets import preview
 
 _QUOTES = "\"'`“”‘’"
+_MOST_PREVIEW = 40
 _SPECS = {spec.type: spec for spec in PROVIDER_SPECS}
 
 
@@ -33,15 +36,10 @@ def trimmed_key(api_key: SecretStr | None) -> str:
     return "" if api_key is None else api_key.get_secret_value().strip().strip(_QUOTES).strip()
 
 
-def is_sendable_key(api_key: str) -> bool:
-    """Whether a key can stand in a header: printable ASCII without a space."""
-    return all(33 <= ord(ch) <= 126 for ch in api_key)
-
-
-def checked_key(api_key: SecretStr | None) -> str:
+def checked_key(api_key: SecretStr | None, spec: ProviderSpec) -> str:
     """A trimmed key. Raises Invalid naming `api_key` for one that no provider can have given out."""
     key = trimmed_key(api_key)
-    if not is_sendable_key(key):
+    if not is_usable_credential(spec, key):
         raise Invalid(
             "The API key contains spaces or characters that no key has",
             param="api_key",
@@ -74,6 +72,11 @@ def checked_options(
         if value:
             checked[name] = value
     return checked
+
+
+def key_preview(spec: ProviderSpec, key: str) -> str:
+    """What a card shows of a key: its name where it has a public one, else a few of its characters."""
+    return (public_name(spec, key) or preview(key))[:_MOST_PREVIEW]
 
 
 def checked_base_url(

@@ -22,12 +22,15 @@ from ops_center.control.context import HttpFetcher
 from ops_center.control.providers.schemas import TestErrorType, TestResult
 from ops_center.errors import (
     AddressRefused,
+    ProviderAuthError,
     ProviderError,
+    ProviderRateLimited,
     ProviderTimeout,
     ProviderUnreachable,
     ProviderUnusable,
 )
-from ops_center.providers.access import access_to
+from ops_center.providers.access import access_to, url_values
+from ops_center.providers.google_tokens import GoogleTokens
 from ops_center.providers.spec import ProviderSpec, default_base_url, filled, lists_base_url
 from ops_center.transport.client import FetchAnswer
 from ops_center.wire.formats import WIRES
@@ -57,15 +60,22 @@ class Address:
 
     def url(self, path: str) -> str:
         """Where a GET of the row's `path` goes."""
-        return lists_base_url(self.spec, self.base_url, self.options) + filled(path, self.options)
+        values = url_values(self.spec, self.options, self.api_key)
+        return lists_base_url(self.spec, self.base_url, self.options) + filled(path, values)
 
     async def headers(
-        self, url: str, *, method: str = "GET", body: bytes = b"", with_key: bool = True
+        self, http: HttpFetcher, url: str, *, method: str = "GET", body: bytes = b"", with_key: bool = True
     ) -> list[tuple[str, str]]:
         """What a call to this provider carries."""
         headers = [("Accept", "application/json"), ("User-Agent", f"ops-center/{__version__}")]
         headers += self.spec.extra_headers
-        access = access_to(self.spec, self.options, self.api_key if with_key else "")
+        access = access_to(
+            self.spec,
+            self.options,
+            self.api_key if with_key else "",
+            tokens=GoogleTokens(http.fetch),  # none is kept: a test proves that one can be had now
+            allow_private_network=self.allow_private_network,
+        )
         return [*headers, *access.fixed, *(await access.sign(method, url, body))]
 
     @property
@@ -87,6 +97,13 @@ _KEY_NOT_PROVEN = Failure(
     "key_not_proven",
     "Key could not be proven",
     "The server answers without a key too, so this key may be right or wrong.",
+)
+
+
+_RATE_LIMITED = Failure(
+    "rate_limited",
+    "Rate limit exceeded",
+    "Wait before testing again, and check the limits in the provider's dashboard.",
 )
 
 
@@ -112,6 +129,10 @@ def failure_of_error(error: ProviderError) -> Failure:
                 "Address unreachable",
                 "Nothing answers at this address. Check the base URL and the network.",
             )
+        case ProviderAuthError():
+            return invalid_api_key()
+        case ProviderRateLimited():
+            return _RATE_LIMITED
         case ProviderUnusable():
             return unexpected_answer()
         case _:
@@ -136,11 +157,7 @@ def failure_of_status(status: int) -> Failure | None:
     if status in (401, 403):
         return invalid_api_key()
     if status == 429:
-        return Failure(
-            "rate_limited",
-            "Rate limit exceeded",
-            "Wait before testing again, and check the limits in the provider's dashboard.",
-        )
+        return _RATE_LIMITED
     if status >= 500:
         return Failure(
             "provider_error",
@@ -272,10 +289,10 @@ async def _ask(
     with_key: bool = True,
 ) -> FetchAnswer | Failure:
     method = "POST" if body else "GET"
-    headers = await address.headers(url, method=method, body=body, with_key=with_key)
-    if body:
-        headers.append(("Content-Type", "application/json"))
     try:
+        headers = await address.headers(http, url, method=method, body=body, with_key=with_key)
+        if body:
+            headers.append(("Content-Type", "application/json"))
         return await http.fetch(
             method,
             url,

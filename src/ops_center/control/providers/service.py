@@ -45,9 +45,9 @@ from ops_center.control.usage.repository import (
     median_latency_seconds,
 )
 from ops_center.errors import Conflict, Invalid, NotFound
+from ops_center.providers.access import is_usable_credential
 from ops_center.providers.registry import PROVIDER_SPECS
 from ops_center.providers.spec import NO_OPTIONS, ProviderSpec, default_base_url
-from ops_center.storage.secrets import preview
 from ops_center.storage.tables import models
 from ops_center.types import new_id
 
@@ -173,7 +173,7 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
     Raises Invalid naming the field, or Conflict naming `name`.
     """
     spec = fields.spec_of(wanted.type)
-    key = fields.checked_key(wanted.api_key)
+    key = fields.checked_key(wanted.api_key, spec)
     if spec.requires_key and not key:
         raise Invalid("An API key is required for this type", param="api_key")
     options = fields.checked_options(wanted.options, spec)
@@ -216,7 +216,7 @@ async def _add(
         row = dataclasses.replace(row, name=await _free_name(conn, wanted.name, _SPECS[row.type]))
         await repository.add(conn, row)
         if key:
-            await repository.put_credential(conn, row.id, _sealed(control, key), now)
+            await repository.put_credential(conn, row.id, _sealed(control, _SPECS[row.type], key), now)
         by_hand = list(dict.fromkeys(wanted.models))
         if by_hand:
             await conn.execute(insert(models), [_model_by_hand(row.id, name, now) for name in by_hand])
@@ -236,7 +236,7 @@ async def update_provider(
     async with control.database.read() as conn:
         before = await _existing(conn, provider_id)
     spec = fields.spec_of(before.type)
-    key = fields.checked_key(wanted.api_key)
+    key = fields.checked_key(wanted.api_key, spec)
     changes = {
         name: getattr(wanted, name)
         for name in ("name", "priority", "auto_fallback", "enabled", "allow_private_network")
@@ -274,7 +274,7 @@ async def update_provider(
                 changes |= _UNTESTED | {"discovery_status": "pending", "discovery_message": None}
             await repository.change(conn, provider_id, {**changes, "updated_at": now})
             if key:
-                await repository.put_credential(conn, provider_id, _sealed(control, key), now)
+                await repository.put_credential(conn, provider_id, _sealed(control, spec, key), now)
             old_preview = stored.preview if stored else None
             await record(
                 conn,
@@ -285,7 +285,7 @@ async def update_provider(
                 after.name,
                 _audited(before) | {"credential_preview": old_preview},
                 _audited(after)
-                | {"credential_preview": preview(key) if key else old_preview}
+                | {"credential_preview": fields.key_preview(spec, key) if key else old_preview}
                 | ({"key_replaced": True} if key else {}),
                 at=now,
             )
@@ -396,7 +396,7 @@ async def run_unsaved_test(control: Control, wanted: TestRequest) -> TestResult:
     if given is None and stored and stored.base_url != default_base_url(spec, stored.options):
         given = stored.base_url
     base_url = fields.checked_base_url(given, spec, options)
-    if not fields.is_sendable_key(key):
+    if not is_usable_credential(spec, key):
         return failed(invalid_api_key("It contains spaces or characters that no key has: copy it again."))
     if stored is not None and not key:
         kept = await address_of(control, stored)
@@ -465,10 +465,10 @@ def _name_taken() -> Conflict:
     return Conflict("Another provider has this name", param="name")
 
 
-def _sealed(control: Control, key: str) -> CredentialRow:
+def _sealed(control: Control, spec: ProviderSpec, key: str) -> CredentialRow:
     credential_id = new_id("cred")
     return CredentialRow(
-        credential_id, control.secrets.seal(key, f"credential:{credential_id}"), preview(key)
+        credential_id, control.secrets.seal(key, f"credential:{credential_id}"), fields.key_preview(spec, key)
     )
 
 
@@ -488,4 +488,4 @@ def _model_by_hand(provider_id: str, name: str, now: Any) -> dict[str, Any]:
 
 def _audited(row: ProviderRow, key: str = "") -> dict[str, Any]:
     kept = {name: getattr(row, name) for name in _AUDITED}
-    return kept | {"credential_preview": preview(key)} if key else kept
+    return kept | {"credential_preview": fields.key_preview(_SPECS[row.type], key)} if key else kept
