@@ -148,27 +148,41 @@ class StreamWatch:
         return False
 
     def _pass(self, block: bytes) -> bytes:
+        if self._passes_unread(block):
+            return block
+        kept: list[bytes] = []
+        self._sift(cut_events(block), kept)
+        self._settle()
+        return b"".join(kept)
+
+    def _passes_unread(self, block: bytes) -> bool:
+        """Whether nothing in the block has to be read; then its texts are counted."""
         measured = self._pattern.measure(block) if self._pattern else None
         if measured is not None:
             self.output_events += measured[0]
             self.output_bytes += measured[1]
-            return block
-        if self.started and not self._matters(block) and not _is_torn(block):
-            self._learn(block, self._count(block))
-            return block
-        kept: list[bytes] = []
-        for raw in cut_events(block):
-            if self.error is not None or self.unusable:
-                break
-            if _is_torn(raw):
-                self.unusable = True  # half an event would break the client's parser without a word
-            elif self.started and not self._matters(raw):
-                self._count(raw)
-                kept.append(raw)
-            elif self._see(raw):
-                kept.append(raw)
-        self._settle()
-        return b"".join(kept)
+            return True
+        if not self.started or self._matters(block) or _is_torn(block):
+            return False
+        self._learn(block, self._count(block))
+        return True
+
+    def _sift(self, events: list[bytes], kept: list[bytes]) -> None:
+        """Reads the events that matter and keeps the others in passing. What matters stands at the ends of a
+        stream, so halves are looked at whole before their events are."""
+        if self.error is not None or self.unusable:
+            return
+        block = events[0] if len(events) == 1 else b"".join(events)
+        if self._passes_unread(block):
+            kept.append(block)
+        elif len(events) > 1:
+            middle = len(events) // 2
+            self._sift(events[:middle], kept)
+            self._sift(events[middle:], kept)
+        elif _is_torn(block):
+            self.unusable = True  # half an event would break the client's parser without a word
+        elif self._see(block):
+            kept.append(block)
 
     def _see(self, raw: bytes) -> bool:
         """Reads one event; False when its bytes are not to be forwarded."""
