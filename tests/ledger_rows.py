@@ -48,6 +48,10 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "cost_source": "computed",
         "cost_note": None,
         "price_source": "models.dev 2026-07-02",
+        "own_cost_usd": None,
+        "own_cost_source": None,
+        "saved_usd": None,
+        "fallback_from": None,
         "demo": False,
     }
     if fields.get("cost_usd", ...) is None:
@@ -70,6 +74,7 @@ def attempt(request_id: str, started_at: datetime, number: int = 1, **fields: An
         "status": 200,
         "outcome": "success",
         "detail": None,
+        "credential_source": "platform",
         **fields,
     }
 

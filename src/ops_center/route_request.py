@@ -16,7 +16,7 @@ import msgspec
 
 from ops_center.errors import BadRequest
 from ops_center.providers.tasks import Task
-from ops_center.types import PowerLevel
+from ops_center.types import ByokPolicy, PowerLevel
 
 Sort = Literal["price", "throughput", "latency"]
 FIELDS = ("models", "provider", "fallbacks", "route")  # of the body; no provider but OpenRouter knows them
@@ -50,6 +50,7 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str | None = None
     power_level: PowerLevel | None = None  # from the header x-power-level
+    byok_policy: ByokPolicy | None = None  # from the header x-ops-byok-policy; see own_keys.py
     needs: frozenset[str] = frozenset()  # capabilities: tools, vision, structured_output
     input_tokens: int = 0  # estimated
     max_output_tokens: int | None = None  # what the caller asked for at most

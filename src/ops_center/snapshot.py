@@ -17,7 +17,16 @@ import msgspec
 from ops_center.catalog.names import OTHER_TASKS, canonical_name
 from ops_center.providers.spec import NO_OPTIONS, ProviderSpec
 from ops_center.ranking import Rankings, Weights
-from ops_center.types import BudgetPeriod, BudgetScope, PowerLevel, Price, Scope, Strategy
+from ops_center.types import (
+    BudgetPeriod,
+    BudgetScope,
+    ByokPolicy,
+    CredentialSource,
+    PowerLevel,
+    Price,
+    Scope,
+    Strategy,
+)
 
 IpNetwork = IPv4Network | IPv6Network
 
@@ -60,6 +69,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     # every limit that a call of this key takes a place in, its user's and everybody's included
     rates: tuple[Rate, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    byok_policy: ByokPolicy = ByokPolicy.BYOK_THEN_SHARED  # global, user and key taken together
+    byok_fallback: bool = False  # the user's switch: after an own key failed, the platform's may serve
+    own_keys: OwnKeys | None = None  # the user's own credentials at providers
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +84,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, str] = NO_OPTIONS
     credential: str = ""
     credential_id: str = ""
+    credential_source: CredentialSource = CredentialSource.PLATFORM
     priority: int = 50
     auto_fallback: bool = True
     allow_private_network: bool = False
@@ -79,6 +92,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:  # the credential stays out of logs and tracebacks
         return f"Provider({self.id}, {self.name!r}, {self.base_url})"
+
+
+class OwnKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """What the keys that one user brought open."""
+
+    providers: Mapping[str, Provider]  # by provider id: the same provider with the user's key
+    view: frozenset[str] = frozenset()  # types that the platform has no provider of; see Snapshot.views
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -174,6 +194,15 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     aliases: Mapping[str, tuple[str, ...]] = {}  # alias → canonical names, best first
     budgets: tuple[Budget, ...] = ()  # every hard one, whoever it belongs to
     time_zone: str = "UTC"  # the organisation's, whose calendar budgets follow
+    # The same configuration with providers added that the platform has none of but users have keys for, by
+    # the types added.
+    views: Mapping[frozenset[str], Snapshot] = {}
+    own_keys: Mapping[str, OwnKeys] = {}  # by user id
+
+    def seen_by(self, principal: Principal) -> Snapshot:
+        """What `principal` can ask for: the platform's models, and those that own keys open besides."""
+        own = principal.own_keys
+        return self.views.get(own.view, self) if own is not None and own.view else self
 
 
 def api_key_digest(secret: str | bytes) -> bytes:
@@ -191,8 +220,31 @@ def build_snapshot(
     rules: Rules = Rules(),
     budgets: Iterable[Budget] = (),
     time_zone: str = "UTC",
+    own_keys: Mapping[str, OwnKeys] | None = None,
+    own_targets: Iterable[Target] = (),
 ) -> Snapshot:
-    """Index the targets by every name a client may send. Order: priority down, then price, then id."""
+    """Index the targets by every name a client may send. Order: priority down, then price, then id.
+
+    `own_targets`: models of providers that only users' own keys open; they are in the views alone.
+    """
+    targets, aliases, budgets, own_keys = tuple(targets), tuple(aliases), tuple(budgets), own_keys or {}
+    by_type: dict[str, list[Target]] = {}
+    for target in own_targets:
+        by_type.setdefault(target.provider.spec.type, []).append(target)
+    views = {
+        view: build_snapshot(
+            version=version,
+            strategy=strategy,
+            principals=principals,
+            targets=(*targets, *(target for each in view for target in by_type.get(each, ()))),
+            aliases=aliases,
+            rules=rules,
+            budgets=budgets,
+            time_zone=time_zone,
+        )
+        for view in {own.view for own in own_keys.values()}
+        if view
+    }
     ordered = sorted(
         targets,
         key=lambda t: (
@@ -224,6 +276,8 @@ def build_snapshot(
         by_provider=by_provider,
         by_task={task: tuple(found) for task, found in by_task.items()},
         aliases={a.name: tuple(canonical_name(c) for c in a.candidates) for a in aliases},
-        budgets=tuple(budgets),
+        budgets=budgets,
         time_zone=time_zone,
+        views=views,
+        own_keys=own_keys,
     )

@@ -88,6 +88,33 @@ class CredentialSource(StrEnum):
     BYOK = "byok"
 
 
+class ByokPolicy(StrEnum):
+    """Whose credentials may serve, and whose are asked first: the user's own (byok) or the platform's (shared)."""
+
+    BYOK_ONLY = "byok_only"
+    BYOK_THEN_SHARED = "byok_then_shared"
+    SHARED_THEN_BYOK = "shared_then_byok"
+    SHARED_ONLY = "shared_only"
+
+    @property
+    def tighter(self) -> frozenset[ByokPolicy]:
+        """What a lower level may put in its place: never a credential, or a turn on the platform's money,
+        that this one does not give. Holds itself."""
+        return _TIGHTER[self]
+
+    def tightened(self, lower: ByokPolicy | None) -> ByokPolicy:
+        """The policy that holds where a lower level wishes for `lower`; a wish that loosens has no effect."""
+        return lower if lower is not None and lower in _TIGHTER[self] else self
+
+
+_TIGHTER: dict[ByokPolicy, frozenset[ByokPolicy]] = {
+    ByokPolicy.BYOK_ONLY: frozenset({ByokPolicy.BYOK_ONLY}),
+    ByokPolicy.BYOK_THEN_SHARED: frozenset({ByokPolicy.BYOK_THEN_SHARED, ByokPolicy.BYOK_ONLY}),
+    ByokPolicy.SHARED_THEN_BYOK: frozenset(ByokPolicy),
+    ByokPolicy.SHARED_ONLY: frozenset({ByokPolicy.SHARED_ONLY}),
+}
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens of one call. `input_tokens` includes cached ones, `output_tokens` includes reasoning."""
 
@@ -139,6 +166,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     status: int | None = None  # the provider's HTTP status; None when no answer arrived
     outcome: str  # "success" or an error type of errors.py
     detail: str | None = None  # for the operator; never a fragment of a body or a secret
+    credential_source: CredentialSource = CredentialSource.PLATFORM
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -168,10 +196,16 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     credential_source: CredentialSource = CredentialSource.PLATFORM
 
     usage: Usage = Usage()
-    cost_usd: Decimal | None = None  # None: unknown
+    cost_usd: Decimal | None = None  # what the platform pays; None: unknown, 0 on a user's own key
     cost_source: CostSource = CostSource.UNKNOWN
     cost_note: str | None = None
     price_source: str | None = None  # "models.dev 2026-07-02"
+    # on a user's own key only: what the user paid, where that figure comes from, and what the platform
+    # would have paid for the same tokens at its price
+    own_cost_usd: Decimal | None = None  # None: unknown
+    own_cost_source: CostSource | None = None
+    saved_usd: Decimal | None = None  # None: unknown
+    fallback_from: CredentialSource | None = None  # whose credential had failed before the other's served
 
     attempts: tuple[AttemptRecord, ...] = ()
 

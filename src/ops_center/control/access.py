@@ -40,6 +40,7 @@ class Permission(StrEnum):
     REQUESTS_READ = "requests:read"
     API_KEYS_READ = "api-keys:read"  # everybody's
     API_KEYS_WRITE = "api-keys:write"
+    BYOK_READ = "byok:read"  # who has own keys and what that saves; never a key
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
     BUDGETS_READ = "budgets:read"

@@ -14,6 +14,8 @@ from ops_center.control.audit_log.endpoints import routes as audit_log
 from ops_center.control.auth.endpoints import routes as auth
 from ops_center.control.auth.endpoints import setup_routes as setup
 from ops_center.control.budgets.endpoints import routes as budgets
+from ops_center.control.byok.endpoints import own_routes as own_provider_keys
+from ops_center.control.byok.endpoints import routes as byok
 from ops_center.control.context import Control
 from ops_center.control.edge import Edge
 from ops_center.control.me.endpoints import routes as me
@@ -36,6 +38,8 @@ NOUNS: tuple[Routes, ...] = (
     usage,
     requests,
     me,
+    own_provider_keys,
+    byok,
     api_keys,
     budgets,
     users,

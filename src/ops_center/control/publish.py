@@ -19,11 +19,23 @@ from sqlalchemy import Row, Text, cast, select
 
 from ops_center.catalog.aliases import ALIASES
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
+from ops_center.catalog.packaged import packaged_models
+from ops_center.control.byok.policy import ByokSettings, tightened
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.providers.registry import PROVIDER_SPECS
-from ops_center.providers.spec import ProviderSpec
-from ops_center.snapshot import Alias, Budget, Principal, Provider, Rate, Snapshot, Target, build_snapshot
+from ops_center.providers.spec import ProviderSpec, own_place
+from ops_center.snapshot import (
+    Alias,
+    Budget,
+    OwnKeys,
+    Principal,
+    Provider,
+    Rate,
+    Snapshot,
+    Target,
+    build_snapshot,
+)
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox, SecretError
 from ops_center.storage.tables import (
@@ -35,10 +47,20 @@ from ops_center.storage.tables import (
     routing_versions,
     users,
 )
-from ops_center.types import BudgetPeriod, BudgetScope, PowerLevel, Role, Scope, Strategy
+from ops_center.types import (
+    BudgetPeriod,
+    BudgetScope,
+    ByokPolicy,
+    CredentialSource,
+    PowerLevel,
+    Role,
+    Scope,
+    Strategy,
+)
 
 _log = structlog.get_logger(__name__)
 _SPECS: Mapping[str, ProviderSpec] = {spec.type: spec for spec in PROVIDER_SPECS}
+OWN_PROVIDER_PREFIX = "own_"  # ids of the providers that only users' own keys open
 _EMPTY = Snapshot(version=0)
 
 _Row = Row[*tuple[Any, ...]]
@@ -51,11 +73,13 @@ class _Rows:
 
     providers: Sequence[_Row]
     credentials: Sequence[_Row]
+    own_credentials: Sequence[_Row]
     models: Sequence[_Row]
     api_keys: Sequence[_Row]
     budgets: Sequence[_Row]
     strategy: Strategy
     time_zone: str
+    byok_policy: ByokPolicy
 
 
 class Publisher:
@@ -123,11 +147,13 @@ class Publisher:
             return _Rows(
                 providers=(await conn.execute(_ENABLED_PROVIDERS)).all(),
                 credentials=(await conn.execute(_PLATFORM_CREDENTIALS)).all(),
+                own_credentials=(await conn.execute(_OWN_CREDENTIALS)).all(),
                 models=(await conn.execute(_ENABLED_MODELS)).all(),
                 api_keys=(await conn.execute(_LIVING_KEYS)).all(),
                 budgets=(await conn.execute(_HARD_BUDGETS)).all(),
                 strategy=_strategy(strategy),
                 time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
+                byok_policy=(await read_setting(conn, ByokSettings)).policy,
             )
 
 
@@ -145,6 +171,13 @@ _ENABLED_PROVIDERS = select(
 _PLATFORM_CREDENTIALS = (
     select(credentials.c.id, credentials.c.provider_id, credentials.c.secret)
     .where(credentials.c.provider_id.is_not(None))
+    .order_by(credentials.c.id)
+)
+
+_OWN_CREDENTIALS = (
+    select(credentials.c.id, credentials.c.user_id, credentials.c.provider_type, credentials.c.secret)
+    .join(users, users.c.id == credentials.c.user_id)
+    .where(credentials.c.enabled, users.c.disabled_at.is_(None))
     .order_by(credentials.c.id)
 )
 
@@ -186,6 +219,9 @@ _LIVING_KEYS = (
         users.c.requests_per_minute.label("user_requests_per_minute"),
         users.c.tokens_per_minute.label("user_tokens_per_minute"),
         users.c.concurrent_requests.label("user_concurrent_requests"),
+        users.c.byok_policy.label("user_byok_policy"),
+        users.c.byok_fallback,
+        api_keys.c.byok_policy,
     )
     .join(users, users.c.id == api_keys.c.user_id)
     .where(api_keys.c.revoked_at.is_(None), users.c.disabled_at.is_(None))
@@ -197,11 +233,21 @@ def _assemble(
 ) -> tuple[Snapshot, dict[_FactsKey, ModelFacts]]:
     facts: dict[_FactsKey, ModelFacts] = {}
     bounds = _Budgets(rows)
+    usable = _providers(rows, bounds, secrets)
+    elsewhere = _own_only_providers(rows, usable)
+    own_keys = _own_keys(rows.own_credentials, secrets, (*usable.values(), *elsewhere.values()))
+    packaged = [
+        (f"mdl_{provider.id}_{name}", provider.id, name, None, None)
+        for provider in elsewhere.values()
+        for name in packaged_models(provider.spec.type)
+    ]
     snapshot = build_snapshot(
         version=version,
         strategy=rows.strategy,
-        principals=_principals(rows.api_keys, bounds, now),
-        targets=_targets(rows.models, _providers(rows, bounds, secrets), known, facts),
+        principals=_principals(rows, bounds, own_keys, now),
+        targets=_targets(rows.models, usable, known, facts),
+        own_keys=own_keys,
+        own_targets=_targets(packaged, elsewhere, known, facts),
         aliases=(Alias(name=alias.name, candidates=tuple(alias.candidates)) for alias in ALIASES),
         budgets=bounds.all,
         time_zone=rows.time_zone,
@@ -287,8 +333,58 @@ def _providers(rows: _Rows, bounds: _Budgets, secrets: SecretBox) -> dict[str, P
     return usable
 
 
+def _own_only_providers(rows: _Rows, usable: Mapping[str, Provider]) -> dict[str, Provider]:
+    """Types that users have keys for and the platform has no provider of: each at its own address, which
+    nobody can set, with the models of the packaged catalogue."""
+    served = {provider.spec.type for provider in usable.values()}
+    wanted = {row.provider_type for row in rows.own_credentials} - served
+    found = {}
+    for spec in PROVIDER_SPECS:
+        place = own_place(spec) if spec.type in wanted else None
+        if place is not None:
+            provider_id = OWN_PROVIDER_PREFIX + spec.type
+            found[provider_id] = Provider(
+                id=provider_id,
+                name=spec.name,
+                spec=spec,
+                base_url=place[0],
+                options=place[1],
+                credential_source=CredentialSource.BYOK,
+            )
+    return found
+
+
+def _own_keys(rows: Sequence[_Row], secrets: SecretBox, providers: Sequence[Provider]) -> dict[str, OwnKeys]:
+    """By user id: every provider of a type that the user has a key for, with that key."""
+    of_type: dict[str, list[Provider]] = {}
+    for provider in providers:
+        of_type.setdefault(provider.spec.type, []).append(provider)
+    opened: dict[str, dict[str, Provider]] = {}
+    for row in rows:
+        try:
+            secret = secrets.open(row.secret, f"credential:{row.id}")
+        except SecretError as error:
+            _log.error("own_key_left_out", type=row.provider_type, detail=error.message)
+            continue
+        for provider in of_type.get(row.provider_type, ()):
+            opened.setdefault(row.user_id, {})[provider.id] = msgspec.structs.replace(
+                provider,
+                credential=secret,
+                credential_id=row.id,
+                credential_source=CredentialSource.BYOK,
+                budgets=(),
+            )
+    return {
+        user_id: OwnKeys(
+            providers=found,
+            view=frozenset(p.spec.type for p in found.values() if p.id.startswith(OWN_PROVIDER_PREFIX)),
+        )
+        for user_id, found in opened.items()
+    }
+
+
 def _targets(
-    rows: Sequence[_Row],
+    rows: Sequence[_Row | tuple[str, str, str, str | None, str | None]],
     usable: Mapping[str, Provider],
     known: Mapping[_FactsKey, ModelFacts],
     facts: dict[_FactsKey, ModelFacts],
@@ -319,9 +415,11 @@ def _decoded(text: str | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _principals(rows: Sequence[_Row], bounds: _Budgets, now: datetime) -> dict[bytes, Principal]:
+def _principals(
+    rows: _Rows, bounds: _Budgets, own_keys: Mapping[str, OwnKeys], now: datetime
+) -> dict[bytes, Principal]:
     principals: dict[bytes, Principal] = {}
-    for row in rows:
+    for row in rows.api_keys:
         if row.expires_at is not None and row.expires_at <= now:
             continue
         level = row.power_level or row.user_power_level
@@ -342,6 +440,9 @@ def _principals(rows: Sequence[_Row], bounds: _Budgets, now: datetime) -> dict[b
             budgets=bounds.of(BudgetScope.API_KEY, row.id)
             + bounds.of(BudgetScope.USER, row.user_id)
             + bounds.of(BudgetScope.EVERYTHING),
+            byok_policy=tightened(rows.byok_policy, row.user_byok_policy, row.byok_policy),
+            byok_fallback=row.byok_fallback,
+            own_keys=own_keys.get(row.user_id),
         )
         principals[bytes(row.secret_hash)] = principal
         ends_at = row.previous_secret_ends_at

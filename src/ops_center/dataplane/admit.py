@@ -15,8 +15,9 @@ from ops_center.dataplane.ports import Limiter
 from ops_center.errors import BudgetExceeded, RateLimited
 from ops_center.limits.demand import NOTHING_HELD, Demand, OutputLengths, Pace, ProviderDemand, Reservation
 from ops_center.route_request import RouteRequest
-from ops_center.routing import Plan
+from ops_center.routing import Choice, Plan
 from ops_center.snapshot import Principal
+from ops_center.types import CredentialSource
 
 
 def admit(
@@ -33,6 +34,12 @@ def admit(
     except RateLimited as error:
         call.limit_headers = _headers(call, error.pace) if error.pace is not None else []
         raise
+    except BudgetExceeded:
+        own = tuple(choice for choice in plan.choices if not _on_the_platform(choice))
+        if not own or len(own) == len(plan.choices):
+            raise
+        # What the user's own keys serve costs the platform nothing.
+        return admit(call, principal, route, msgspec.structs.replace(plan, choices=own), limiter)
     if reservation.pace is not None:
         call.limit_headers = _headers(call, reservation.pace)
     return (_without_spent(plan, reservation) if reservation.spent_providers else plan), reservation
@@ -47,17 +54,18 @@ def _has_provider_budget(plan: Plan) -> bool:
 
 def _without_spent(plan: Plan, reservation: Reservation) -> Plan:
     spent = reservation.spent_providers
-    left = tuple(c for c in plan.choices if c.target.provider.id not in spent)
+    gone = tuple(c for c in plan.choices if _on_the_platform(c) and c.target.provider.id in spent)
+    left = tuple(c for c in plan.choices if c not in gone)
     if not left:
         reservation.settle(None)
         names = ", ".join(sorted({c.target.provider.name for c in plan.choices}))
         raise BudgetExceeded(f"The budget of every provider of this model is used up: {names}.")
-    gone = tuple(
-        msgspec.structs.replace(c, reason="the budget of its provider is used up")
-        for c in plan.choices
-        if c.target.provider.id in spent
-    )
-    return msgspec.structs.replace(plan, choices=left, excluded=plan.excluded + gone)
+    excluded = tuple(msgspec.structs.replace(c, reason="the budget of its provider is used up") for c in gone)
+    return msgspec.structs.replace(plan, choices=left, excluded=plan.excluded + excluded)
+
+
+def _on_the_platform(choice: Choice) -> bool:
+    return choice.target.provider.credential_source is CredentialSource.PLATFORM
 
 
 def _demand(route: RouteRequest, plan: Plan, lengths: OutputLengths) -> Demand:
@@ -65,11 +73,15 @@ def _demand(route: RouteRequest, plan: Plan, lengths: OutputLengths) -> Demand:
     input_tokens, bound = route.input_tokens, route.max_output_tokens
     expected = most = 0
     longest = 0
+    spends = not plan.choices
     of_provider: dict[str, ProviderDemand] = {}
     for choice in plan.choices:
         target = choice.target
         likely_out, most_out = (bound, bound) if bound is not None else lengths.guess(target)
         longest = max(longest, min(likely_out, lengths.guess(target)[0]))
+        if not _on_the_platform(choice):
+            continue  # on the user's own key: the platform pays nothing
+        spends = True
         price = target.estimate
         if price is None:
             likely_cost = most_cost = 0
@@ -88,6 +100,7 @@ def _demand(route: RouteRequest, plan: Plan, lengths: OutputLengths) -> Demand:
         expected_nano_usd=expected,
         most_nano_usd=most,
         providers=tuple(of_provider.values()),
+        spends=spends,
     )
 
 

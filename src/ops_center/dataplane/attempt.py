@@ -36,7 +36,8 @@ async def first_answer(plan: Plan, call: Call, upstream: Upstream, attempts: lis
     """The first usable answer of the plan's targets; every call made is noted in `attempts`.
 
     A target is followed by the next one when its provider (not the caller) is to blame and has
-    auto-fallback on. Raises the provider's error, or NoProviderLeft when several were asked in vain.
+    auto-fallback on; without it, only by another credential for the same provider. Raises the
+    provider's error, or NoProviderLeft when several were asked in vain.
     """
     if not plan.choices:
         raise NoProviderLeft(
@@ -44,7 +45,11 @@ async def first_answer(plan: Plan, call: Call, upstream: Upstream, attempts: lis
             detail="; ".join(f"{c.target.provider.name}: {c.reason}" for c in plan.excluded[:20]),
             retry_after_seconds=plan.retry_after_seconds,
         )
+    stay_with: str | None = None  # the provider that has failed and that no other may follow
     for choice in plan.choices:
+        if stay_with is not None and choice.target.provider.id != stay_with:
+            break
+        call.credential_source = choice.target.provider.credential_source
         attempt = Attempt(len(attempts) + 1, choice.target)
         attempts.append(attempt)
         try:
@@ -58,7 +63,7 @@ async def first_answer(plan: Plan, call: Call, upstream: Upstream, attempts: lis
             attempt.fail(error)
             failure = error
         if not (plan.fallbacks and choice.target.provider.auto_fallback):
-            break
+            stay_with = choice.target.provider.id
     if len(attempts) == 1:
         raise failure
     raise _nobody_left(attempts, failure)

@@ -25,7 +25,7 @@ from ops_center.route_request import (
     needs_of,
     read_options,
 )
-from ops_center.types import PowerLevel, new_id
+from ops_center.types import ByokPolicy, CredentialSource, PowerLevel, new_id
 from ops_center.wire import chat
 
 Headers = list[bytes]  # complete lines, each with its line end
@@ -89,6 +89,7 @@ class Call:
     __slots__ = (
         "body",
         "client_format",
+        "credential_source",
         "dropped",
         "endpoint",
         "exchange",
@@ -124,6 +125,7 @@ class Call:
         self.body = body
         self.head = _EMPTY_HEAD
         self.power_level: PowerLevel | None = None
+        self.credential_source: CredentialSource | None = None  # whose credential was asked last
         self.neutral: chat.ChatRequest | None = None  # decoded once, when the first translation needs it
         self.dropped: tuple[chat.Dropped, ...] = ()
         self.limit_headers: Headers = []  # where the caller stands in its limits per minute, if it has any
@@ -153,6 +155,7 @@ class Call:
         return RouteRequest(
             model=self.head.model,
             power_level=self.power_level,
+            byok_policy=self.byok_policy(),
             needs=needs_of(bytes(self.head.tools), bytes(self.head.response_format), self.body),
             input_tokens=estimated_tokens(self.body),
             max_output_tokens=self._max_output_tokens(),
@@ -171,6 +174,18 @@ class Call:
                 raise BadRequest(
                     "x-power-level must be eco, balanced or precision.", param="x-power-level"
                 ) from None
+
+    def byok_policy(self) -> ByokPolicy | None:
+        """The header's wish over whose credential serves, if there is one. Raises BadRequest."""
+        policy = self.headers.get(b"x-ops-byok-policy")
+        if policy is None:
+            return None
+        try:
+            return ByokPolicy(policy.decode("latin-1").strip().lower())
+        except ValueError:
+            raise BadRequest(
+                f"x-ops-byok-policy must be one of {', '.join(ByokPolicy)}.", param="x-ops-byok-policy"
+            ) from None
 
     def _max_output_tokens(self) -> int | None:
         """What the caller asks for at most; a value that is no whole number is the provider's to refuse."""

@@ -79,19 +79,14 @@ class DataPlane:
                     detail=error.detail,
                 )
             if not exchange.started:
-                await reject(exchange, call.wire, call.request_id, error, call.limit_headers)
+                await reject(call, error)
         except asyncio.CancelledError:
             if not exchange.gone:
                 raise
         except Exception:
             log.exception("request_crashed", request_id=call.request_id)
             if not exchange.started:
-                await reject(
-                    exchange,
-                    call.wire,
-                    call.request_id,
-                    InternalError("Something went wrong in the gateway."),
-                )
+                await reject(call, InternalError("Something went wrong in the gateway."))
 
     async def _answer_other(self, call: Call, exchange: HttpExchange) -> None:
         method, path = exchange.method.decode("latin-1"), exchange.path

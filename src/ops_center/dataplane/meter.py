@@ -21,7 +21,7 @@ from ops_center.errors import OpsCenterError, ProviderError
 from ops_center.limits.demand import Reservation
 from ops_center.routing import Plan
 from ops_center.snapshot import Principal, Target
-from ops_center.types import AttemptRecord, CostSource, Price, Usage, UsageRecord
+from ops_center.types import AttemptRecord, CostSource, CredentialSource, Price, Usage, UsageRecord
 
 _BYTES_PER_TOKEN = 4
 CLIENT_CLOSED = 499
@@ -80,6 +80,7 @@ class Meter:
         "attempts",
         "cost_usd",
         "measured",
+        "own_cost_usd",
         "plan",
         "reservation",
     )
@@ -93,7 +94,8 @@ class Meter:
         self.measured: Measured | None = None  # of a stream under way
         self.plan: Plan | None = None
         self.reservation: Reservation | None = None
-        self.cost_usd: Decimal | None = None
+        self.cost_usd: Decimal | None = None  # the platform's
+        self.own_cost_usd: Decimal | None = None  # the user's, on their own key
 
     def __enter__(self) -> Meter:
         return self
@@ -129,6 +131,14 @@ class Meter:
                 last.outcome = error_type
         target = last.target if last else None
         usage, cost_usd, source, note = self._cost(measured, target)
+        credential_source = target.provider.credential_source if target else CredentialSource.PLATFORM
+        own_source: CostSource | None = None
+        saved_usd: Decimal | None = None
+        price_source = _price_source(target) if source in _PRICED else None
+        if target is not None and credential_source is CredentialSource.BYOK:
+            saved_usd = _saved(usage, target, cost_usd, source)
+            self.own_cost_usd, own_source = cost_usd, source
+            cost_usd, source = _FREE, CostSource.COMPUTED
         self.cost_usd = cost_usd
         first_chunk = last.first_chunk if last and call.stream else None
         self._sink.record(
@@ -152,11 +162,16 @@ class Meter:
                 provider_name=target.provider.name if target else None,
                 provider_type=target.provider.spec.type if target else None,
                 model=target.model if target else None,
+                credential_source=credential_source,
                 usage=usage,
                 cost_usd=cost_usd,
                 cost_source=source,
                 cost_note=note,
-                price_source=_price_source(target) if source in _PRICED else None,
+                price_source=price_source,
+                own_cost_usd=self.own_cost_usd,
+                own_cost_source=own_source,
+                saved_usd=saved_usd,
+                fallback_from=self._fallback_from(credential_source),
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
             )
         )
@@ -197,6 +212,13 @@ class Meter:
         )
         return usage, cost, CostSource.UNKNOWN if cost is None else CostSource.ESTIMATED, note
 
+    def _fallback_from(self, served: CredentialSource) -> CredentialSource | None:
+        """Whose credential had been asked in vain, if another's was asked last."""
+        if len(self.attempts) < 2:
+            return None
+        asked = {attempt.target.provider.credential_source for attempt in self.attempts[:-1]}
+        return next(iter(asked - {served}), None)
+
     def _attempt_record(self, attempt: Attempt, now: float) -> AttemptRecord:
         target = attempt.target
         return AttemptRecord(
@@ -212,6 +234,7 @@ class Meter:
             status=attempt.status,
             outcome=attempt.outcome,
             detail=attempt.detail,
+            credential_source=target.provider.credential_source,
         )
 
 
@@ -233,6 +256,14 @@ def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, C
 _NO_USAGE = Usage()
 _FREE = Decimal(0)
 _PRICED = frozenset({CostSource.COMPUTED, CostSource.ESTIMATED})
+
+
+def _saved(usage: Usage, target: Target, own_cost_usd: Decimal | None, source: CostSource) -> Decimal | None:
+    """What a call on an own key would have cost the platform at its price; without one, what the user paid."""
+    if source is not CostSource.PROVIDER:
+        return own_cost_usd  # that was reckoned at our price already
+    at_our_price = price_usage(usage, target.price)
+    return own_cost_usd if at_our_price is None else at_our_price
 
 
 def _price_source(target: Target | None) -> str | None:

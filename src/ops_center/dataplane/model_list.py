@@ -53,6 +53,7 @@ def find_model(snapshot: Snapshot, principal: Principal, name: str) -> bytes:
 def _models(snapshot: Snapshot, principal: Principal) -> Iterable[_Model]:
     allowed = principal.models
     providers = principal.providers
+    snapshot = snapshot.seen_by(principal)
     if snapshot.targets and allowed is None:
         for name in CHOOSING_NAMES:
             yield _Model(name, "ops-center", name)

@@ -12,7 +12,7 @@ from ops_center.dataplane.meter import Meter
 from ops_center.dataplane.ports import Limiter, SnapshotSource, UsageSink
 from ops_center.dataplane.relay import relay
 from ops_center.dataplane.upstream import Upstream
-from ops_center.routing import resolve
+from ops_center.own_keys import resolve
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ async def _relay_whole(answer: WholeAnswer, call: Call, meter: Meter) -> None:
     headers.append(b"content-type: application/json\r\n")
     if meter.cost_usd is not None:
         headers.append(line(b"x-ops-cost-usd", f"{meter.cost_usd:f}".encode()))
+    if meter.own_cost_usd is not None:
+        headers.append(line(b"x-ops-own-cost-usd", f"{meter.own_cost_usd:f}".encode()))
     await call.exchange.answer(200, headers, answer.body)
 
 
@@ -79,7 +81,7 @@ def _headers(call: Call, attempt: Attempt) -> Headers:
     provider = attempt.target.provider
     headers = [
         line(b"x-request-id", call.request_id.encode()),
-        _who_answered(provider.name, attempt.target.model, CredentialSource.PLATFORM),
+        _who_answered(provider.name, attempt.target.model, provider.credential_source),
         b"x-ops-attempts: %d\r\n" % attempt.number,
     ]
     if call.limit_headers:

@@ -61,6 +61,7 @@ class TaskCall(Call):
         return RouteRequest(
             model=head.model,
             power_level=self.power_level,
+            byok_policy=self.byok_policy(),
             task=self.task,
             input_tokens=estimated_tokens(self.body) if self.task.from_text else 0,
             max_output_tokens=1 if self.task.from_text else None,  # an embedding is no text

@@ -24,10 +24,12 @@ from ops_center.providers.google_tokens import GoogleTokens
 from ops_center.providers.spec import filled
 from ops_center.snapshot import Provider, Target
 from ops_center.transport.client import HttpClient, Limits, Origin, Response, request_head, request_target
+from ops_center.types import CredentialSource
 from ops_center.wire.formats import WIRES
 from ops_center.wire.provider_errors import refuses_credential
 
 _MAX_ERROR_BYTES = 256 * 1024
+_MOST_PREPARED = 4096
 # A client's own headers that pass to a provider of the same format, so that betas work on their first day.
 _PASSED_PREFIXES = (b"anthropic-beta", b"anthropic-version", b"openai-")
 
@@ -146,9 +148,14 @@ class Upstream:
         return await self._client.send(prepared.origin, head, body, self._stream if stream else self._whole)
 
     def _prepared_for(self, provider: Provider) -> _Prepared:
-        prepared = self._prepared.get(provider.id)
+        key = provider.id
+        if provider.credential_source is CredentialSource.BYOK:
+            key += provider.credential_id
+            if len(self._prepared) > _MOST_PREPARED:
+                self._prepared.clear()  # users come and go, and with them their keys
+        prepared = self._prepared.get(key)
         if prepared is None or prepared.provider is not provider:
-            prepared = self._prepared[provider.id] = _Prepared(provider, self._tokens)
+            prepared = self._prepared[key] = _Prepared(provider, self._tokens)
         return prepared
 
 
@@ -167,6 +174,8 @@ async def refusal(response: Response, target: Target) -> ProviderError:
     facts = WIRES[target.provider.spec.format].read_provider_error(status, body)
     detail = f"HTTP {status}" + (f" {facts.code or facts.type}" if facts.code or facts.type else "")
     if refuses_credential(status, facts):
+        if target.provider.credential_source is CredentialSource.BYOK:
+            return _own_key_refused(target.provider, status, detail)
         return ProviderAuthError(
             "The provider refused the gateway's credential.", provider_status=status, detail=detail
         )
@@ -190,6 +199,18 @@ async def refusal(response: Response, target: Target) -> ProviderError:
             body=body if facts.message else b"",
         )
     return ProviderUnusable("The provider's answer is unusable.", provider_status=status, detail=detail)
+
+
+def _own_key_refused(provider: Provider, status: int, detail: str) -> ProviderAuthError:
+    """The caller's own to put right, so it carries the provider's status: asking again is no use."""
+    error = ProviderAuthError(
+        f"{provider.name} refused your own API key (HTTP {status}).",
+        provider_status=status,
+        detail=detail,
+        hint="Test or replace it under Account → Provider keys.",
+    )
+    error.status = status if status in (401, 402, 403) else 401  # Gemini says 400
+    return error
 
 
 def _retry_after(response: Response) -> float | None:

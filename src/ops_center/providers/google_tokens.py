@@ -34,7 +34,7 @@ _LIFE_SECONDS = 3600  # the longest that Google grants
 _EARLY_SECONDS = 300.0  # before its end a token is renewed in the background
 _LATE_SECONDS = 20.0  # before its end a token is not used any more
 _TIMEOUT_SECONDS = 10.0
-_GOOGLES_ISSUER = "https://oauth2.googleapis.com/token"
+GOOGLES_ISSUER = "https://oauth2.googleapis.com/token"
 
 
 class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
     private_key_id: str
     private_key: str
     client_email: str
-    token_uri: str = _GOOGLES_ISSUER
+    token_uri: str = GOOGLES_ISSUER
 
     def __repr__(self) -> str:  # the key stays out of logs and tracebacks
         return f"ServiceAccount({self.client_email})"

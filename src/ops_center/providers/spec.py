@@ -123,6 +123,15 @@ def default_base_url(spec: ProviderSpec, options: Mapping[str, str] = NO_OPTIONS
     return None if spec.default_base_url is None else filled(spec.default_base_url, options)
 
 
+def own_place(spec: ProviderSpec) -> tuple[str, Mapping[str, str]] | None:
+    """Base URL and options where a key alone is enough; None for a type that somebody must set up first."""
+    options = {field.name: field.default for field in spec.option_fields if field.default}
+    if any(field.required and field.name not in options for field in spec.option_fields):
+        return None
+    base_url = default_base_url(spec, options)
+    return None if base_url is None else (base_url, options)
+
+
 def lists_base_url(spec: ProviderSpec, base_url: str, options: Mapping[str, str] = NO_OPTIONS) -> str:
     """Where a provider at `base_url` lists its models: at the same place, unless its type says otherwise."""
     if spec.lists_base_url is None or base_url != default_base_url(spec, options):

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -82,6 +83,8 @@ users = Table(
     Column("requests_per_minute", Integer, nullable=True),
     Column("tokens_per_minute", Integer, nullable=True),
     Column("concurrent_requests", Integer, nullable=True),
+    Column("byok_policy", String(20), nullable=True),  # null: the global one
+    Column("byok_fallback", Boolean, nullable=False, default=False),  # the user's own switch
     Column("disabled_at", Instant, nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -116,6 +119,7 @@ api_keys = Table(
     Column("concurrent_requests", Integer, nullable=True),
     Column("ip_ranges", JSON, nullable=True),  # list of CIDR networks, null: from anywhere
     Column("tags", JSON, nullable=False, default=list, server_default="[]"),
+    Column("byok_policy", String(20), nullable=True),  # null: the user's
     Column("expires_at", Instant, nullable=True),
     # the secret before the last rotation, while both work
     Column("previous_secret_hash", LargeBinary(32), nullable=True, unique=True),
@@ -161,8 +165,17 @@ credentials = Table(
     Column("secret", LargeBinary, nullable=False),  # sealed by storage/secrets.py, bound to this row's id
     Column("preview", String(40), nullable=False),
     Column("weight", Integer, nullable=False, default=1),
+    Column("enabled", Boolean, nullable=False, default=True),
+    # a user's own key: when it was last proven or refused, and since when it has not worked
+    Column("check_at", Instant, nullable=True),
+    Column("check_success", Boolean, nullable=True),
+    Column("check_latency_ms", Integer, nullable=True),
+    Column("check_message", Text, nullable=True),
+    Column("check_error_type", String(40), nullable=True),
+    Column("failing_since", Instant, nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Index(None, "user_id", "provider_type", unique=True),
 )
 
 settings = Table(
@@ -255,11 +268,29 @@ usage_records = Table(
     Column("cost_source", String(16), nullable=False),
     Column("cost_note", Text, nullable=True),
     Column("price_source", String(100), nullable=True),
+    Column("own_cost_usd", Money, nullable=True),
+    Column("own_cost_source", String(16), nullable=True),  # null: not on a user's own key
+    Column("saved_usd", Money, nullable=True),
+    Column("fallback_from", String(16), nullable=True),  # whose credential had failed before
     Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
     Index(None, "started_at", "request_id"),
     Index(None, "provider_id", "started_at"),
     Index(None, "api_key_id", "started_at"),
     Index(None, "user_id", "started_at"),
+    # few rows each: the ledger of own keys, and the steps from one purse to the other
+    Index(
+        "ix_usage_records_own",
+        "user_id",
+        "started_at",
+        sqlite_where=text("own_cost_source IS NOT NULL"),
+        postgresql_where=text("own_cost_source IS NOT NULL"),
+    ),
+    Index(
+        "ix_usage_records_fallback",
+        "started_at",
+        sqlite_where=text("fallback_from IS NOT NULL"),
+        postgresql_where=text("fallback_from IS NOT NULL"),
+    ),
 )
 
 attempts = Table(
@@ -276,6 +307,7 @@ attempts = Table(
     Column("status", Integer, nullable=True),
     Column("outcome", String(60), nullable=False),
     Column("detail", Text, nullable=True),
+    Column("credential_source", String(16), nullable=False, default="platform"),
     Index(None, "provider_id", "started_at"),
 )
 

@@ -44,6 +44,13 @@ class Request(ResponseModel):
     cost_source: CostSource
     cost_note: str | None
     price_source: str | None
+    own_cost_usd: Usd | None
+    """What the user paid, on their own key; null elsewhere, and where it is not known."""
+    own_cost_source: CostSource | None
+    saved_usd: Usd | None
+    """What the platform would have paid for it."""
+    fallback_from: Literal["platform", "byok"] | None
+    """Whose credential had failed before the other's was asked."""
     demo: bool
 
 
@@ -60,6 +67,7 @@ class Attempt(ResponseModel):
     status: int | None
     outcome: str
     detail: str | None
+    credential: Literal["platform", "byok"]
 
 
 class RequestDetail(Request):

@@ -71,6 +71,10 @@ def record_fields(row: RecordRow) -> dict[str, Any]:
         "cost_source": row.cost_source,
         "cost_note": row.cost_note,
         "price_source": row.price_source,
+        "own_cost_usd": row.own_cost_usd,
+        "own_cost_source": row.own_cost_source,
+        "saved_usd": row.saved_usd,
+        "fallback_from": row.fallback_from,
         "demo": row.demo,
     }
 
@@ -91,4 +95,5 @@ def _attempt(row: RecordRow) -> Attempt:
         status=row.status,
         outcome=row.outcome,
         detail=row.detail,
+        credential=row.credential_source,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -75,6 +75,8 @@ class PlannedTarget(ResponseModel):
     """What the strategy's order goes by, higher is better: the balance (0 to 1), or the score."""
     expected_cost_usd: float | None
     """Of this request there; null without a price."""
+    credential: Literal["platform", "byok"]
+    """Whose key serves there: the platform's or the user's own."""
     reason: str
 
 

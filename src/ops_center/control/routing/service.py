@@ -12,6 +12,8 @@ from typing import Any
 
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
+from ops_center.control.byok.policy import global_policy, tightened
+from ops_center.control.byok.repository import wishes_of
 from ops_center.control.context import Control
 from ops_center.control.routing import repository
 from ops_center.control.routing.repository import RulesRow
@@ -29,8 +31,9 @@ from ops_center.control.routing.schemas import (
 )
 from ops_center.control.usage.repository import NOTHING, Window, by_strategy
 from ops_center.errors import CallerError, Invalid, ModelNotFound
+from ops_center.own_keys import resolve
 from ops_center.route_request import RouteRequest, estimated_tokens, needs_of, read_options
-from ops_center.routing import Plan, resolve
+from ops_center.routing import Plan
 from ops_center.snapshot import Principal, Snapshot
 from ops_center.types import PowerLevel, Strategy
 
@@ -131,6 +134,7 @@ def _shown(plan: Plan, input_tokens: int) -> RoutePlan:
                 blended_mtok=choice.target.blended_mtok,
                 value=choice.value,
                 expected_cost_usd=choice.cost_usd,
+                credential=choice.target.provider.credential_source.value,
                 reason=choice.reason,
             )
             for choice in plan.choices
@@ -169,8 +173,10 @@ async def _principal(control: Control, user_id: str | None) -> Principal | None:
         return None
     async with control.database.read() as conn:
         user = await repository.power_level_of(conn, user_id)
-    if user is None:
-        raise Invalid("There is no user with this id", param="user_id")
+        if user is None:
+            raise Invalid("There is no user with this id", param="user_id")
+        wishes = await wishes_of(conn, user_id)
+        policy = tightened(await global_policy(conn), wishes.policy)
     email, level = user
     return Principal(
         api_key_id="",
@@ -178,6 +184,9 @@ async def _principal(control: Control, user_id: str | None) -> Principal | None:
         user_id=user_id,
         user_email=email,
         power_level=PowerLevel(level) if level else None,
+        byok_policy=policy,
+        byok_fallback=wishes.fallback,
+        own_keys=control.publisher.current.own_keys.get(user_id),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ops_center.control.byok.policy import ByokSettings
 from ops_center.control.fields import Instant, RequestModel, ResponseModel
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.section import Section
@@ -16,12 +17,14 @@ class Settings(ResponseModel):
     """Counts changes; 0 before the first."""
     updated_at: Instant | None
     organisation: OrganisationSettings
+    byok: ByokSettings
 
 
 class SettingsUpdate(RequestModel):
     """Only what is sent changes, field by field. A secret: null removes it, its mask leaves it as it is."""
 
     organisation: OrganisationSettings = Field(default_factory=OrganisationSettings)
+    byok: ByokSettings = Field(default_factory=ByokSettings)
 
 
 SECTIONS: dict[str, type[Section]] = {

@@ -131,5 +131,9 @@ _NAMES = (
     "cost_source",
     "cost_note",
     "price_source",
+    "own_cost_usd",
+    "own_cost_source",
+    "saved_usd",
+    "fallback_from",
     "demo",
 )

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     type_coerce,
     union_all,
@@ -28,8 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage.calendar import DAY
+from ops_center.errors import ProviderAuthError, ProviderRateLimited
 from ops_center.storage.tables import Instant, Money, attempts, models, providers, usage_records
-from ops_center.types import CostSource
+from ops_center.types import CostSource, CredentialSource
 
 _DAY_US = 86_400_000_000
 _MILLION = Decimal(1_000_000)
@@ -78,7 +80,7 @@ class Sums:
     estimated_cost_usd: Decimal = Decimal(0)
     unknown_cost_calls: int = 0
     failed_calls: int = 0
-    priced_tokens: int = 0  # input and output of the calls whose cost is known
+    priced_tokens: int = 0  # input and output of the calls that the platform paid and whose cost is known
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(
@@ -108,6 +110,7 @@ class Sums:
 NOTHING = Sums()
 
 _known = _r.cost_usd.is_not(None)
+_platform_pays = _known & (_r.credential_source == CredentialSource.PLATFORM.value)
 _SUMS: tuple[ColumnElement[Any], ...] = (
     func.count().label("calls"),
     func.coalesce(func.sum(_r.input_tokens), 0).label("input_tokens"),
@@ -118,7 +121,7 @@ _SUMS: tuple[ColumnElement[Any], ...] = (
     ).label("estimated_cost_usd"),
     func.coalesce(func.sum(case((_known, 0), else_=1)), 0).label("unknown_cost_calls"),
     func.coalesce(func.sum(case((_r.status >= 400, 1), else_=0)), 0).label("failed_calls"),
-    func.coalesce(func.sum(case((_known, _r.input_tokens + _r.output_tokens), else_=0)), 0).label(
+    func.coalesce(func.sum(case((_platform_pays, _r.input_tokens + _r.output_tokens), else_=0)), 0).label(
         "priced_tokens"
     ),
 )
@@ -264,7 +267,8 @@ class AttemptCount:
 async def attempt_outcomes(
     conn: AsyncConnection, provider_ids: Sequence[str], since: datetime
 ) -> Sequence[AttemptCount]:
-    """The ways in which calls to these providers ended since then."""
+    """The ways in which calls to these providers ended since then; a user's own key that was refused or
+    used up says nothing about the provider."""
     query = (
         select(
             attempts.c.provider_id,
@@ -272,7 +276,14 @@ async def attempt_outcomes(
             func.count().label("calls"),
             func.min(attempts.c.started_at, type_=Instant).label("first_at"),
         )
-        .where(attempts.c.provider_id.in_(provider_ids), attempts.c.started_at > since)
+        .where(
+            attempts.c.provider_id.in_(provider_ids),
+            attempts.c.started_at > since,
+            or_(
+                attempts.c.credential_source == CredentialSource.PLATFORM.value,
+                attempts.c.outcome.not_in((ProviderAuthError.type, ProviderRateLimited.type)),
+            ),
+        )
         .group_by(attempts.c.provider_id, attempts.c.outcome)
     )
     found = await conn.execute(query)

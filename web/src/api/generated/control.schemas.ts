@@ -97,10 +97,19 @@ export interface ApiKeyRotate {
   grace_seconds?: number;
 }
 
+export type AttemptCredential = typeof AttemptCredential[keyof typeof AttemptCredential];
+
+
+export const AttemptCredential = {
+  platform: 'platform',
+  byok: 'byok',
+} as const;
+
 /**
  * One call to one provider. `outcome` is "success" or what went wrong; `detail` is for the operator.
  */
 export interface Attempt {
+  credential: AttemptCredential;
   detail: string | null;
   duration_ms: number;
   model: string;
@@ -267,6 +276,92 @@ export interface BudgetUpdate {
   amount_usd?: number | null;
   hard?: boolean | null;
   period?: BudgetPeriod | null;
+}
+
+/**
+ * `unproven`: saved, but nobody could be asked yet. `failing`: the provider refuses it now.
+ */
+export type KeyStatus = typeof KeyStatus[keyof typeof KeyStatus];
+
+
+export const KeyStatus = {
+  working: 'working',
+  unproven: 'unproven',
+  failing: 'failing',
+  disabled: 'disabled',
+} as const;
+
+/**
+ * That somebody has a key, and whether it works. Nothing of the key itself.
+ */
+export interface ByokKey {
+  color: string;
+  created_at: string;
+  failing_since: string | null;
+  last_check_at: string | null;
+  status: KeyStatus;
+  type: string;
+  type_name: string;
+}
+
+/**
+ * Whose credentials may serve, and whose are asked first: the user's own (byok) or the platform's (shared).
+ */
+export type ByokPolicy = typeof ByokPolicy[keyof typeof ByokPolicy];
+
+
+export const ByokPolicy = {
+  byok_only: 'byok_only',
+  byok_then_shared: 'byok_then_shared',
+  shared_then_byok: 'shared_then_byok',
+  shared_only: 'shared_only',
+} as const;
+
+/**
+ * `policy` holds for everybody; users, API keys and requests can only tighten it.
+ */
+export interface ByokSettings {
+  policy?: ByokPolicy;
+}
+
+/**
+ * Own keys of everybody. Sums of 30 days and of all time; what is not known is counted, not added.
+ */
+export interface ByokSummary {
+  active_accounts: number;
+  byok_users: number;
+  computed_at: string;
+  failing_keys: number;
+  fallback_cost_30d_usd: number;
+  fallbacks_30d: number;
+  keys: number;
+  own_cost_30d_usd: number;
+  own_cost_total_usd: number;
+  policy: ByokPolicy;
+  requests_30d: number;
+  saved_30d_usd: number;
+  saved_total_usd: number;
+  unknown_saving_requests_30d: number;
+}
+
+export interface ByokUser {
+  active: boolean;
+  disabled: boolean;
+  email: string;
+  fallbacks_30d: number;
+  keys: ByokKey[];
+  last_used_at: string | null;
+  name: string;
+  own_cost_30d_usd: number;
+  requests_30d: number;
+  saved_30d_usd: number;
+  saved_total_usd: number;
+  unknown_saving_requests_30d: number;
+  user_id: string;
+}
+
+export interface ByokUserList {
+  users: ByokUser[];
 }
 
 /**
@@ -539,6 +634,13 @@ export interface OrganisationSettings {
   time_zone?: string;
 }
 
+/**
+ * `fallback`: after an own key failed, the platform's may serve, where the policy allows it.
+ */
+export interface OwnKeySettings {
+  fallback?: boolean | null;
+}
+
 export interface ProviderShare {
   calls: number;
   cost_usd: number;
@@ -638,8 +740,17 @@ export interface PickedModel {
   provider: string;
 }
 
+export type PlannedTargetCredential = typeof PlannedTargetCredential[keyof typeof PlannedTargetCredential];
+
+
+export const PlannedTargetCredential = {
+  platform: 'platform',
+  byok: 'byok',
+} as const;
+
 export interface PlannedTarget {
   blended_mtok: number | null;
+  credential: PlannedTargetCredential;
   expected_cost_usd: number | null;
   model: string;
   priority: number;
@@ -734,6 +845,54 @@ export interface ProviderCreate {
   type: string;
 }
 
+/**
+ * One's own key for a type of provider. `used_at`: the only addresses it is ever sent to.
+ */
+export interface ProviderKey {
+  color: string;
+  created_at: string;
+  credential_preview: string;
+  enabled: boolean;
+  failing_since: string | null;
+  last_check: LastTest | null;
+  last_used_at: string | null;
+  own_cost_30d_usd: number | null;
+  requests_30d: number;
+  status: KeyStatus;
+  type: string;
+  type_name: string;
+  unknown_cost_requests_30d: number;
+  updated_at: string;
+  used_at: string[];
+}
+
+/**
+ * `policy` holds for the caller now; `fallback` is the caller's switch, which counts only where the
+ * policy lets the platform's key follow (`fallback_allowed`).
+ */
+export interface ProviderKeyList {
+  fallback: boolean;
+  fallback_allowed: boolean;
+  policy: ByokPolicy;
+  provider_keys: ProviderKey[];
+}
+
+/**
+ * `api_key` may be left out to change only `enabled`. `force` keeps a key that the provider refuses.
+ */
+export interface ProviderKeyPut {
+  api_key?: string | null;
+  enabled?: boolean | null;
+  force?: boolean;
+}
+
+/**
+ * A key that is not saved yet; without one, the saved key is tested.
+ */
+export interface ProviderKeyTest {
+  api_key?: string | null;
+}
+
 export interface ProviderList {
   providers: Provider[];
 }
@@ -792,6 +951,14 @@ export const RequestCredential = {
   byok: 'byok',
 } as const;
 
+export type RequestFallbackFrom = typeof RequestFallbackFrom[keyof typeof RequestFallbackFrom] | null;
+
+
+export const RequestFallbackFrom = {
+  platform: 'platform',
+  byok: 'byok',
+} as const;
+
 export interface Request {
   api_key_id: string;
   api_key_name: string;
@@ -805,17 +972,21 @@ export interface Request {
   duration_ms: number;
   endpoint: string;
   error_type: string | null;
+  fallback_from: RequestFallbackFrom;
   finish_reason: string | null;
   id: string;
   input_tokens: number;
   model: string | null;
   output_tokens: number;
+  own_cost_source: CostSource | null;
+  own_cost_usd: number | null;
   price_source: string | null;
   provider_id: string | null;
   provider_name: string | null;
   provider_type: string | null;
   reasoning_tokens: number;
   requested_model: string;
+  saved_usd: number | null;
   started_at: string;
   status: number;
   strategy: string | null;
@@ -829,6 +1000,14 @@ export type RequestDetailCredential = typeof RequestDetailCredential[keyof typeo
 
 
 export const RequestDetailCredential = {
+  platform: 'platform',
+  byok: 'byok',
+} as const;
+
+export type RequestDetailFallbackFrom = typeof RequestDetailFallbackFrom[keyof typeof RequestDetailFallbackFrom] | null;
+
+
+export const RequestDetailFallbackFrom = {
   platform: 'platform',
   byok: 'byok',
 } as const;
@@ -847,17 +1026,21 @@ export interface RequestDetail {
   duration_ms: number;
   endpoint: string;
   error_type: string | null;
+  fallback_from: RequestDetailFallbackFrom;
   finish_reason: string | null;
   id: string;
   input_tokens: number;
   model: string | null;
   output_tokens: number;
+  own_cost_source: CostSource | null;
+  own_cost_usd: number | null;
   price_source: string | null;
   provider_id: string | null;
   provider_name: string | null;
   provider_type: string | null;
   reasoning_tokens: number;
   requested_model: string;
+  saved_usd: number | null;
   started_at: string;
   status: number;
   strategy: string | null;
@@ -976,6 +1159,7 @@ export interface RoutingRulesUpdate {
  * Every section whole. A secret appears as a mask where there is one, else as null.
  */
 export interface Settings {
+  byok: ByokSettings;
   organisation: OrganisationSettings;
   updated_at: string | null;
   version: number;
@@ -985,6 +1169,7 @@ export interface Settings {
  * Only what is sent changes, field by field. A secret: null removes it, its mask leaves it as it is.
  */
 export interface SettingsUpdate {
+  byok?: ByokSettings;
   organisation?: OrganisationSettings;
 }
 

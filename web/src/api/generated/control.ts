@@ -15,6 +15,8 @@ import type {
   BudgetCreate,
   BudgetList,
   BudgetUpdate,
+  ByokSummary,
+  ByokUserList,
   CreatedApiKey,
   ExportAuditLogParams,
   ExportUsageParams,
@@ -29,11 +31,16 @@ import type {
   ModelCreate,
   ModelList,
   ModelUpdate,
+  OwnKeySettings,
   OwnUsage,
   OwnedApiKeyList,
   ProfileUpdate,
   Provider,
   ProviderCreate,
+  ProviderKey,
+  ProviderKeyList,
+  ProviderKeyPut,
+  ProviderKeyTest,
   ProviderList,
   ProviderTypeList,
   ProviderUpdate,
@@ -464,6 +471,56 @@ return request<Budget>(getUpdateBudgetUrl(budgetId),
     method: 'PATCH',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(budgetUpdate)
+  }
+);}
+
+
+
+export const getGetByokSummaryUrl = () => {
+
+
+
+
+  return `/api/v1/llm/byok/summary`
+}
+
+/**
+ * How many bring their own keys, and what that saves.
+ * @summary Get Byok Summary
+ */
+export const getByokSummary = async ( options?: Parameters<typeof request>[1]): Promise<ByokSummary> => {
+
+  return request<ByokSummary>(getGetByokSummaryUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getListByokUsersUrl = () => {
+
+
+
+
+  return `/api/v1/llm/byok/users`
+}
+
+/**
+ * Who has own keys, whether they work and what runs on them. Nothing of the keys themselves.
+ * @summary List Byok Users
+ */
+export const listByokUsers = async ( options?: Parameters<typeof request>[1]): Promise<ByokUserList> => {
+
+  return request<ByokUserList>(getListByokUsersUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
   }
 );}
 
@@ -1357,6 +1414,175 @@ export const listMyBudgets = async ( options?: Parameters<typeof request>[1]): P
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getListOwnProviderKeysUrl = () => {
+
+
+
+
+  return `/api/v1/me/provider-keys`
+}
+
+/**
+ * One's own keys with their state and what ran on them, and the policy that holds.
+ * @summary List Own Provider Keys
+ */
+export const listOwnProviderKeys = async ( options?: Parameters<typeof request>[1]): Promise<ProviderKeyList> => {
+
+  return request<ProviderKeyList>(getListOwnProviderKeysUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getUpdateOwnProviderKeySettingsUrl = () => {
+
+
+
+
+  return `/api/v1/me/provider-keys`
+}
+
+/**
+ * Whether the platform's key may serve after one's own has failed.
+ * @summary Update Own Provider Key Settings
+ */
+export const updateOwnProviderKeySettings = async (ownKeySettings: OwnKeySettings, options?: Parameters<typeof request>[1]): Promise<ProviderKeyList> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<ProviderKeyList>(getUpdateOwnProviderKeySettingsUrl(),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(ownKeySettings)
+  }
+);}
+
+
+
+export const getDeleteOwnProviderKeyUrl = (providerType: string,) => {
+
+
+
+
+  return `/api/v1/me/provider-keys/${providerType}`
+}
+
+/**
+ * Remove a key and its secret, at once and for good.
+ * @summary Delete Own Provider Key
+ */
+export const deleteOwnProviderKey = async (providerType: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getDeleteOwnProviderKeyUrl(providerType),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getPutOwnProviderKeyUrl = (providerType: string,) => {
+
+
+
+
+  return `/api/v1/me/provider-keys/${providerType}`
+}
+
+/**
+ * Add or replace a key, proven first, or switch it on and off.
+ * @summary Put Own Provider Key
+ */
+export const putOwnProviderKey = async (providerType: string,
+    providerKeyPut: ProviderKeyPut, options?: Parameters<typeof request>[1]): Promise<ProviderKey> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<ProviderKey>(getPutOwnProviderKeyUrl(providerType),
+  {
+    ...options,
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(providerKeyPut)
+  }
+);}
+
+
+
+export const getRunOwnProviderKeyTestUrl = (providerType: string,) => {
+
+
+
+
+  return `/api/v1/me/provider-keys/${providerType}/test`
+}
+
+/**
+ * Prove the saved key, or one that is sent along, at no cost.
+ * @summary Run Own Provider Key Test
+ */
+export const runOwnProviderKeyTest = async (providerType: string,
+    providerKeyTest?: ProviderKeyTest, options?: Parameters<typeof request>[1]): Promise<TestResult> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<TestResult>(getRunOwnProviderKeyTestUrl(providerType),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(providerKeyTest)
   }
 );}
 

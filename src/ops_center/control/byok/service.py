@@ -1,0 +1,102 @@
+"""Own keys as an admin sees them: who has some, whether they work, what runs on them and what that saves.
+
+Sums of the ledger alone; nothing of any key is read here.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from ops_center.control.byok import repository
+from ops_center.control.byok.own_keys import status_of
+from ops_center.control.byok.policy import global_policy
+from ops_center.control.byok.repository import Fallbacks, OwnKeyRow, OwnSums, Person
+from ops_center.control.byok.schemas import ByokKey, ByokSummary, ByokUser, ByokUserList, KeyStatus
+from ops_center.control.context import Control
+from ops_center.providers.registry import provider_spec
+
+_MONTH = timedelta(days=30)
+_NOTHING, _NO_FALLBACKS = OwnSums(), Fallbacks()
+
+
+async def get_summary(control: Control) -> ByokSummary:
+    await control.drain_journal()
+    now = control.clock()
+    async with control.database.read() as conn:
+        keys = await repository.everybodys(conn)
+        sums = (await repository.sums_by_user(conn, now - _MONTH)).values()
+        fallbacks = (await repository.fallbacks_by_user(conn, now - _MONTH)).values()
+        policy = await global_policy(conn)
+    nothing = Decimal(0)
+    return ByokSummary(
+        byok_users=len({key.user_id for key in keys}),
+        active_accounts=sum(one.recent_calls > 0 for one in sums),
+        keys=len(keys),
+        failing_keys=sum(status_of(key) is KeyStatus.FAILING for key in keys),
+        requests_30d=sum(one.recent_calls for one in sums),
+        own_cost_30d_usd=sum((one.recent_own_cost_usd for one in sums), nothing),
+        own_cost_total_usd=sum((one.own_cost_usd for one in sums), nothing),
+        saved_30d_usd=sum((one.recent_saved_usd for one in sums), nothing),
+        saved_total_usd=sum((one.saved_usd for one in sums), nothing),
+        unknown_saving_requests_30d=sum(one.recent_unknown_saving_calls for one in sums),
+        fallbacks_30d=sum(one.calls for one in fallbacks),
+        fallback_cost_30d_usd=sum((one.cost_usd for one in fallbacks), nothing),
+        policy=policy,
+        computed_at=now,
+    )
+
+
+async def list_users(control: Control) -> ByokUserList:
+    """Everybody who has an own key or has used one, the largest saving first."""
+    await control.drain_journal()
+    now = control.clock()
+    async with control.database.read() as conn:
+        keys = await repository.everybodys(conn)
+        sums = await repository.sums_by_user(conn, now - _MONTH)
+        fallbacks = await repository.fallbacks_by_user(conn, now - _MONTH)
+        people = await repository.people(conn, sorted({key.user_id for key in keys} | sums.keys()))
+    of_user: dict[str, list[OwnKeyRow]] = {}
+    for key in keys:
+        of_user.setdefault(key.user_id, []).append(key)
+    listed = [
+        _user(
+            person,
+            of_user.get(person.id, []),
+            sums.get(person.id, _NOTHING),
+            fallbacks.get(person.id, _NO_FALLBACKS),
+        )
+        for person in people.values()
+    ]
+    return ByokUserList(users=sorted(listed, key=lambda user: (-user.saved_total_usd, user.email)))
+
+
+def _user(person: Person, keys: list[OwnKeyRow], used: OwnSums, fallbacks: Fallbacks) -> ByokUser:
+    return ByokUser(
+        user_id=person.id,
+        email=person.email,
+        name=person.name,
+        disabled=person.disabled,
+        active=used.recent_calls > 0,
+        keys=[_key(key) for key in keys],
+        requests_30d=used.recent_calls,
+        own_cost_30d_usd=used.recent_own_cost_usd,
+        saved_30d_usd=used.recent_saved_usd,
+        saved_total_usd=used.saved_usd,
+        unknown_saving_requests_30d=used.recent_unknown_saving_calls,
+        fallbacks_30d=fallbacks.calls,
+        last_used_at=used.last_used_at,
+    )
+
+
+def _key(row: OwnKeyRow) -> ByokKey:
+    spec = provider_spec(row.provider_type)
+    return ByokKey(
+        type=row.provider_type,
+        type_name=spec.name,
+        color=spec.color,
+        status=status_of(row),
+        last_check_at=row.check_at,
+        failing_since=row.failing_since,
+        created_at=row.created_at,
+    )
