@@ -102,13 +102,16 @@ def provider(
         "bedrock": simulator.bedrock_url,
         "vertex": simulator.vertex_url,
         "cohere": simulator.cohere_url,
+        "azure": simulator.azure_url,
+        "cloudflare": simulator.cloudflare_url,
+        "custom-anthropic": simulator.anthropic_url,
     }
     name = name or type
     return Provider(
         id=f"prov_{name}",
         name=name,
         spec=provider_spec(type),
-        base_url=base_url or base[type],
+        base_url=base_url or base.get(type, simulator.openai_url),  # the rest speaks as OpenAI does
         credential="sk-upstream",
         allow_private_network=True,
         **given,

@@ -145,3 +145,20 @@ async def test_an_iam_key_signs_the_test_and_is_never_sent(
     assert sent.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/")
     assert "/us-east-1/bedrock/aws4_request" in sent.headers["authorization"]
     assert IAM_KEY.partition(":")[2] not in str(sent.headers)
+
+
+AZURE = {"type": "azure", "api_key": "azure-key-0123456789"}
+
+
+async def test_an_option_of_the_types_address_may_be_left_out_where_another_is_given(
+    control_client: httpx.AsyncClient,
+) -> None:
+    refused = await control_client.post("/llm/providers", json=AZURE)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "options.resource")
+    named = await control_client.post("/llm/providers", json=AZURE | {"options": {"resource": "mine"}})
+    assert named.json()["base_url"] == "https://mine.openai.azure.com/openai"
+    pasted = await control_client.post(
+        "/llm/providers", json=AZURE | {"name": "Other", "base_url": "https://8.8.8.8/openai/v1"}
+    )
+    assert pasted.status_code == 201, pasted.text
+    assert (pasted.json()["base_url"], pasted.json()["options"]) == ("https://8.8.8.8/openai", {})

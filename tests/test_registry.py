@@ -17,7 +17,7 @@ from ops_center.providers.spec import KeyProof, ProviderSpec, normalise_base_url
 from ops_center.simulator import SimulatorConfig, serve
 from ops_center.snapshot import Provider
 from ops_center.transport.client import HttpClient
-from plane import PRICE, running_plane, snapshot, target
+from plane import PRICE, provider, running_plane, snapshot, target
 
 pytestmark = pytest.mark.anyio
 
@@ -142,17 +142,7 @@ _PROVEN_BY_A_RECORD = ("perplexity",)
 )
 async def test_every_row_tells_a_right_key_from_a_wrong_one(spec: ProviderSpec, http: HttpClient) -> None:
     async with await serve(SimulatorConfig(valid_keys=("right",))) as simulator:
-        base_url = {
-            "anthropic_messages": simulator.anthropic_url,
-            "openai_chat": simulator.openai_url,
-            "gemini": simulator.gemini_url,
-            "bedrock_converse": simulator.bedrock_url,
-            "cohere_chat": simulator.cohere_url,
-        }[spec.format]
-        if spec.type == "vertex":
-            base_url = simulator.vertex_url
-        if spec.type == "openrouter":
-            base_url = simulator.openrouter_url
+        base_url = provider(simulator, spec.type).base_url
 
         async def outcome(key: str) -> str | None:
             address = Address(spec=spec, base_url=base_url, api_key=key, allow_private_network=True)
@@ -160,3 +150,78 @@ async def test_every_row_tells_a_right_key_from_a_wrong_one(spec: ProviderSpec, 
 
         assert await outcome("right") is None
         assert await outcome("wrong") == "invalid_api_key"
+
+
+# ── rows with options ─────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "query"),
+    [
+        ({"resource": "r"}, "/azure/openai/v1/", ""),
+        (
+            {"resource": "r", "api_version": "2024-10-21"},
+            "/azure/openai/deployments/gpt-4o-mini/",
+            "api-version=2024-10-21",
+        ),
+    ],
+)
+async def test_azure_is_called_by_its_v1_api_or_by_a_dated_version(
+    options: dict[str, str], path: str, query: str
+) -> None:
+    async with running_plane() as plane:
+        azure = provider(plane.simulator, "azure", options=options)
+        plane.source.current = snapshot(target(azure, "gpt-4o-mini"))
+        answers = [await plane.chat(model="azure/gpt-4o-mini", stream=stream) for stream in (False, True)]
+        sent = plane.simulator.inference_requests[-1]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert (sent.path, sent.query) == (path + "chat/completions", query)
+        assert sent.headers["api-key"] == "sk-upstream"
+        assert "authorization" not in sent.headers
+
+        plane.source.current = snapshot(target(azure, "text-embedding-3-small"))
+        body = {"model": "text-embedding-3-small", "input": "x"}
+        embedded = await plane.client.post("/v1/embeddings", json=body)
+        assert embedded.status_code == 200
+        assert plane.simulator.inference_requests[-1].path == path.replace(
+            "gpt-4o-mini", "text-embedding-3-small"
+        ) + ("embeddings")
+
+
+async def test_azures_models_are_entered_by_hand(http: HttpClient) -> None:
+    address = Address(
+        spec=provider_spec("azure"),
+        base_url="https://r.openai.azure.com/openai",
+        api_key="k",
+        allow_private_network=False,
+    )
+    assert await fetch_models(http, address, datetime.now(UTC)) == []
+
+
+async def test_cloudflares_list_gives_names_and_tasks(http: HttpClient) -> None:
+    async with await serve() as simulator:
+        address = Address(
+            spec=provider_spec("cloudflare"),
+            base_url=simulator.cloudflare_url,
+            api_key="k",
+            allow_private_network=True,
+        )
+        found = await fetch_models(http, address, datetime.now(UTC))
+    assert isinstance(found, list)
+    capabilities = {model.name: model.facts.get("capabilities") for model in found}
+    assert capabilities["@cf/simulated/gpt-4o-mini"] is None, "the catalogue knows more about it"
+    assert capabilities["@cf/simulated/text-embedding-3-small"] == ["embedding"]
+
+
+@pytest.mark.parametrize(
+    ("spec_type", "pasted", "meant"),
+    [
+        ("azure", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai"),
+        ("azure", "https://r.openai.azure.com/openai/v1/", "https://r.openai.azure.com/openai"),
+        ("azure", "https://r.services.ai.azure.com/openai/v1", "https://r.services.ai.azure.com/openai"),
+        ("cloudflare", "https://g.example.com/a/ai/v1", "https://g.example.com/a/ai"),
+        ("openai", "https://proxy.example.com/v1", "https://proxy.example.com/v1"),
+    ],
+)
+def test_a_pasted_base_url_is_understood(spec_type: str, pasted: str, meant: str) -> None:
+    assert normalise_base_url(pasted, provider_spec(spec_type)) == meant

@@ -39,6 +39,15 @@ _PARAMETER_CAPABILITY = {
 _MODALITY_CAPABILITY = {"image": "vision", "file": "pdf", "audio": "audio_input"}
 _OUTPUT_TASK = {"image": "image_generation", "audio": "speech", "embeddings": "embedding", "rerank": "rerank"}
 
+# What Cloudflare's models are for; those for anything else answer to no endpoint of ours.
+_CLOUDFLARE_TASK = {
+    "Text Generation": None,
+    "Text Embeddings": "embedding",
+    "Text-to-Image": "image_generation",
+    "Automatic Speech Recognition": "transcription",
+    "Text-to-Speech": "speech",
+}
+
 
 class DiscoveredModel(msgspec.Struct, frozen=True):
     """One entry of a list: the provider's own id, and its facts as the JSON column `models.discovered`."""
@@ -74,8 +83,16 @@ def parse_model_list(provider_type: str, body: bytes, as_of: str) -> list[Discov
 
 # Where a list's entries stand: OpenAI's `data`, the Gemini API's `models`, Vertex AI's `publisherModels`
 # (https://ai.google.dev/api/models, 2026-11), the two lists of Bedrock
-# (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html, 2026-11).
-_PLACES_OF_ENTRIES = ("data", "models", "publisherModels", "modelSummaries", "inferenceProfileSummaries")
+# (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html, 2026-11), Cloudflare's
+# `result` (https://developers.cloudflare.com/api/resources/ai/subresources/models/methods/list, 2026-11).
+_PLACES_OF_ENTRIES = (
+    "data",
+    "models",
+    "publisherModels",
+    "modelSummaries",
+    "inferenceProfileSummaries",
+    "result",
+)
 
 
 _SERVED_BY_VERTEX = ("gemini-", "text-embedding-", "text-multilingual-embedding-")
@@ -92,6 +109,9 @@ def _id(entry: Mapping[str, Any]) -> str | None:
     types = entry.get("inferenceTypesSupported")
     if isinstance(types, list) and "ON_DEMAND" not in types:
         return None  # Bedrock: it answers under another name, that of a profile
+    task = entry.get("task")
+    if isinstance(task, dict) and "source" in entry:  # Cloudflare: the id is one of its database
+        return _name(entry.get("name")) if task.get("name") in _CLOUDFLARE_TASK else None
     name = _name(entry.get("id")) or _name(entry.get("modelId")) or _name(entry.get("inferenceProfileId"))
     if name is None and isinstance(entry.get("endpoints"), list):
         return _name(entry.get("name"))  # Cohere
@@ -137,6 +157,9 @@ def _tokens(places: list[Mapping[str, Any]], fields: tuple[str, ...]) -> int | N
 
 def _capabilities(entry: Mapping[str, Any]) -> list[str] | None:
     """None when the list says nothing about them, so that the packaged catalogue is asked."""
+    task = entry.get("task")
+    if isinstance(task, dict) and (other := _CLOUDFLARE_TASK.get(task.get("name", ""))):
+        return [other]
     parameters, architecture = entry.get("supported_parameters"), entry.get("architecture")
     if not isinstance(parameters, list) or not isinstance(architecture, dict):
         return None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ops_center.providers.spec import KeyProof, OptionField, ProviderSpec
 
+# With an API version the deployment stands in the path; the v1 API finds it in the body.
+_AZURE = "[/deployments/{{model}}/{0}?api-version={{api_version}}][!api_version:/v1/{0}]"
+
 PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
     ProviderSpec(
         type="openrouter",
@@ -159,6 +162,84 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         ),
     ),
     ProviderSpec(
+        type="azure",
+        name="Azure OpenAI",
+        color="#0078D4",
+        description="OpenAI's models in your own Azure resource",
+        auth="api-key",
+        # https://learn.microsoft.com/en-us/azure/foundry/openai/api-version-lifecycle (2026-11): without a
+        # version the v1 API, which takes the deployment as the model; with one, the path of that deployment.
+        default_base_url="https://{resource}.openai.azure.com/openai",
+        default_path="/openai",
+        pasted_path="/v1",
+        chat_path=_AZURE.format("chat/completions"),
+        key_proof=KeyProof(
+            path="[/models?api-version={api_version}][!api_version:/v1/models]", record_fields=("data",)
+        ),
+        models_by_hand=True,
+        task_paths=tuple(
+            (endpoint, _AZURE.format(endpoint))
+            for endpoint in ("embeddings", "images/generations", "audio/transcriptions", "audio/speech")
+        ),
+        no_tasks=frozenset({"moderations", "rerank"}),
+        get_key_url="https://portal.azure.com/#view/Microsoft_Azure_ProjectOxford/CognitiveServicesHub/~/OpenAI",
+        key_help="A key of the resource, from “Keys and Endpoint”.",
+        recommended_for="OpenAI models inside Azure",
+        catalog_id="azure",
+        request_id_header="apim-request-id",
+        option_fields=(
+            OptionField(
+                name="resource",
+                label="Resource",
+                required=True,
+                placeholder="my-resource",
+                help="The name of the Azure OpenAI resource: what stands before .openai.azure.com.",
+                pattern=r"[A-Za-z0-9][A-Za-z0-9-]{0,62}",
+            ),
+            OptionField(
+                name="api_version",
+                label="API version",
+                placeholder="v1",
+                help="Blank for the v1 API; else a dated version such as 2024-10-21.",
+            ),
+        ),
+        quirks=(
+            "Models go by the names of their deployments, which are entered by hand "
+            "(https://learn.microsoft.com/en-us/azure/foundry/openai/how-to/working-with-models, 2026-11).",
+        ),
+    ),
+    ProviderSpec(
+        type="cloudflare",
+        name="Cloudflare Workers AI",
+        color="#F6821F",
+        description="Open models on Cloudflare's network",
+        # https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility (2026-11)
+        default_base_url="https://api.cloudflare.com/client/v4/accounts/{account_id}/ai",
+        default_path="",
+        pasted_path="/v1",
+        chat_path="/v1/chat/completions",
+        models_path="/models/search?per_page=1000",
+        key_proof=KeyProof(path="/models/search?per_page=1000"),
+        task_paths=(("embeddings", "/v1/embeddings"),),
+        no_tasks=frozenset(
+            {"images/generations", "audio/transcriptions", "audio/speech", "moderations", "rerank"}
+        ),
+        get_key_url="https://dash.cloudflare.com/profile/api-tokens",
+        key_help="An API token with the permission Workers AI: Read.",
+        catalog_id="cloudflare-workers-ai",
+        request_id_header="cf-ray",
+        option_fields=(
+            OptionField(
+                name="account_id",
+                label="Account ID",
+                required=True,
+                placeholder="023e105f4ecef8ad9ca31a8372d0c353",
+                help="From the dashboard, under Workers & Pages.",
+                pattern=r"[0-9a-f]{32}",
+            ),
+        ),
+    ),
+    ProviderSpec(
         type="cohere",
         name="Cohere",
         color="#39594D",
@@ -246,8 +327,9 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         get_key_url="https://platform.deepseek.com/api_keys",
         key_prefix="sk-",
         catalog_id="deepseek",
-        lacks=frozenset({"vision"}),
+        lacks=frozenset({"vision", "structured_output"}),
         quirks=(
+            "Takes JSON mode, no JSON schema (https://api-docs.deepseek.com/guides/json_mode, 2026-11).",
             "Keeps a busy stream open with comment lines (https://api-docs.deepseek.com/quick_start/rate_limit, 2026-11).",
             "Takes no images (https://api-docs.deepseek.com/api/create-chat-completion, 2026-11).",
         ),

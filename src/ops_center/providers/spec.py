@@ -60,7 +60,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One row. Paths are relative to the base URL; the base URL holds the version segment (`/v1`).
 
     URLs and paths are templates: `{model}` and the names of options stand for their values, and a section
-    in square brackets is left out when one of its values is blank.
+    in square brackets is left out when one of its values is blank. A section `[!option:text]` is the text
+    where that option is blank.
     """
 
     type: str
@@ -69,6 +70,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     format: FormatName = "openai_chat"
     default_base_url: str | None = None  # None: the operator must give one
     default_path: str = "/v1"  # added to a base URL that has no path of its own
+    pasted_path: str = ""  # what people paste at a base URL's end although the row's paths begin with it
     local: bool = False  # a server of the operator's own: its default base URL is this machine
     auth: AuthScheme = "bearer"
     requires_key: bool = True
@@ -78,6 +80,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     models_path: str = "/models"
     more_models_path: str | None = None  # a second list whose models stand beside those of the first
     models_from_catalog: bool = False  # it publishes no list of its chat models: ours is taken
+    models_by_hand: bool = False  # only the operator knows the names
     key_proof: KeyProof = KeyProof(path="/models")
     get_key_url: str | None = None
     key_prefix: str | None = None
@@ -108,6 +111,9 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 
     def section(match: re.Match[str]) -> str:
         inner = match[1]
+        if inner.startswith("!"):
+            name, _, text = inner[1:].partition(":")
+            return "" if values.get(name) else text
         return inner if all(values.get(name) for name in _PLACE.findall(inner)) else ""
 
     return _PLACE.sub(
@@ -160,5 +166,5 @@ def normalise_base_url(base_url: str, spec: ProviderSpec) -> str:
         raise ValueError("Base URL must not contain a query or a fragment")
     if any(ch.isspace() or ord(ch) < 33 or ord(ch) == 127 for ch in text):
         raise ValueError("Base URL must not contain spaces or control characters")
-    path = parts.path.rstrip("/") or spec.default_path
+    path = parts.path.rstrip("/").removesuffix(spec.pasted_path) or spec.default_path
     return f"{parts.scheme}://{parts.netloc}{path}"

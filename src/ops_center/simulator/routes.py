@@ -5,6 +5,7 @@
 /custom/v1   an OpenAI-compatible server that asks for no key
 /gemini      Google's Gemini API, /vertex the same of Vertex AI
 /bedrock     Amazon Bedrock
+/azure/openai, /cloudflare/ai   OpenAI's API as Azure and Cloudflare serve it
 /cohere      Cohere
 """
 
@@ -21,6 +22,7 @@ from ops_center.simulator import (
     cohere,
     gemini,
     openai_chat,
+    openai_elsewhere,
     openai_tasks,
     openrouter,
 )
@@ -47,6 +49,8 @@ def family_of(request: Request) -> Family | None:
         return "bedrock"
     if path.startswith("/cohere/"):
         return "cohere"
+    if path.startswith(openai_elsewhere.PREFIXES):
+        return "openai"
     if not path.startswith("/v1/"):
         return None
     if path.startswith("/v1/messages") or "anthropic-version" in request.headers:
@@ -62,6 +66,8 @@ def key_of(request: Request, family: Family) -> str:
         return request.headers["x-goog-api-key"]
     if family == "bedrock" and (signed := bedrock.ACCESS_KEY.match(request.headers.get("authorization", ""))):
         return signed[1]
+    if family == "openai" and request.path.startswith("/azure/"):
+        return request.headers.get("api-key", "")
     # Anthropic takes a bearer too, and its own client (2.x) sends its key that way (2026-11)
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
@@ -130,6 +136,8 @@ class Answerer:
         self, request: Request, family: Family, key: str, config: SimulatorConfig, spent_usd: Decimal
     ) -> Reply:
         """The faultless reply. `spent_usd` is what OpenRouter's key record shows."""
+        if request.path.startswith(openai_elsewhere.PREFIXES):
+            request = openai_elsewhere.as_openai(request)
         path = request.path.removeprefix("/custom").removeprefix("/api").removeprefix("/v1")
         try:
             if request.method == "GET":
@@ -183,6 +191,8 @@ class Answerer:
             if request.path.endswith("/models"):
                 return json_reply(gemini.model_list(models))
         else:
+            if request.path == "/cloudflare/ai/models/search":
+                return openai_elsewhere.cloudflare_list(models.values())
             owner = "system" if family == "openai" else "local"
             if path == "/models":
                 return json_reply(openai_chat.model_list(models, owner))

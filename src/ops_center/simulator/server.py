@@ -153,6 +153,14 @@ class Simulator:
         return f"{self.url}/cohere"
 
     @property
+    def azure_url(self) -> str:
+        return f"{self.url}/azure/openai"
+
+    @property
+    def cloudflare_url(self) -> str:
+        return f"{self.url}/cloudflare/ai"
+
+    @property
     def vertex_url(self) -> str:
         return f"{self.url}/vertex"
 

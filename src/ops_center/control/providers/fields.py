@@ -49,9 +49,15 @@ def checked_key(api_key: SecretStr | None, spec: ProviderSpec) -> str:
 
 
 def checked_options(
-    options: Mapping[str, str | None], spec: ProviderSpec, before: Mapping[str, str] = NO_OPTIONS
+    options: Mapping[str, str | None],
+    spec: ProviderSpec,
+    before: Mapping[str, str] = NO_OPTIONS,
+    *,
+    base_url: str | None = None,
 ) -> dict[str, str]:
     """All options of the type: those given, else those of `before`, else their defaults; blank ones left out.
+
+    What only makes up the type's own address may be left out where `base_url` gives another one.
 
     Raises Invalid naming `options.<name>`.
     """
@@ -59,11 +65,17 @@ def checked_options(
     for name in options:
         if name not in fields:
             raise Invalid("This type has no such option", param=f"options.{name}")
+    given = (base_url or "").strip()
+    elsewhere = given not in ("", spec.default_base_url)
     checked: dict[str, str] = {}
     for name, field in fields.items():
         value = (options[name] if name in options else before.get(name)) or ""
         value = value.strip() or field.default
-        if not value and field.required:
+        if (
+            not value
+            and field.required
+            and not (elsewhere and f"{{{name}}}" in (spec.default_base_url or ""))
+        ):
             raise Invalid(f"{field.label} is required for this type", param=f"options.{name}")
         if value and not re.fullmatch(field.pattern, value):
             raise Invalid(

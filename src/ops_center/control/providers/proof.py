@@ -173,6 +173,8 @@ def failure_of_status(status: int) -> Failure | None:
 
 async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> list[DiscoveredModel] | Failure:
     """The provider's own list of models, ours where it publishes none, or why there is none."""
+    if address.spec.models_by_hand:
+        return []
     if address.spec.models_from_catalog:
         return [DiscoveredModel(name, {}) for name in packaged_models(address.spec.type)]
     answer = await _ask(http, address, address.url(address.spec.models_path), TIMEOUT_SECONDS)

@@ -176,7 +176,7 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
     key = fields.checked_key(wanted.api_key, spec)
     if spec.requires_key and not key:
         raise Invalid("An API key is required for this type", param="api_key")
-    options = fields.checked_options(wanted.options, spec)
+    options = fields.checked_options(wanted.options, spec, base_url=wanted.base_url)
     base_url = fields.checked_base_url(wanted.base_url, spec, options)
     if spec.local or base_url != default_base_url(spec, options):
         await fields.check_address(control.http, base_url, allow_private_network=wanted.allow_private_network)
@@ -301,10 +301,10 @@ def _moves(wanted: ProviderUpdate, before: ProviderRow, spec: ProviderSpec) -> d
     """New options and base URL. An address that was the type's own follows the options."""
     if wanted.options is None and wanted.base_url is None:
         return {}
-    options = fields.checked_options(wanted.options or {}, spec, before.options)
     base_url = wanted.base_url
     if base_url is None and before.base_url != default_base_url(spec, before.options):
         base_url = before.base_url
+    options = fields.checked_options(wanted.options or {}, spec, before.options, base_url=base_url)
     return {"options": options, "base_url": fields.checked_base_url(base_url, spec, options)}
 
 
@@ -392,9 +392,10 @@ async def run_unsaved_test(control: Control, wanted: TestRequest) -> TestResult:
         if stored is None or stored.type != spec.type:
             raise Invalid("There is no provider of this type with this id", param="provider_id")
     given = wanted.base_url
-    options = fields.checked_options(wanted.options, spec, stored.options if stored else NO_OPTIONS)
     if given is None and stored and stored.base_url != default_base_url(spec, stored.options):
         given = stored.base_url
+    before = stored.options if stored else NO_OPTIONS
+    options = fields.checked_options(wanted.options, spec, before, base_url=given)
     base_url = fields.checked_base_url(given, spec, options)
     if not is_usable_credential(spec, key):
         return failed(invalid_api_key("It contains spaces or characters that no key has: copy it again."))
