@@ -17,6 +17,7 @@ from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
 from ops_center.dataplane.server import Connection
 from ops_center.dataplane.upstream import Timeouts, Upstream
+from ops_center.health import Health
 from ops_center.limits import MemoryLimiter
 from ops_center.providers.registry import provider_spec
 from ops_center.simulator.config import SimulatorConfig
@@ -28,6 +29,7 @@ from ops_center.snapshot import (
     Principal,
     Provider,
     Rate,
+    Rules,
     Snapshot,
     Target,
     api_key_digest,
@@ -75,6 +77,7 @@ class RunningPlane:
     client: httpx.AsyncClient
     simulators: Sequence[Simulator]
     limiter: MemoryLimiter
+    health: Health
 
     @property
     def simulator(self) -> Simulator:
@@ -118,8 +121,8 @@ def provider(
     )
 
 
-def target(of: Provider, model: str, price: Price | None = PRICE) -> Target:
-    return Target(id=f"mdl_{of.name}_{model}", provider=of, model=model, price=price)
+def target(of: Provider, model: str, price: Price | None = PRICE, **facts: Any) -> Target:
+    return Target(id=f"mdl_{of.name}_{model}", provider=of, model=model, price=price, **facts)
 
 
 def budget(amount_usd: Decimal | str, scope: BudgetScope = BudgetScope.API_KEY, **given: Any) -> Budget:
@@ -140,7 +143,9 @@ def rate(counter: str = "key:key_1", **given: Any) -> Rate:
     return Rate(counter=counter, subject="This API key", **given)
 
 
-def snapshot(*targets: Target, aliases: Sequence[Alias] = (), **principal: Any) -> Snapshot:
+def snapshot(
+    *targets: Target, aliases: Sequence[Alias] = (), rules: Rules = Rules(), **principal: Any
+) -> Snapshot:
     who = Principal(
         api_key_id="key_1", api_key_name="test key", user_id="usr_1", user_email="a@example.com", **principal
     )
@@ -150,6 +155,7 @@ def snapshot(*targets: Target, aliases: Sequence[Alias] = (), **principal: Any) 
         principals={api_key_digest(SECRET): who},
         targets=targets,
         aliases=aliases,
+        rules=rules,
     )
 
 
@@ -161,7 +167,11 @@ async def _nothing_else(scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def running_plane(
-    *, simulators: int = 1, config: SimulatorConfig | None = None, timeouts: Timeouts | None = None
+    *,
+    simulators: int = 1,
+    config: SimulatorConfig | None = None,
+    timeouts: Timeouts | None = None,
+    health: Health | None = None,
 ) -> AsyncIterator[RunningPlane]:
     """Serves OpenAI, Anthropic, OpenRouter and a custom provider of the first simulator until told otherwise."""
     upstreams = [await serve_simulator(config) for _ in range(simulators)]
@@ -173,13 +183,14 @@ async def running_plane(
             target(provider(first, "openrouter"), "meta-llama/llama-3-8b-instruct"),
         )
     )
-    sink, http, limiter = Records(), HttpClient(), MemoryLimiter()
+    sink, http, limiter, health = Records(), HttpClient(), MemoryLimiter(), health or Health()
     plane = DataPlane(
         Plane(
             snapshots=source,
             upstream=Upstream(http, timeouts or Timeouts()),
             limiter=limiter,
             sink=sink,
+            health=health,
         )
     )
     server = uvicorn.Server(
@@ -202,7 +213,7 @@ async def running_plane(
         async with httpx.AsyncClient(
             base_url=url, headers={"authorization": f"Bearer {SECRET}"}, timeout=10
         ) as client:
-            yield RunningPlane(url, source, sink, http, client, upstreams, limiter)
+            yield RunningPlane(url, source, sink, http, client, upstreams, limiter, health)
     finally:
         server.should_exit = True
         await serving

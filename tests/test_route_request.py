@@ -111,7 +111,7 @@ async def test_openrouter_gets_its_own_provider_wishes(plane: RunningPlane) -> N
 
 @pytest.mark.anyio
 async def test_who_allows_no_fallback_gets_the_first_failure(plane: RunningPlane) -> None:
-    model = "sim-status-503"
+    model = "sim-status-500"
     first = plane.simulator
     plane.source.current = snapshot(
         target(provider(first, "openai", name="OpenAI", priority=90), model),

@@ -30,6 +30,7 @@ from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
 from ops_center.dataplane.server import Connection
 from ops_center.dataplane.upstream import Timeouts, Upstream
+from ops_center.health import Health
 from ops_center.limits import MemoryLimiter
 from ops_center.settings import Settings
 from ops_center.snapshot import api_key_digest
@@ -102,6 +103,7 @@ class Application:
         http = HttpClient()
         closing.push_async_callback(http.close)
         publisher = self._publisher = Publisher(database, secrets, utc_now)
+        health = Health()
         control = self.control = Control(
             database=database,
             secrets=secrets,
@@ -110,6 +112,7 @@ class Application:
             public_url=public_url(settings),
             demo=self._demo,
             drain_journal=ingester.drain,
+            health=health,
         )
         closing.push_async_callback(control.background.close)
         limiter = MemoryLimiter()
@@ -132,7 +135,13 @@ class Application:
             chunk_seconds=settings.chunk_timeout_seconds,
         )
         self.data_plane = DataPlane(
-            Plane(snapshots=publisher, upstream=Upstream(http, timeouts), limiter=limiter, sink=journal)
+            Plane(
+                snapshots=publisher,
+                upstream=Upstream(http, timeouts),
+                limiter=limiter,
+                sink=journal,
+                health=health,
+            )
         )
         self._control_app = create_control_app(control)
         await self._create_first_admin()

@@ -7,16 +7,16 @@ serves traffic, the "explain" screen and any replay. It calls nobody, knows no c
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from ops_center.catalog.names import canonical_name
-from ops_center.errors import BadRequest, Forbidden, ModelNotFound
+from ops_center.errors import BadRequest, CallerError, Forbidden, ModelNotFound
 from ops_center.ranking import Speeds
 from ops_center.route_request import NO_OPTIONS, Options, Sort
 from ops_center.route_request import RouteRequest as RouteRequest
-from ops_center.snapshot import Principal, Snapshot, Target
+from ops_center.snapshot import Principal, Provider, Snapshot, Target
 from ops_center.types import PowerLevel, Strategy
 
 MAX_TARGETS = 8  # a plan longer than this would outlive every caller's patience
@@ -29,6 +29,7 @@ _LEVELS = {level.value: level for level in PowerLevel}
 # OpenRouter's suffixes (https://openrouter.ai/docs/features/provider-routing, 2026-11).
 _SORT_OF_SUFFIX: dict[str, Sort] = {":floor": "price", ":nitro": "throughput"}
 _MOST_COMPARED = 64  # targets of nearly the lowest cost that are compared to the cent
+_LARGER = 2  # targets with a larger window that stand behind a named model
 _MUCH_MORE = 1.25  # a load this much larger is worth leaving the turn for
 
 
@@ -47,7 +48,8 @@ class Live:
     troubled: Collection[str] = ()  # ids of targets and providers that `blocked` has to be asked about
     busy: bool = False  # whether `load` has anything to tell
 
-    def blocked(self, target: Target) -> Blocked | None:
+    def blocked(self, target: Target, *, own_key: bool = False) -> Blocked | None:
+        """Why nobody may ask it now; `own_key`: for a user with a key of their own for its provider."""
         return None
 
     def load(self, target_id: str) -> float:
@@ -73,6 +75,7 @@ class Choice(msgspec.Struct, frozen=True):
     reason: str
     value: float | None = None  # what the strategy's order goes by, higher is better
     cost_usd: float | None = None  # what the request is expected to cost there
+    larger: bool = False  # asked only when the prompt turns out too long for those before it
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     excluded: tuple[Choice, ...] = ()
     output_tokens: int = ASSUMED_OUTPUT_TOKENS  # the expected answer that costs were compared by
     fallbacks: bool = True  # whether another target may be asked when one fails
+    retries: int = 0  # how often the last target may be asked once more
+    conversation: Hashable = None  # what its home is remembered by
     retry_after_seconds: float | None = None
     limited: bool = False  # nobody is left because of rate limits alone
 
@@ -127,7 +132,7 @@ def resolve(
 class _Query:
     """One call of `resolve`: its arguments, and the two ways to a plan."""
 
-    __slots__ = ("live", "options", "output_tokens", "principal", "request", "snapshot")
+    __slots__ = ("live", "options", "output_tokens", "own", "principal", "request", "snapshot")
 
     def __init__(
         self,
@@ -144,6 +149,8 @@ class _Query:
         self.options = options
         self.live = live
         self.output_tokens = output_tokens
+        own = principal.own_keys if principal is not None else None
+        self.own = own.providers if own is not None else _NO_KEYS
 
     # ── a model that was named ────────────────────────────────────────────────
 
@@ -174,6 +181,8 @@ class _Query:
             blocked = _NOBODY
         if self.request.session is not None:
             choices = self._home_first(choices)
+        if self.snapshot.rules.larger_window and choices:
+            choices = self._with_larger(choices)
         return self._plan(name, None, choices, excluded, blocked)
 
     def _found(self, name: str) -> tuple[Sequence[Target], str]:
@@ -219,6 +228,27 @@ class _Query:
         excluded += [Choice(c.target, r) for c, r in zip(choices, reasons, strict=True) if r]
         return [c for c, r in zip(choices, reasons, strict=True) if not r]
 
+    def _with_larger(self, choices: list[Choice]) -> list[Choice]:
+        """With what the strategy would take for a prompt that is longer than any of these can hold."""
+        largest = max((c.target.context_window or 0 for c in choices), default=0)
+        asked = self.request.max_output_tokens or 0
+        longer = msgspec.structs.replace(self.request, input_tokens=max(largest + 1 - asked, 0), session=None)
+        query = _Query(self.snapshot, self.principal, longer, self.options, self.live, self.output_tokens)
+        try:
+            others = query.by_strategy(None).choices
+        except CallerError:
+            return choices
+        return [
+            *choices[: MAX_TARGETS - _LARGER],
+            *[
+                Choice(
+                    c.target, "a larger context window, should the prompt be too long", None, c.cost_usd, True
+                )
+                for c in others
+                if c.target.context_window is not None
+            ][:_LARGER],
+        ]
+
     # ── a model that we choose ────────────────────────────────────────────────
 
     def by_strategy(self, level: PowerLevel | None) -> Plan:
@@ -259,7 +289,7 @@ class _Query:
                     excluded.append(Choice(target, reason))
                     continue
             if troubled and (target.id in troubled or target.provider.id in troubled):
-                trouble = live.blocked(target)
+                trouble = live.blocked(target, own_key=target.provider.id in self.own)
                 if trouble is not None:
                     blocked.append(trouble)
                     excluded.append(Choice(target, trouble.reason))
@@ -417,7 +447,9 @@ class _Query:
         for choice in choices:
             target = choice.target
             trouble = (
-                live.blocked(target) if target.id in troubled or target.provider.id in troubled else None
+                live.blocked(target, own_key=target.provider.id in self.own)
+                if target.id in troubled or target.provider.id in troubled
+                else None
             )
             if trouble is None:
                 well.append(choice)
@@ -452,12 +484,15 @@ class _Query:
             excluded=tuple(excluded),
             output_tokens=self.output_tokens,
             fallbacks=self.options.allow_fallbacks,
+            retries=self.snapshot.rules.retries,
+            conversation=conversation(self.principal, self.request),
             retry_after_seconds=min(b.seconds for b in blocked) if nobody and blocked else None,
             limited=nobody and all(b.limited for b in blocked),
         )
 
 
 _NOBODY: Sequence[Blocked] = ()
+_NO_KEYS: Mapping[str, Provider] = {}
 _LOWER = "ranked lower than the targets chosen"
 _HOME = "holds this conversation's prompt cache"
 _TOO_SMALL = "has a context window"

@@ -74,6 +74,17 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     own_keys: OwnKeys | None = None  # the user's own credentials at providers
 
 
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a provider. `weight`: its share of the requests among the provider's keys."""
+
+    id: str
+    secret: str
+    weight: int = 1
+
+    def __repr__(self) -> str:  # the secret stays out of logs and tracebacks
+        return f"Credential({self.id})"
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """One configured provider with its secret, ready to be called."""
 
@@ -85,10 +96,18 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     credential: str = ""
     credential_id: str = ""
     credential_source: CredentialSource = CredentialSource.PLATFORM
+    credentials: tuple[Credential, ...] = ()  # all of them, the one above first
     priority: int = 50
     auto_fallback: bool = True
     allow_private_network: bool = False
     budgets: tuple[Budget, ...] = ()
+
+    def __post_init__(self) -> None:
+        first = self.credentials[0] if self.credentials else None
+        if first is None or (first.id, first.secret) != (self.credential_id, self.credential):
+            # Also of a copy with another credential: nobody's request may go out with somebody else's key.
+            only = Credential(id=self.credential_id or self.id, secret=self.credential)
+            msgspec.structs.force_setattr(self, "credentials", (only,))
 
     def __repr__(self) -> str:  # the credential stays out of logs and tracebacks
         return f"Provider({self.id}, {self.name!r}, {self.base_url})"

@@ -16,6 +16,7 @@ from ops_center.control.auth.setup_token import SetupToken
 from ops_center.control.auth.throttle import LoginThrottle
 from ops_center.control.background import BackgroundWork
 from ops_center.control.publish import Publisher
+from ops_center.health import Health
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox
 from ops_center.transport.client import FetchAnswer
@@ -58,7 +59,7 @@ async def _nothing_to_drain() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """The control plane's own things. `drain_journal` brings every finished request into the database,
-    so that what is read after it is complete."""
+    so that what is read after it is complete; `health` is how targets are doing in this process."""
 
     database: Database
     secrets: SecretBox
@@ -68,6 +69,7 @@ class Control:
     public_url: str = "http://127.0.0.1:8084"
     demo: bool = False
     drain_journal: Callable[[], Awaitable[None]] = _nothing_to_drain
+    health: Health = field(default_factory=Health)
     background: BackgroundWork = field(default_factory=BackgroundWork)
     setup_token: SetupToken = field(default_factory=SetupToken)
     login_throttle: LoginThrottle = field(default_factory=LoginThrottle)

@@ -6,7 +6,7 @@ status line, since providers also send errors inside a 200.
 
 from __future__ import annotations
 
-import time
+import asyncio
 
 from ops_center.dataplane.answer import Answer, StreamAnswer, Watch, WholeAnswer, error_inside, stream_failure
 from ops_center.dataplane.call import Call
@@ -15,12 +15,14 @@ from ops_center.dataplane.request_body import passed_through, translated, wants_
 from ops_center.dataplane.tasks import TaskCall
 from ops_center.dataplane.tasks import ask as ask_task
 from ops_center.dataplane.upstream import Upstream, refusal
+from ops_center.dataplane.walk import Step, Walk
 from ops_center.errors import (
     NoProviderLeft,
     ProviderError,
     ProviderRejected,
     ProviderUnusable,
 )
+from ops_center.health import Health
 from ops_center.routing import Plan
 from ops_center.snapshot import Target
 from ops_center.transport.client import Response
@@ -32,39 +34,32 @@ from ops_center.wire.watch import AnthropicStreamWatch, OpenAIStreamWatch
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
-async def first_answer(plan: Plan, call: Call, upstream: Upstream, attempts: list[Attempt]) -> Answer:
-    """The first usable answer of the plan's targets; every call made is noted in `attempts`.
+async def first_answer(
+    plan: Plan, call: Call, upstream: Upstream, health: Health, attempts: list[Attempt]
+) -> Answer:
+    """The first usable answer on the walk over the plan; every call made is noted in `attempts`.
 
-    A target is followed by the next one when its provider (not the caller) is to blame and has
-    auto-fallback on; without it, only by another credential for the same provider. Raises the
-    provider's error, or NoProviderLeft when several were asked in vain.
+    Raises the provider's error, or NoProviderLeft when several were asked in vain.
     """
-    if not plan.choices:
-        raise NoProviderLeft(
-            "No provider is left to ask: all that serve this are failing or resting just now.",
-            detail="; ".join(f"{c.target.provider.name}: {c.reason}" for c in plan.excluded[:20]),
-            retry_after_seconds=plan.retry_after_seconds,
-        )
-    stay_with: str | None = None  # the provider that has failed and that no other may follow
-    for choice in plan.choices:
-        if stay_with is not None and choice.target.provider.id != stay_with:
-            break
-        call.credential_source = choice.target.provider.credential_source
-        attempt = Attempt(len(attempts) + 1, choice.target)
+    walk = Walk(plan, health, retries=plan.retries, deadline=call.deadline)
+    step: Step | None = walk.first()
+    while step is not None:
+        if step.pause_seconds:
+            await asyncio.sleep(step.pause_seconds)
+        call.credential_source = step.target.provider.credential_source
+        attempt = Attempt(len(attempts) + 1, step.target, health.begin(step.target, step.credential))
         attempts.append(attempt)
         try:
             return await _ask(attempt, call, upstream)
-        except ProviderRejected as error:
-            attempt.fail(error)
-            if choice.target.provider.spec.format != call.client_format:
-                error.body = b""
-            raise
         except ProviderError as error:
             attempt.fail(error)
             failure = error
-        if not (plan.fallbacks and choice.target.provider.auto_fallback):
-            stay_with = choice.target.provider.id
-    if len(attempts) == 1:
+        step = walk.after(failure)
+    if isinstance(failure, ProviderRejected):
+        if attempt.target.provider.spec.format != call.client_format:
+            failure.body = b""
+        raise failure
+    if len({(a.target.id, a.target.provider.credential_source) for a in attempts}) == 1:
         raise failure
     raise _nobody_left(attempts, failure)
 
@@ -88,7 +83,12 @@ async def _ask(attempt: Attempt, call: Call, upstream: Upstream) -> Answer:
     same_format = target.provider.spec.format == call.client_format
     body = passed_through(call, target) if same_format else translated(call, target)
     response = await upstream.send(
-        target, body, stream=call.stream, client_headers=call.headers if same_format else None
+        target,
+        body,
+        credential=attempt.credential,
+        stream=call.stream,
+        client_headers=call.headers if same_format else None,
+        deadline=call.deadline,
     )
     attempt.status = response.status
     try:
@@ -98,8 +98,9 @@ async def _ask(attempt: Attempt, call: Call, upstream: Upstream) -> Answer:
             watch = _watch(call, target, same_format)
             return await _first_event(attempt, response, watch)
         whole = await response.read(_MAX_ANSWER_BYTES)
-        attempt.first_chunk = time.perf_counter()
-        return _whole(attempt, call, whole, same_format)
+        answer = _whole(attempt, call, whole, same_format)
+        attempt.answered()
+        return answer
     except BaseException:
         response.close()
         raise
@@ -114,7 +115,7 @@ async def _first_event(attempt: Attempt, response: Response, watch: Watch) -> St
         if failure is not None:
             raise failure
         if watch.started:
-            attempt.first_chunk = time.perf_counter()
+            attempt.answered()
             return StreamAnswer(attempt, response, watch, first)
         if not data:
             raise ProviderUnusable(

@@ -90,6 +90,7 @@ class Call:
         "body",
         "client_format",
         "credential_source",
+        "deadline",
         "dropped",
         "endpoint",
         "exchange",
@@ -126,6 +127,7 @@ class Call:
         self.head = _EMPTY_HEAD
         self.power_level: PowerLevel | None = None
         self.credential_source: CredentialSource | None = None  # whose credential was asked last
+        self.deadline: float | None = None  # by time.monotonic; None: the caller set none
         self.neutral: chat.ChatRequest | None = None  # decoded once, when the first translation needs it
         self.dropped: tuple[chat.Dropped, ...] = ()
         self.limit_headers: Headers = []  # where the caller stands in its limits per minute, if it has any
@@ -151,6 +153,7 @@ class Call:
                 "The request body is nested too deeply." if deep else "The request body is not valid JSON.",
                 hint=None if deep else str(error),
             ) from None
+        self.read_deadline()
         self.read_power_level()
         return RouteRequest(
             model=self.head.model,
@@ -187,6 +190,23 @@ class Call:
                 f"x-ops-byok-policy must be one of {', '.join(ByokPolicy)}.", param="x-ops-byok-policy"
             ) from None
 
+    def read_deadline(self) -> None:
+        """Take the caller's own time limit, if it set one. Raises BadRequest."""
+        headers = self.headers
+        value = headers.get(b"x-ops-timeout") or headers.get(b"x-litellm-timeout")
+        if value is None:
+            return
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds <= _LONGEST_TIMEOUT_SECONDS:
+            raise BadRequest(
+                f"x-ops-timeout must be seconds, above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g}.",
+                param="x-ops-timeout",
+            )
+        self.deadline = time.monotonic() + seconds
+
     def _max_output_tokens(self) -> int | None:
         """What the caller asks for at most; a value that is no whole number is the provider's to refuse."""
         asked = bytes(self.head.max_completion_tokens)
@@ -219,6 +239,7 @@ class Call:
 
 
 next_turn = itertools.count().__next__  # another number for each request, by which equals take turns
+_LONGEST_TIMEOUT_SECONDS = 86_400.0
 _LEAST_CACHED_BYTES = 4096
 _OPENING = 4  # messages among which the user's first one is looked for
 _OF_USER = re.compile(rb'"role"\s*:\s*"user"')

@@ -18,9 +18,10 @@ from ops_center.catalog.pricing import price_usage
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.ports import UsageSink
 from ops_center.errors import OpsCenterError, ProviderError
+from ops_center.health import Health, Ticket
 from ops_center.limits.demand import Reservation
 from ops_center.routing import Plan
-from ops_center.snapshot import Principal, Target
+from ops_center.snapshot import Credential, Principal, Target
 from ops_center.types import AttemptRecord, CostSource, CredentialSource, Price, Usage, UsageRecord
 
 _BYTES_PER_TOKEN = 4
@@ -28,13 +29,24 @@ CLIENT_CLOSED = 499
 
 
 class Attempt:
-    """One call to one provider while it lasts."""
+    """One call to one provider while it lasts. `ticket` tells the target's health how it went."""
 
-    __slots__ = ("detail", "ended", "first_chunk", "number", "outcome", "started", "status", "target")
+    __slots__ = (
+        "detail",
+        "ended",
+        "first_chunk",
+        "number",
+        "outcome",
+        "started",
+        "status",
+        "target",
+        "ticket",
+    )
 
-    def __init__(self, number: int, target: Target) -> None:
+    def __init__(self, number: int, target: Target, ticket: Ticket) -> None:
         self.number = number
         self.target = target
+        self.ticket = ticket
         self.started = time.perf_counter()
         self.ended: float | None = None
         self.first_chunk: float | None = None
@@ -42,10 +54,20 @@ class Attempt:
         self.outcome = "success"
         self.detail: str | None = None
 
+    @property
+    def credential(self) -> Credential:
+        return self.ticket.credential
+
+    def answered(self) -> None:
+        """A usable answer has begun."""
+        self.first_chunk = time.perf_counter()
+        self.ticket.answered(self.first_chunk - self.started)
+
     def fail(self, error: ProviderError) -> None:
         self.ended = time.perf_counter()
         self.outcome = error.type
         self.detail = error.detail or error.message
+        self.ticket.failed(error)
 
 
 class Measured(Protocol):
@@ -74,6 +96,7 @@ class Meter:
 
     __slots__ = (
         "_call",
+        "_health",
         "_principal",
         "_settled",
         "_sink",
@@ -85,8 +108,9 @@ class Meter:
         "reservation",
     )
 
-    def __init__(self, call: Call, principal: Principal, sink: UsageSink) -> None:
+    def __init__(self, call: Call, principal: Principal, sink: UsageSink, health: Health) -> None:
         self._call = call
+        self._health = health
         self._principal = principal
         self._sink = sink
         self._settled = False
@@ -131,6 +155,8 @@ class Meter:
                 last.outcome = error_type
         target = last.target if last else None
         usage, cost_usd, source, note = self._cost(measured, target)
+        if last is not None:
+            self._teach(last, usage, complete=status == 200 and measured is not None)
         credential_source = target.provider.credential_source if target else CredentialSource.PLATFORM
         own_source: CostSource | None = None
         saved_usd: Decimal | None = None
@@ -177,6 +203,22 @@ class Meter:
         )
         if self.reservation is not None:
             self.reservation.settle(cost_usd, usage, target)
+
+    def _teach(self, last: Attempt, usage: Usage, *, complete: bool) -> None:
+        """Tell the target's health how the call went that was used; those before it failed and said so."""
+        if not complete:
+            last.ticket.dropped()
+            return
+        ended, first_chunk = last.ended or last.started, last.first_chunk
+        last.ticket.finished(
+            seconds=ended - last.started,
+            first_chunk_seconds=first_chunk - last.started if first_chunk and self._call.stream else None,
+            output_tokens=usage.output_tokens,
+        )
+        if usage.output_tokens:
+            self._health.learn_length(self._principal.api_key_id, usage.output_tokens)
+        if self.plan is not None and self.plan.conversation is not None:
+            self._health.remember(self.plan.conversation, last.target.id)
 
     def _cost(
         self, measured: Measured | None, target: Target | None

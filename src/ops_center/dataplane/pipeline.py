@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ops_center.dataplane.admit import admit
 from ops_center.dataplane.attempt import first_answer
@@ -12,6 +12,7 @@ from ops_center.dataplane.meter import Meter
 from ops_center.dataplane.ports import Limiter, SnapshotSource, UsageSink
 from ops_center.dataplane.relay import relay
 from ops_center.dataplane.upstream import Upstream
+from ops_center.health import Health
 from ops_center.own_keys import resolve
 
 
@@ -23,16 +24,17 @@ class Plane:
     upstream: Upstream
     limiter: Limiter
     sink: UsageSink
+    health: Health = field(default_factory=Health)
 
 
 async def handle(call: Call, plane: Plane) -> None:
     """Answer one call. Raises an OpsCenterError while nothing has been sent to the client yet."""
     snapshot = plane.snapshots.current
     principal = authenticate(call, snapshot)
-    with Meter(call, principal, plane.sink) as meter:
+    with Meter(call, principal, plane.sink, plane.health) as meter:
         route = call.read()
-        plan = meter.plan = resolve(snapshot, principal, route)
+        plan = meter.plan = resolve(snapshot, principal, route, plane.health)
         plan, meter.reservation = admit(call, principal, route, plan, plane.limiter)
         meter.plan = plan
-        answer = await first_answer(plan, call, plane.upstream, meter.attempts)
+        answer = await first_answer(plan, call, plane.upstream, plane.health, meter.attempts)
         await relay(answer, call, meter)

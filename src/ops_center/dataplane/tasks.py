@@ -7,7 +7,6 @@ the answer passes untouched, as whole JSON or as whatever comes. Nothing is tran
 from __future__ import annotations
 
 import re
-import time
 
 import msgspec
 
@@ -57,6 +56,7 @@ class TaskCall(Call):
             self._form = None
             head = self._json_head()
         self.head = RequestHead(messages=[], model=head.model, stream=head.stream)
+        self.read_deadline()
         self.read_power_level()
         return RouteRequest(
             model=head.model,
@@ -92,7 +92,14 @@ async def ask(attempt: Attempt, call: TaskCall, upstream: Upstream) -> Answer:
     path = target.provider.spec.task_path(call.task.endpoint)
     assert path is not None, "the plan holds only targets that serve the task"
     response = await upstream.send_to(
-        target, path, body, content_type=content_type, stream=call.stream, client_headers=call.headers
+        target,
+        path,
+        body,
+        credential=attempt.credential,
+        content_type=content_type,
+        stream=call.stream,
+        client_headers=call.headers,
+        deadline=call.deadline,
     )
     attempt.status = response.status
     try:
@@ -109,10 +116,10 @@ async def ask(attempt: Attempt, call: TaskCall, upstream: Upstream) -> Answer:
 
 async def _whole(attempt: Attempt, call: TaskCall, response: Response) -> WholeAnswer:
     body = await response.read(_MAX_ANSWER_BYTES)
-    attempt.first_chunk = time.perf_counter()
     facts = read_answer(body, pictures=call.task.capability == "image_generation")
     if not facts.valid:
         raise error_inside(read_provider_error(200, body))
+    attempt.answered()
     return WholeAnswer(attempt, body, facts.usage, None, 0, units=facts.units)
 
 
@@ -127,5 +134,5 @@ async def _first_bytes(attempt: Attempt, response: Response, kind: bytes) -> Str
         raise ProviderUnusable(
             "The provider's answer is empty.", provider_status=200, detail="a 200 without a body"
         )
-    attempt.first_chunk = time.perf_counter()
+    attempt.answered()
     return StreamAnswer(attempt, response, watch, watch.feed(data), content_type=kind)

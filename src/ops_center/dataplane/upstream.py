@@ -6,10 +6,13 @@ mean; it does not know plans, clients or records.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
+from ops_center.dataplane.rests import rest_seconds
 from ops_center.errors import (
     ProviderAuthError,
     ProviderError,
@@ -22,7 +25,7 @@ from ops_center.errors import (
 from ops_center.providers.access import access_to, url_values
 from ops_center.providers.google_tokens import GoogleTokens
 from ops_center.providers.spec import filled
-from ops_center.snapshot import Provider, Target
+from ops_center.snapshot import Credential, Provider, Target
 from ops_center.transport.client import HttpClient, Limits, Origin, Response, request_head, request_target
 from ops_center.types import CredentialSource
 from ops_center.wire.formats import WIRES
@@ -44,25 +47,36 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Prepared:
-    """What is the same for every request to one provider, worked out once per snapshot.
+    """What is the same for every request to one provider with one credential, worked out once per snapshot.
 
     `head` is None where it depends on the model, on streaming or on the body; then `head_for` makes it.
     """
 
-    __slots__ = ("_access", "_headers", "_heads", "_values", "head", "origin", "own_headers", "provider")
+    __slots__ = (
+        "_access",
+        "_headers",
+        "_heads",
+        "_values",
+        "credential",
+        "head",
+        "origin",
+        "own_headers",
+        "provider",
+    )
 
-    def __init__(self, provider: Provider, tokens: GoogleTokens) -> None:
+    def __init__(self, provider: Provider, credential: Credential, tokens: GoogleTokens) -> None:
         spec = provider.spec
         self.provider = provider
+        self.credential = credential
         self.origin = Origin.of(provider.base_url, allow_private_network=provider.allow_private_network)
         self._access = access_to(
             spec,
             provider.options,
-            provider.credential,
+            credential.secret,
             tokens=tokens,
             allow_private_network=provider.allow_private_network,
         )
-        self._values = url_values(spec, provider.options, provider.credential)
+        self._values = url_values(spec, provider.options, credential.secret)
         self._headers = [("Content-Type", "application/json"), ("User-Agent", "ops-center")]
         self._headers += [*self._access.fixed, *spec.extra_headers]
         self._heads: dict[tuple[str, bool], tuple[str, bytes]] = {}
@@ -100,7 +114,7 @@ class Upstream:
 
     def __init__(self, client: HttpClient, timeouts: Timeouts) -> None:
         self._client = client
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[tuple[str, str], _Prepared] = {}  # by provider and credential id
         self._tokens = GoogleTokens(client.fetch)  # outlives snapshots, unlike what is prepared
         self._whole = Limits(
             connect_seconds=timeouts.connect_seconds,
@@ -114,19 +128,26 @@ class Upstream:
         )
 
     async def send(
-        self, target: Target, body: bytes, *, stream: bool, client_headers: Mapping[bytes, bytes] | None
+        self,
+        target: Target,
+        body: bytes,
+        *,
+        credential: Credential,
+        stream: bool,
+        client_headers: Mapping[bytes, bytes] | None,
+        deadline: float | None = None,
     ) -> Response:
         """The head of the provider's answer, whatever its status. `client_headers`: the caller's, if its
-        format is the provider's own. Raises ProviderUnreachable, AddressRefused, ProviderTimeout or
-        ProviderUnusable."""
-        prepared = self._prepared_for(target.provider)
+        format is the provider's own. `deadline`: by `time.monotonic`, if the caller set one. Raises
+        ProviderUnreachable, AddressRefused, ProviderTimeout or ProviderUnusable."""
+        prepared = self._prepared_for(target.provider, credential)
         head = prepared.head or await prepared.head_for(target.model, stream, body)
         if client_headers is not None:
             for name, value in client_headers.items():
                 if name.startswith(_PASSED_PREFIXES):
                     head = _with_header(head, prepared, name, value)
         head = b"%sContent-Length: %d\r\n\r\n" % (head, len(body))
-        return await self._client.send(prepared.origin, head, body, self._stream if stream else self._whole)
+        return await self._client.send(prepared.origin, head, body, self._limits(stream, deadline))
 
     async def send_to(
         self,
@@ -134,29 +155,43 @@ class Upstream:
         path: str,
         body: bytes,
         *,
+        credential: Credential,
         content_type: bytes,
         stream: bool,
         client_headers: Mapping[bytes, bytes],
+        deadline: float | None = None,
     ) -> Response:
         """The same for another path of the provider and a body of any type; for calls beside chat."""
-        prepared = self._prepared_for(target.provider)
+        prepared = self._prepared_for(target.provider, credential)
         head = await prepared.head_of(path, target.model, content_type, body)
         for name, value in client_headers.items():
             if name.startswith(b"openai-"):
                 head = _with_header(head, prepared, name, value)
         head = b"%sContent-Length: %d\r\n\r\n" % (head, len(body))
-        return await self._client.send(prepared.origin, head, body, self._stream if stream else self._whole)
+        return await self._client.send(prepared.origin, head, body, self._limits(stream, deadline))
 
-    def _prepared_for(self, provider: Provider) -> _Prepared:
-        key = provider.id
-        if provider.credential_source is CredentialSource.BYOK:
-            key += provider.credential_id
-            if len(self._prepared) > _MOST_PREPARED:
-                self._prepared.clear()  # users come and go, and with them their keys
+    def _limits(self, stream: bool, deadline: float | None) -> Limits:
+        limits = self._stream if stream else self._whole
+        return limits if deadline is None else _within(limits, deadline - time.monotonic())
+
+    def _prepared_for(self, provider: Provider, credential: Credential) -> _Prepared:
+        key = (provider.id, credential.id)
         prepared = self._prepared.get(key)
-        if prepared is None or prepared.provider is not provider:
-            prepared = self._prepared[key] = _Prepared(provider, self._tokens)
+        if prepared is None or prepared.provider is not provider or prepared.credential is not credential:
+            if len(self._prepared) >= _MOST_PREPARED:  # credentials come and go
+                self._prepared.clear()
+            prepared = self._prepared[key] = _Prepared(provider, credential, self._tokens)
         return prepared
+
+
+def _within(limits: Limits, seconds: float) -> Limits:
+    """No wait longer than what the caller has left."""
+    left = max(seconds, 0.001)
+    return Limits(
+        connect_seconds=min(limits.connect_seconds, left),
+        head_seconds=min(limits.head_seconds, left),
+        chunk_seconds=min(limits.chunk_seconds, left),
+    )
 
 
 def _with_header(head: bytes, prepared: _Prepared, name: bytes, value: bytes) -> bytes:
@@ -173,6 +208,14 @@ async def refusal(response: Response, target: Target) -> ProviderError:
     body = await response.read(_MAX_ERROR_BYTES)
     facts = WIRES[target.provider.spec.format].read_provider_error(status, body)
     detail = f"HTTP {status}" + (f" {facts.code or facts.type}" if facts.code or facts.type else "")
+    if status == 403 and _refused_content(body):
+        return ProviderRejected(
+            facts.message or "The provider refused the content of the request.",
+            provider_status=status,
+            detail=detail,
+            code=facts.code,
+            body=body if facts.message else b"",
+        )
     if refuses_credential(status, facts):
         if target.provider.credential_source is CredentialSource.BYOK:
             return _own_key_refused(target.provider, status, detail)
@@ -184,7 +227,8 @@ async def refusal(response: Response, target: Target) -> ProviderError:
             "The provider's rate limit is reached.",
             provider_status=status,
             detail=detail,
-            retry_after_seconds=_retry_after(response) or facts.retry_after_seconds,
+            retry_after_seconds=rest_seconds(response.headers, datetime.now(UTC))
+            or facts.retry_after_seconds,
         )
     if status == 408:
         return ProviderTimeout("The provider timed out.", provider_status=status, detail=detail)
@@ -213,9 +257,23 @@ def _own_key_refused(provider: Provider, status: int, detail: str) -> ProviderAu
     return error
 
 
-def _retry_after(response: Response) -> float | None:
-    value = response.header(b"retry-after")
+class _Moderation(msgspec.Struct):
+    flagged_input: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _ModeratedError(msgspec.Struct):
+    metadata: _Moderation
+
+
+class _Moderated(msgspec.Struct):
+    error: _ModeratedError
+
+
+def _refused_content(body: bytes) -> bool:
+    """Whether a 403 is about the prompt, not the key: OpenRouter's moderation says so in its metadata
+    (https://openrouter.ai/docs/api-reference/errors, 2026-11)."""
     try:
-        return min(max(0.0, float(value)), 86400.0) if value else None
-    except ValueError:
-        return None
+        flagged = msgspec.json.decode(body, type=_Moderated).error.metadata.flagged_input
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return bytes(flagged) != b"null"

@@ -30,6 +30,8 @@ FaultKind = Literal[
     "reset",  # the same with a TCP reset
     "reset-mid-stream",
     "redirect",
+    "context-length",  # 400: the prompt is longer than the model's window
+    "moderated",  # 403 in OpenRouter's shape: the prompt was flagged, the key is good
 ]
 
 MAGIC_PREFIX = "sim-"

@@ -9,7 +9,7 @@ import msgspec
 from ops_center.simulator.catalogues import Family
 from ops_center.simulator.config import Fault
 from ops_center.simulator.reply import JSON_TYPE, Event, Reply
-from ops_center.simulator.routes import error_reply
+from ops_center.simulator.routes import error_reply, moderated_reply, too_long_reply
 
 Ending = Literal["normal", "close", "early", "silence", "reset"]
 
@@ -42,6 +42,8 @@ def apply(fault: Fault | None, reply: Reply, family: Family, redirect_to: str) -
         return Play(reply=error_reply(family, int(fault.figure)))
     if kind == "redirect":
         return Play(reply=Reply(status=307, headers=[("location", redirect_to)], body=b""))
+    if kind in ("context-length", "moderated"):
+        return Play(reply=too_long_reply(family) if kind == "context-length" else moderated_reply())
     if kind in ("html-200", "empty-200"):
         html = [("content-type", "text/html; charset=utf-8")]
         return Play(reply=Reply(headers=html, body=_HTML if kind == "html-200" else b"", model=reply.model))

@@ -93,6 +93,27 @@ def error_reply(family: Family, status: int, message: str | None = None) -> Repl
     return json_reply(openai_chat.error_body(message or text, type, None, code), status=status)
 
 
+def too_long_reply(family: Family) -> Reply:
+    """A prompt longer than the model's window; OpenAI gives it a code of its own
+    (https://platform.openai.com/docs/guides/error-codes, 2026-11), others say it in words."""
+    text = "This model's maximum context length is 8192 tokens. Your messages resulted in more."
+    if family in ("openai", "custom"):
+        error = openai_chat.error_body(text, "invalid_request_error", "messages", "context_length_exceeded")
+        return json_reply(error, status=400)
+    return error_reply(family, 400, text)
+
+
+def moderated_reply() -> Reply:
+    """OpenRouter's refusal of a flagged prompt (https://openrouter.ai/docs/api-reference/errors, 2026-11)."""
+    error = openrouter.error_body("Your input was flagged by the provider's moderation", 403)
+    error["error"]["metadata"] = {
+        "reasons": ["violence"],
+        "flagged_input": "...",
+        "provider_name": "Simulated",
+    }
+    return json_reply(error, status=403)
+
+
 def check_key(request: Request, family: Family, key: str, config: SimulatorConfig) -> Reply | None:
     """The refusal of a missing or wrong key; None for a good one."""
     if request.path == gemini.GRANT_PATH:

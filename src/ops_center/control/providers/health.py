@@ -1,4 +1,5 @@
-"""One word and one sentence on a provider's health: from its latest traffic, else from its last test. Pure."""
+"""One word and one sentence on a provider's health: from what traffic runs into at this moment, else from its
+latest traffic, else from its last test. Pure."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from ops_center.errors import (
     ProviderUnreachable,
     ProviderUnusable,
 )
+from ops_center.health import ProviderReport
 
 WINDOW = timedelta(minutes=15)
 
@@ -39,8 +41,15 @@ def health_of(
     test_at: datetime | None,
     test_success: bool | None,
     test_message: str | None,
+    report: ProviderReport = ProviderReport(),
+    credentials: int = 1,
+    models: int = 1,
 ) -> Health:
-    """More than half of the calls of the last 15 minutes failed: down; any: degraded; none: healthy."""
+    """Every key set aside, or the circuit of every model open: down; of some: degraded. Else by the calls of
+    the last 15 minutes: more than half failed: down; any: degraded; none: healthy."""
+    now = _right_now(report, credentials, models)
+    if now is not None:
+        return now
     judged = [o for o in outcomes if o.outcome == "success" or o.outcome in _WORDS]
     total = sum(o.calls for o in judged)
     failures = [o for o in judged if o.outcome != "success"]
@@ -68,6 +77,31 @@ def health_of(
             since=test_at,
         )
     return Health(status="unknown", reason="Neither used in the last 15 minutes nor tested yet", since=None)
+
+
+def _right_now(report: ProviderReport, credentials: int, models: int) -> Health | None:
+    if report.aside:
+        every = len(report.aside) >= credentials
+        which = "Its key" if credentials == 1 else f"{len(report.aside)} of {credentials} keys"
+        verb = "was" if len(report.aside) == 1 else "were"
+        return Health(
+            status="down" if every else "degraded",
+            reason=f"{which} {verb} refused ({report.aside[0].reason}) and set aside: replace it, or test again",
+            since=min((a.since for a in report.aside if a.since is not None), default=None),
+        )
+    if report.open_models:
+        count = len(report.open_models)
+        which = (
+            "Its one model is"
+            if models == 1
+            else f"{count} of {models} models {'is' if count == 1 else 'are'}"
+        )
+        return Health(
+            status="down" if count >= models else "degraded",
+            reason=f"{which} left out after failing, and tried again soon: {report.open_models[0][1]}",
+            since=report.opened_at,
+        )
+    return None
 
 
 def _calls(count: int) -> str:

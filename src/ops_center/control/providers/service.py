@@ -45,9 +45,11 @@ from ops_center.control.usage.repository import (
     median_latency_seconds,
 )
 from ops_center.errors import Conflict, Invalid, NotFound
+from ops_center.health import ProviderReport
 from ops_center.providers.access import is_usable_credential
 from ops_center.providers.registry import PROVIDER_SPECS
 from ops_center.providers.spec import NO_OPTIONS, ProviderSpec, default_base_url
+from ops_center.snapshot import Credential
 from ops_center.storage.tables import models
 from ops_center.types import new_id
 
@@ -103,10 +105,18 @@ async def _described(control: Control, conn: AsyncConnection, rows: Sequence[Pro
             used=sums.get(row.id, NOTHING),
             median_seconds=medians.get(row.id),
             outcomes=outcomes[row.id],
+            report=control.health.report(row.id),
+            credentials=len(_credentials(control, row.id)),
             demo=control.demo,
         )
         for row in rows
     ]
+
+
+def _credentials(control: Control, provider_id: str) -> Sequence[Credential]:
+    """The provider's keys as traffic uses them now; none for one that serves nothing."""
+    target = next(iter(control.publisher.current.by_provider.get(provider_id, {}).values()), None)
+    return () if target is None else target.provider.credentials
 
 
 def _card(
@@ -117,6 +127,8 @@ def _card(
     used: Sums,
     median_seconds: float | None,
     outcomes: Sequence[AttemptCount],
+    report: ProviderReport,
+    credentials: int,
     demo: bool,
 ) -> Provider:
     spec = _SPECS.get(row.type)
@@ -144,7 +156,13 @@ def _card(
         credential_preview=credential_preview,
         status="enabled" if row.enabled else "disabled",
         health=health_of(
-            outcomes, test_at=row.test_at, test_success=row.test_success, test_message=row.test_message
+            outcomes,
+            test_at=row.test_at,
+            test_success=row.test_success,
+            test_message=row.test_message,
+            report=report,
+            credentials=credentials,
+            models=models_count,
         ),
         models_count=models_count,
         discovery=Discovery(
@@ -349,6 +367,9 @@ async def run_saved_test(control: Control, actor: Actor, provider_id: str) -> Te
         row = await _existing(conn, provider_id)
     address = await address_of(control, row)
     result = failed(address) if isinstance(address, Failure) else await prove(control.http, address)
+    if result.success:
+        for credential in _credentials(control, provider_id)[:1]:
+            control.health.proven(credential.id)
     now = control.clock()
     async with control.database.write() as conn:
         current = await repository.by_id(conn, provider_id, lock=True)

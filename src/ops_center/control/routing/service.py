@@ -107,7 +107,7 @@ async def explain(control: Control, wanted: RouteExplain) -> RoutePlan:
     principal = await _principal(control, wanted.user_id)
     try:
         request = _request(wanted)
-        plan = resolve(control.publisher.current, principal, request)
+        plan = resolve(control.publisher.current, principal, request, control.health)
     except CallerError as error:
         return RoutePlan(
             strategy=None,
