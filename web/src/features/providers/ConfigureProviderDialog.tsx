@@ -71,7 +71,7 @@ function ConfigureForm({ provider, onClose }: { provider: Provider; onClose: () 
   };
   const runTest = (): void => {
     if (form.validate().hasErrors) return;
-    const input = testInput(form.values, provider.id);
+    const input = testInput(form.values, opened);
     setTested(null);
     test.mutate(input, {
       onSuccess: (result) => setTested({ input: fingerprint(input), result }),
@@ -100,7 +100,7 @@ function ConfigureForm({ provider, onClose }: { provider: Provider; onClose: () 
           </Text>
         ) : (
           <TestResultAlert
-            result={currentResult(tested, testInput(form.values, provider.id))}
+            result={currentResult(tested, testInput(form.values, opened))}
             error={testProblem && !fieldOf(testProblem) ? testProblem : null}
           />
         )}

@@ -24,7 +24,14 @@ import type { ProviderType } from "@/api/types";
 import { money, plural } from "@/format/format";
 import { Monogram } from "@/ui/Monogram";
 
-import { HIGHEST_PRIORITY, LOWEST_PRIORITY, trimKey, type ProviderValues } from "./form";
+import {
+  HIGHEST_PRIORITY,
+  LOWEST_PRIORITY,
+  matchesType,
+  trimKey,
+  valuesForType,
+  type ProviderValues,
+} from "./form";
 
 interface ProviderFieldsProps {
   form: UseFormReturnType<ProviderValues>;
@@ -46,6 +53,7 @@ export function ProviderFields({ form, types, saved }: ProviderFieldsProps) {
         {...form.getInputProps("name")}
       />
       <KeyField form={form} type={type} saved={saved} />
+      <OptionFields form={form} type={type} />
       <PriorityField form={form} />
       <Switch
         label="Auto-fallback"
@@ -84,6 +92,10 @@ function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] 
       nothingFoundMessage="No such type; Custom speaks to any OpenAI-compatible server"
       comboboxProps={{ shadow: "md", keepMounted: false }}
       data={types.map((one) => ({ value: one.type, label: one.name }))}
+      filter={({ options, search }) => {
+        const found = new Set(types.filter((one) => matchesType(one, search)).map((one) => one.type));
+        return options.filter((option) => "value" in option && found.has(option.value));
+      }}
       renderOption={({ option }) => {
         const one = types.find((candidate) => candidate.type === option.value);
         return (
@@ -110,9 +122,8 @@ function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] 
       inputWrapperOrder={["label", "input", "description", "error"]}
       {...form.getInputProps("type")}
       onChange={(chosen) => {
-        form.setFieldValue("type", chosen);
-        // A server of one's own is on a private network; nobody else's should be.
-        form.setFieldValue("allow_private_network", types.find((one) => one.type === chosen)?.local ?? false);
+        form.setValues({ type: chosen, ...valuesForType(types.find((one) => one.type === chosen)) });
+        form.clearErrors();
       }}
     />
   );
@@ -133,6 +144,7 @@ function KeyField({ form, type, saved }: FieldProps & Pick<ProviderFieldsProps, 
       description={
         <>
           {stored && "Leave blank to keep the stored one. "}
+          {type?.key_help && `${type.key_help} `}
           {type && !type.requires_key && !stored && "Only when the server asks for one. "}
           {type?.get_key_url && (
             <Anchor href={type.get_key_url} target="_blank" rel="noreferrer" size="xs">
@@ -151,6 +163,27 @@ function KeyField({ form, type, saved }: FieldProps & Pick<ProviderFieldsProps, 
       onBlur={() => form.setFieldValue("api_key", trimKey(form.values.api_key))}
     />
   );
+}
+
+/** What only some types ask for: a region, a project, a resource. */
+function OptionFields({ form, type }: FieldProps) {
+  return type?.option_fields.map((field) => {
+    const path = `options.${field.name}`;
+    return (
+      <TextInput
+        key={path}
+        label={field.label}
+        description={field.help}
+        placeholder={field.placeholder}
+        required={field.required && !type.default_base_url?.includes(`{${field.name}}`)}
+        withAsterisk={false}
+        autoComplete="off"
+        inputWrapperOrder={["label", "input", "description", "error"]}
+        {...form.getInputProps(path)}
+        value={form.values.options[field.name] ?? ""}
+      />
+    );
+  });
 }
 
 function PriorityField({ form }: Pick<FieldProps, "form">) {

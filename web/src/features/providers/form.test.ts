@@ -9,10 +9,12 @@ import {
   currentResult,
   fieldOf,
   fingerprint,
+  matchesType,
   NEW_PROVIDER,
   testInput,
   trimKey,
   validate,
+  valuesForType,
   valuesOf,
 } from "./form";
 
@@ -32,7 +34,20 @@ const SAVED = {
   auto_fallback: true,
   enabled: true,
   allow_private_network: false,
-} as Provider;
+  options: {},
+} as unknown as Provider;
+const AZURE = {
+  type: "azure",
+  name: "Azure OpenAI",
+  description: "OpenAI's models in your own Azure resource",
+  default_base_url: "https://{resource}.openai.azure.com/openai",
+  requires_key: true,
+  requires_base_url: false,
+  option_fields: [
+    { name: "resource", label: "Resource", required: true, default: "", placeholder: "", help: "" },
+    { name: "api_version", label: "API version", required: false, default: "", placeholder: "v1", help: "" },
+  ],
+} as unknown as ProviderType;
 
 test.each([
   ["  sk-1 \n", "sk-1"],
@@ -83,3 +98,36 @@ test("an error belongs to the field that the server names", () => {
   expect(fieldOf(new ApiError(409, "conflict", "taken", null, "name"))).toBe("name");
   expect(fieldOf(new ApiError(422, "invalid", "odd", null, "models"))).toBeNull();
 });
+
+test("a type's own fields start with their defaults and are sent", () => {
+  const values = { ...NEW_PROVIDER, type: "azure", api_key: "k", ...valuesForType(AZURE) };
+  expect(values.options).toEqual({ resource: "", api_version: "" });
+  expect(validate(values, AZURE, false)).toEqual({ "options.resource": "Azure OpenAI needs its resource" });
+  const filled = { ...values, options: { resource: "mine", api_version: "" } };
+  expect(validate(filled, AZURE, false)).toEqual({});
+  expect(addInput(filled).options).toEqual(filled.options);
+  expect(testInput(filled).options).toEqual(filled.options);
+});
+
+test("a base URL of one's own stands in for what would make up the address", () => {
+  const values = { ...NEW_PROVIDER, type: "azure", api_key: "k", ...valuesForType(AZURE), base_url: "https://x/openai" };
+  expect(validate(values, AZURE, false)).toEqual({});
+});
+
+test("a test of a saved provider leaves an untouched address to its options", () => {
+  expect(testInput(valuesOf(SAVED), SAVED).base_url).toBeUndefined();
+  expect(testInput({ ...valuesOf(SAVED), base_url: "https://other/v1" }, SAVED).base_url).toBe("https://other/v1");
+});
+
+test("a refused option belongs to its field", () => {
+  const refusal = (param: string): ApiError => new ApiError(422, "validation_error", "no", null, param);
+  expect(fieldOf(refusal("options.resource"))).toBe("options.resource");
+  expect(fieldOf(refusal("elsewhere"))).toBeNull();
+});
+
+test.each([
+  ["azure", true],
+  ["openai azure", true],
+  ["own resource", true],
+  ["grok", false],
+])("a search for %j finds Azure: %j", (search, found) => expect(matchesType(AZURE, search)).toBe(found));
