@@ -12,7 +12,7 @@ import functools
 import signal
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -41,6 +41,9 @@ from ops_center.storage.secrets import load_master_key
 from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
 from ops_center.transport.client import HttpClient
 from ops_center.types import Scope as KeyScope
+
+if TYPE_CHECKING:
+    from ops_center.limits.valkey import ValkeyLimiter
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -73,8 +76,6 @@ class Application:
         """
         settings, closing = self._settings, self._closing
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if settings.valkey_url:
-            log.warning("valkey_is_not_used", reason="one process keeps its counters in memory")
         url = settings.resolved_database_url
         for revision in await migrate(url, settings.data_dir):
             log.info("database_migrated", revision=revision)
@@ -115,7 +116,7 @@ class Application:
             health=health,
         )
         closing.push_async_callback(control.background.close)
-        limiter = MemoryLimiter()
+        limiter = await self._limiter()
         counting = BudgetCounting(database, limiter, ingester.drain, utc_now)
         publisher.before_swap(counting.prepare)
         comparing = asyncio.create_task(counting.run(), name="budgets")
@@ -145,6 +146,17 @@ class Application:
         )
         self._control_app = create_control_app(control)
         await self._create_first_admin()
+
+    async def _limiter(self) -> MemoryLimiter | ValkeyLimiter:
+        url = self._settings.valkey_url
+        if not url:
+            return MemoryLimiter()
+        from ops_center.limits.valkey import ValkeyLimiter  # its client library is only loaded where used
+
+        limiter = ValkeyLimiter(url, when_away=self._settings.valkey_failure)
+        await limiter.start()
+        self._closing.push_async_callback(limiter.close)
+        return limiter
 
     async def _create_first_admin(self) -> None:
         """Head-less: `OPS_CENTER_ADMIN_EMAIL` and `_PASSWORD` make the first admin, and only the first."""

@@ -12,7 +12,8 @@
     │   └── Invalid              422  a field of the control API has an impossible value
     ├── LimitError               a limit that somebody set
     │   ├── RateLimited          429  with retry-after
-    │   └── BudgetExceeded       402
+    │   ├── BudgetExceeded       402
+    │   └── LimitsUnavailable    503  they cannot be checked, and are to be refused then
     ├── ProviderError            the provider's fault, or the way to it
     │   ├── ProviderUnreachable  503  no connection
     │   ├── AddressRefused       503  its address is one we never connect to
@@ -109,6 +110,11 @@ class RateLimited(LimitError):
     """`pace` is where the caller stands in its limits, for the headers of the answer."""
 
     pace: Any = None  # limits.demand.Pace, which stands on a higher floor
+
+
+class LimitsUnavailable(LimitError):
+    status = 503
+    type = "limits_unavailable"
 
 
 class BudgetExceeded(LimitError):

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     database_url: str | None = None  # None: SQLite in data_dir
     valkey_url: str | None = None
+    valkey_failure: Literal["open", "closed"] = "open"  # while it is away: count per process, or refuse
     master_key: SecretStr | None = None  # None: a 0600 file in data_dir
     admin_email: str | None = None
     admin_password: SecretStr | None = None
@@ -38,6 +39,13 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("valkey_url")
+    @classmethod
+    def _known_server(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("valkey:", "valkeys:", "redis:", "rediss:", "unix:")):
+            raise ValueError("must start with valkey:, redis: or rediss:")
+        return value or None
 
     @field_validator("database_url")
     @classmethod

@@ -6,6 +6,7 @@ without any limit passes here at the price of two look-ups.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -19,30 +20,63 @@ from ops_center.routing import Choice, Plan
 from ops_center.snapshot import Principal
 from ops_center.types import CredentialSource
 
+Admitted = tuple[Plan, Reservation]
+
 
 def admit(
     call: Call, principal: Principal, route: RouteRequest, plan: Plan, limiter: Limiter
-) -> tuple[Plan, Reservation]:
-    """The plan without providers whose budget is used up, and the place held for it.
-
-    Raises RateLimited or BudgetExceeded before anything is sent.
+) -> Admitted | Awaitable[Admitted]:
+    """The plan without providers whose budget is used up, and the place held for it; to be awaited only
+    where the limiter asks another process. Raises a LimitError before anything is sent.
     """
     if not principal.rates and not principal.budgets and not _has_provider_budget(plan):
         return plan, NOTHING_HELD
     try:
         reservation = limiter.reserve(principal, _demand(route, plan, limiter.lengths))
     except RateLimited as error:
-        call.limit_headers = _headers(call, error.pace) if error.pace is not None else []
+        _note_pace(call, error.pace)
         raise
-    except BudgetExceeded:
-        own = tuple(choice for choice in plan.choices if not _on_the_platform(choice))
-        if not own or len(own) == len(plan.choices):
-            raise
-        # What the user's own keys serve costs the platform nothing.
-        return admit(call, principal, route, msgspec.structs.replace(plan, choices=own), limiter)
-    if reservation.pace is not None:
-        call.limit_headers = _headers(call, reservation.pace)
+    except BudgetExceeded as refusal:
+        return admit(call, principal, route, _own_keys_alone(plan, refusal), limiter)
+    if isinstance(reservation, Reservation):
+        return _admitted(call, plan, reservation)
+    return _wait(call, principal, route, plan, limiter, reservation)
+
+
+async def _wait(
+    call: Call,
+    principal: Principal,
+    route: RouteRequest,
+    plan: Plan,
+    limiter: Limiter,
+    reserving: Awaitable[Reservation],
+) -> Admitted:
+    try:
+        return _admitted(call, plan, await reserving)
+    except RateLimited as error:
+        _note_pace(call, error.pace)
+        raise
+    except BudgetExceeded as refusal:
+        admitted = admit(call, principal, route, _own_keys_alone(plan, refusal), limiter)
+        return admitted if isinstance(admitted, tuple) else await admitted
+
+
+def _own_keys_alone(plan: Plan, refusal: BudgetExceeded) -> Plan:
+    """What the user's own keys serve costs the platform nothing. Raises `refusal` where they serve nothing."""
+    own = tuple(choice for choice in plan.choices if not _on_the_platform(choice))
+    if not own or len(own) == len(plan.choices):
+        raise refusal
+    return msgspec.structs.replace(plan, choices=own)
+
+
+def _admitted(call: Call, plan: Plan, reservation: Reservation) -> Admitted:
+    _note_pace(call, reservation.pace)
     return (_without_spent(plan, reservation) if reservation.spent_providers else plan), reservation
+
+
+def _note_pace(call: Call, pace: Pace | None) -> None:
+    if pace is not None:
+        call.limit_headers = _headers(call, pace)
 
 
 def _has_provider_budget(plan: Plan) -> bool:

@@ -6,6 +6,7 @@ on the way of a request, on the event loop.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 from ops_center.limits.demand import Demand, OutputLengths, Reservation
@@ -19,8 +20,9 @@ class Limiter(Protocol):
         """How long answers were of late, for estimates."""
         ...
 
-    def reserve(self, principal: Principal, demand: Demand) -> Reservation:
-        """One atomic step over rate, concurrency and budget. Raises RateLimited or BudgetExceeded."""
+    def reserve(self, principal: Principal, demand: Demand) -> Reservation | Awaitable[Reservation]:
+        """One atomic step over rate, concurrency and budget; to be awaited only where another process is
+        asked. Raises RateLimited or BudgetExceeded, LimitsUnavailable where that process is away."""
         ...
 
 

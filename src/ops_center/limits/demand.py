@@ -40,6 +40,22 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     tokens_left: int = 0
     tokens_reset_seconds: float = 0.0
 
+    @classmethod
+    def of(
+        cls, requests: tuple[int, int, float] | None, tokens: tuple[int, int, float] | None
+    ) -> Pace | None:
+        """From what is left, the limit and the reset of each; None without either."""
+        if requests is None and tokens is None:
+            return None
+        return cls(
+            requests_limit=requests[1] if requests else None,
+            requests_left=max(requests[0], 0) if requests else 0,
+            requests_reset_seconds=requests[2] if requests else 0.0,
+            tokens_limit=tokens[1] if tokens else None,
+            tokens_left=max(tokens[0], 0) if tokens else 0,
+            tokens_reset_seconds=tokens[2] if tokens else 0.0,
+        )
+
 
 class Reservation:
     """A place held in every limit that applies. This one holds nothing."""

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Literal
 
 from ops_center.errors import BudgetExceeded, RateLimited
 from ops_center.limits.demand import NO_USAGE, Demand, OutputLengths, Pace, Reservation
@@ -144,6 +145,11 @@ class MemoryLimiter:
         at = self._clock()
         self._spending(budget, at, at.timestamp()).spent += nano_usd
 
+    def set_spent(self, budget: Budget, nano_usd: int) -> None:
+        """What somebody who knows better counts as spent."""
+        at = self._clock()
+        self._spending(budget, at, at.timestamp()).spent = nano_usd
+
     def keep_only(self, snapshot: Snapshot) -> None:
         """Forget the counters of limits that are no more. What holds a place keeps its counter."""
         rates = {rate.counter for who in snapshot.principals.values() for rate in who.rates}
@@ -227,26 +233,30 @@ def _fits(spending: Spending, budget: Budget, expected: int, most: int) -> bool:
 def _refusal(rate: Rate, pace: _Pace, now: float, tokens: int) -> RateLimited | None:
     pace.sweep(now)
     if rate.concurrent_requests is not None and pace.running >= rate.concurrent_requests:
-        return RateLimited(
-            f"{rate.subject} may have {rate.concurrent_requests} requests under way at once.",
-            retry_after_seconds=_WAIT_FOR_A_PLACE_SECONDS,
-        )
+        return rate_limited(rate, "running", tokens, _WAIT_FOR_A_PLACE_SECONDS)
     per_minute = rate.requests_per_minute
     if per_minute is not None and len(pace.starts) >= per_minute:
         # When the oldest of those that count leaves the window, one place is free again.
         starts = pace.starts
         free_in = starts[len(starts) - per_minute] + _WINDOW_SECONDS - now if per_minute else _WINDOW_SECONDS
-        return RateLimited(
-            f"{rate.subject} may send {per_minute} requests per minute.",
-            retry_after_seconds=max(free_in, 0.001),
-        )
+        return rate_limited(rate, "requests", tokens, max(free_in, 0.001))
     per_minute = rate.tokens_per_minute
     if per_minute is not None and pace.token_sum + tokens > per_minute:
-        return RateLimited(
-            f"{rate.subject} may use {per_minute} tokens per minute; this request needs about {tokens}.",
-            retry_after_seconds=_until_free(pace, per_minute - tokens, now),
-        )
+        return rate_limited(rate, "tokens", tokens, _until_free(pace, per_minute - tokens, now))
     return None
+
+
+def rate_limited(
+    rate: Rate, why: Literal["running", "requests", "tokens"], tokens: int, wait_seconds: float
+) -> RateLimited:
+    """The refusal, in words; `tokens` is what the request was thought to need."""
+    sentence = {
+        "running": f"{rate.subject} may have {rate.concurrent_requests} requests under way at once.",
+        "requests": f"{rate.subject} may send {rate.requests_per_minute} requests per minute.",
+        "tokens": f"{rate.subject} may use {rate.tokens_per_minute} tokens per minute;"
+        f" this request needs about {tokens}.",
+    }[why]
+    return RateLimited(sentence, retry_after_seconds=wait_seconds)
 
 
 def _until_free(pace: _Pace, room: float, now: float) -> float:
@@ -272,16 +282,7 @@ def _facts(rates: Sequence[Rate], paces: Sequence[_Pace], now: float) -> Pace | 
         if limit is not None and (tokens is None or limit - pace.token_sum < tokens[0]):
             reset = pace.tokens[0][0] + _WINDOW_SECONDS - now if pace.tokens else 0.0
             tokens = (int(limit - pace.token_sum), limit, reset)
-    if requests is None and tokens is None:
-        return None
-    return Pace(
-        requests_limit=requests[1] if requests else None,
-        requests_left=max(requests[0], 0) if requests else 0,
-        requests_reset_seconds=requests[2] if requests else 0.0,
-        tokens_limit=tokens[1] if tokens else None,
-        tokens_left=max(tokens[0], 0) if tokens else 0,
-        tokens_reset_seconds=tokens[2] if tokens else 0.0,
-    )
+    return Pace.of(requests, tokens)
 
 
 def budget_exceeded(budget: Budget, spent: int, reserved: int, most: int) -> BudgetExceeded:

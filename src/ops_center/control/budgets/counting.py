@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from ops_center.control.budgets import repository
+from ops_center.errors import LimitsUnavailable
 from ops_center.limits.periods import bounds
 from ops_center.snapshot import Budget, Snapshot
 from ops_center.storage.database import Database
@@ -64,16 +65,24 @@ class BudgetCounting:
 
     async def prepare(self, snapshot: Snapshot) -> None:
         """Seed the counters of budgets that are new. Raises what the database raises."""
+        try:
+            if await self._seed(snapshot):
+                self._new.set()
+        except LimitsUnavailable as error:
+            # Traffic must not wait for it; the next comparison seeds what is missing.
+            _log.warning("budgets_not_seeded", reason=error.message)
+        self._counters.keep_only(snapshot)
+        self._snapshot = snapshot
+
+    async def _seed(self, snapshot: Snapshot) -> bool:
+        """Tell the counters of budgets they do not know; whether there were any."""
         fresh = [budget for budget in snapshot.budgets if not await self._counters.knows(budget)]
         if fresh:
             await self._drain_journal()
             for budget in fresh:
-                await self._counters.add_spent(
-                    budget, await self._in_the_ledger(budget) - await self._counters.spent(budget)
-                )
-            self._new.set()
-        self._counters.keep_only(snapshot)
-        self._snapshot = snapshot
+                in_ledger = await self._in_the_ledger(budget)
+                await self._counters.add_spent(budget, in_ledger - await self._counters.spent(budget))
+        return bool(fresh)
 
     async def run(self) -> None:
         """Compare until cancelled; outlives whatever the database does."""
@@ -99,6 +108,8 @@ class BudgetCounting:
         """One look at every budget."""
         if self._snapshot is None or not self._snapshot.budgets:
             return
+        if [budget for budget in self._snapshot.budgets if not await self._counters.knows(budget)]:
+            await self._seed(self._snapshot)  # a new period, or a server that lost its memory
         # What had ended at one moment, by both counts: the journal is drained after it.
         at = self._clock()
         counted = [(budget, await self._counters.spent(budget)) for budget in self._snapshot.budgets]
