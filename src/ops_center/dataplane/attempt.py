@@ -29,7 +29,7 @@ from ops_center.transport.client import Response
 from ops_center.wire import chat
 from ops_center.wire.formats import WIRES
 from ops_center.wire.translate import StreamTranslator
-from ops_center.wire.watch import AnthropicStreamWatch, OpenAIStreamWatch
+from ops_center.wire.watch import watch_of
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
@@ -80,12 +80,15 @@ async def _ask(attempt: Attempt, call: Call, upstream: Upstream) -> Answer:
     if isinstance(call, TaskCall):
         return await ask_task(attempt, call, upstream)
     target = attempt.target
-    same_format = target.provider.spec.format == call.client_format
-    body = passed_through(call, target) if same_format else translated(call, target)
+    wire_format = target.format_for(call.client_format)
+    same_format = wire_format == call.client_format
+    call.dropped = ()
+    body = passed_through(call, target) if same_format else translated(call, target, wire_format)
     response = await upstream.send(
         target,
         body,
         credential=attempt.credential,
+        wire_format=wire_format,
         stream=call.stream,
         client_headers=call.headers if same_format else None,
         deadline=call.deadline,
@@ -93,12 +96,12 @@ async def _ask(attempt: Attempt, call: Call, upstream: Upstream) -> Answer:
     attempt.status = response.status
     try:
         if response.status != 200:
-            raise await refusal(response, target)
+            raise await refusal(response, target, wire_format)
         if call.stream:
-            watch = _watch(call, target, same_format)
+            watch = _watch(call, target, wire_format)
             return await _first_event(attempt, response, watch)
         whole = await response.read(_MAX_ANSWER_BYTES)
-        answer = _whole(attempt, call, whole, same_format)
+        answer = _whole(attempt, call, whole, wire_format)
         attempt.answered()
         return answer
     except BaseException:
@@ -123,26 +126,24 @@ async def _first_event(attempt: Attempt, response: Response, watch: Watch) -> St
             )
 
 
-def _watch(call: Call, target: Target, same_format: bool) -> Watch:
-    provider_format = target.provider.spec.format
-    if not same_format:
-        return StreamTranslator(
-            provider=WIRES[provider_format],
-            client=call.wire,
-            model=target.model,
-            request_id=call.request_id,
-            created=int(call.started_at.timestamp()),
-            include_usage=wants_usage(call),
-        )
-    if provider_format == "anthropic_messages":
-        return AnthropicStreamWatch()
-    return OpenAIStreamWatch(hide_usage_chunk=not wants_usage(call))
+def _watch(call: Call, target: Target, wire_format: str) -> Watch:
+    if wire_format == call.client_format:
+        return watch_of(wire_format, hide_usage_chunk=not wants_usage(call))
+    return StreamTranslator(
+        provider=WIRES[wire_format],
+        client=call.wire,
+        model=target.model,
+        request_id=call.request_id,
+        created=int(call.started_at.timestamp()),
+        include_usage=wants_usage(call),
+        request=call.neutral,
+    )
 
 
-def _whole(attempt: Attempt, call: Call, body: bytes, same_format: bool) -> WholeAnswer:
+def _whole(attempt: Attempt, call: Call, body: bytes, wire_format: str) -> WholeAnswer:
     target = attempt.target
-    wire = WIRES[target.provider.spec.format]
-    if same_format:
+    wire = WIRES[wire_format]
+    if wire_format == call.client_format:
         facts = wire.read_answer_usage(body)
         if facts.error or not facts.valid:
             raise error_inside(wire.read_provider_error(200, body))
@@ -153,5 +154,6 @@ def _whole(attempt: Attempt, call: Call, body: bytes, same_format: bool) -> Whol
         model=answer.model or target.model,
         request_id=call.request_id,
         created=int(call.started_at.timestamp()),
+        request=call.neutral,
     )
     return WholeAnswer(attempt, translated, answer.usage, answer.finish_reason, len(body))

@@ -66,10 +66,9 @@ class Exchange(Protocol):
 NULL = msgspec.Raw(b"null")  # what an absent field reads as
 
 
-class RequestHead(msgspec.Struct, frozen=True):
+class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     """The few fields of a chat request that decide; everything else passes by unread."""
 
-    messages: list[msgspec.Raw]
     model: str | None = None
     stream: bool | None = None
     stream_options: msgspec.Raw = NULL
@@ -81,6 +80,27 @@ class RequestHead(msgspec.Struct, frozen=True):
     models: msgspec.Raw = NULL
     provider: msgspec.Raw = NULL
     fallbacks: msgspec.Raw = NULL
+
+
+class _MessagesHead(RequestHead, frozen=True, kw_only=True):
+    """OpenAI's chat and Anthropic's messages."""
+
+    messages: list[msgspec.Raw]
+
+
+class _ResponsesHead(
+    RequestHead,
+    frozen=True,
+    kw_only=True,
+    rename={"max_tokens": "max_output_tokens", "response_format": "text"},
+):
+    """OpenAI's Responses; its `input` may be left out where a stored prompt stands in for it."""
+
+
+class _CompletionsHead(RequestHead, frozen=True, kw_only=True):
+    """OpenAI's legacy completions."""
+
+    prompt: msgspec.Raw = NULL
 
 
 class Call:
@@ -144,7 +164,7 @@ class Call:
     def read(self) -> RouteRequest:
         """Decode what decides. Raises BadRequest naming the field; nothing has been sent anywhere yet."""
         try:
-            self.head = _decoder.decode(self.body)
+            self.head = _HEADS[self.client_format].decode(self.body)
         except msgspec.ValidationError as error:
             raise bad_field(str(error)) from None
         except (msgspec.DecodeError, RecursionError) as error:
@@ -226,6 +246,8 @@ class Call:
             return named[:200]
         if len(self.body) < _LEAST_CACHED_BYTES:
             return None
+        if not isinstance(self.head, _MessagesHead):
+            return None
         opening = self.head.messages[:_OPENING]
         end = next((n for n, one in enumerate(opening, 1) if _OF_USER.search(one)), len(opening))
         return hash(tuple([bytes(one) for one in opening[:end]]))
@@ -243,8 +265,13 @@ _LONGEST_TIMEOUT_SECONDS = 86_400.0
 _LEAST_CACHED_BYTES = 4096
 _OPENING = 4  # messages among which the user's first one is looked for
 _OF_USER = re.compile(rb'"role"\s*:\s*"user"')
-_decoder = msgspec.json.Decoder(RequestHead)
-_EMPTY_HEAD = RequestHead(messages=[])
+_HEADS: dict[str, msgspec.json.Decoder[RequestHead]] = {
+    chat.OPENAI_CHAT: msgspec.json.Decoder(_MessagesHead),
+    chat.ANTHROPIC_MESSAGES: msgspec.json.Decoder(_MessagesHead),
+    chat.OPENAI_RESPONSES: msgspec.json.Decoder(_ResponsesHead),
+    chat.OPENAI_COMPLETIONS: msgspec.json.Decoder(_CompletionsHead),
+}
+_EMPTY_HEAD = RequestHead()
 
 
 def bad_field(complaint: str) -> BadRequest:

@@ -12,6 +12,7 @@ import structlog
 
 from ops_center.dataplane.authenticate import authenticate
 from ops_center.dataplane.call import Call, Headers, line
+from ops_center.dataplane.count_tokens import count_tokens
 from ops_center.dataplane.model_list import find_model, list_models
 from ops_center.dataplane.pipeline import Plane, handle
 from ops_center.dataplane.reject import reject
@@ -21,8 +22,15 @@ from ops_center.errors import BadRequest, InternalError, NotFound, OpsCenterErro
 from ops_center.providers.tasks import TASKS
 from ops_center.wire.formats import WIRES
 
-_FORMAT_OF_ENDPOINT = {"chat/completions": "openai_chat", "messages": "anthropic_messages"}
-_FORMAT_OF_ENDPOINT |= dict.fromkeys(TASKS, "openai_chat")
+_FORMAT_OF_ENDPOINT = {
+    "chat/completions": "openai_chat",
+    "completions": "openai_completions",
+    "responses": "openai_responses",
+    "messages": "anthropic_messages",
+    "messages/count_tokens": "anthropic_messages",
+    **dict.fromkeys(TASKS, "openai_chat"),
+}
+_ANSWERS = {"messages/count_tokens": count_tokens}  # every other endpoint goes the way of `handle`
 _PREFIXES = ("/v1/", "/", "/api/v1/llm/")
 _ENDPOINTS = {prefix + endpoint: endpoint for prefix in _PREFIXES for endpoint in _FORMAT_OF_ENDPOINT}
 
@@ -68,7 +76,7 @@ class DataPlane:
                 error.status = 405
                 raise error
             else:
-                await handle(call, self._plane)
+                await _ANSWERS.get(endpoint, handle)(call, self._plane)
         except OpsCenterError as error:
             if error.status >= 500 or error.detail:
                 log.warning(

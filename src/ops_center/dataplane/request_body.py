@@ -16,7 +16,10 @@ from ops_center.snapshot import Target
 from ops_center.wire.formats import WIRES
 
 _MODEL_FIELD = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+# Thinking of another maker's model, which an earlier turn got through us: Anthropic refuses it.
+_UNPROVEN_THINKING = (b'"signature":""', b'"signature": ""', b'"ops:')
 _DEFAULT_OUTPUT_TOKENS = 8192  # Anthropic demands a limit; callers of other formats need not name one
+_USAGE_ON_WISH = ("openai_chat", "openai_completions")  # streams of other formats carry it always
 _USAGE_FIELD = b'"stream_options":{"include_usage":true}'
 _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -29,7 +32,9 @@ def wants_usage(call: Call) -> bool:
 def passed_through(call: Call, target: Target) -> bytes:
     """The caller's body for a provider of the same format, with the target's model name."""
     body, head = _without_route_fields(call, target), call.head
-    ask_usage = call.stream and target.provider.spec.format == "openai_chat" and not wants_usage(call)
+    if call.client_format == "anthropic_messages" and any(mark in body for mark in _UNPROVEN_THINKING):
+        return translated(call, target, call.client_format)
+    ask_usage = call.stream and call.client_format in _USAGE_ON_WISH and not wants_usage(call)
     if not ask_usage and head.model == target.model and _plain(body, b'"model"', b'"stream"'):
         return body
     if (
@@ -89,15 +94,16 @@ def _fields(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     return _object_decoder.decode(raw) if bytes(raw).startswith(b"{") else {}
 
 
-def translated(call: Call, target: Target) -> bytes:
-    """The caller's request in the format of another provider. Raises BadRequest for what it cannot say."""
+def translated(call: Call, target: Target, wire_format: str) -> bytes:
+    """The caller's request in another format. Raises BadRequest for what that one cannot say."""
     if call.neutral is None:
         call.neutral = call.wire.decode_request(_without_route_fields(call, target))
-    wire = WIRES[target.provider.spec.format]
-    if target.provider.spec.format == "anthropic_messages":
+    request, lost = call.wire.without_own(call.neutral)
+    wire = WIRES[wire_format]
+    if wire_format == "anthropic_messages":
         limit = min(target.max_output_tokens or _DEFAULT_OUTPUT_TOKENS, _DEFAULT_OUTPUT_TOKENS)
-        body, dropped = wire.encode_request(call.neutral, model=target.model, default_max_output_tokens=limit)
+        body, dropped = wire.encode_request(request, model=target.model, default_max_output_tokens=limit)
     else:
-        body, dropped = wire.encode_request(call.neutral, model=target.model)
-    call.dropped = dropped
+        body, dropped = wire.encode_request(request, model=target.model)
+    call.dropped = lost + dropped
     return bytes(body)

@@ -55,7 +55,7 @@ class TaskCall(Call):
         else:
             self._form = None
             head = self._json_head()
-        self.head = RequestHead(messages=[], model=head.model, stream=head.stream)
+        self.head = RequestHead(model=head.model, stream=head.stream)
         self.read_deadline()
         self.read_power_level()
         return RouteRequest(
@@ -104,7 +104,7 @@ async def ask(attempt: Attempt, call: TaskCall, upstream: Upstream) -> Answer:
     attempt.status = response.status
     try:
         if response.status != 200:
-            raise await refusal(response, target)
+            raise await refusal(response, target, target.provider.spec.format)
         kind = (response.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if kind == _JSON:
             return await _whole(attempt, call, response)

@@ -56,6 +56,7 @@ class _Prepared:
         "_access",
         "_headers",
         "_heads",
+        "_paths",
         "_values",
         "credential",
         "head",
@@ -64,8 +65,13 @@ class _Prepared:
         "provider",
     )
 
-    def __init__(self, provider: Provider, credential: Credential, tokens: GoogleTokens) -> None:
+    def __init__(
+        self, provider: Provider, credential: Credential, tokens: GoogleTokens, wire_format: str, below: str
+    ) -> None:
         spec = provider.spec
+        path = spec.path_of(wire_format) + below
+        own = wire_format == spec.format and not below
+        self._paths = path, spec.stream_path if own and spec.stream_path is not None else path
         self.provider = provider
         self.credential = credential
         self.origin = Origin.of(provider.base_url, allow_private_network=provider.allow_private_network)
@@ -81,7 +87,7 @@ class _Prepared:
         self._headers += [*self._access.fixed, *spec.extra_headers]
         self._heads: dict[tuple[str, bool], tuple[str, bytes]] = {}
         self.own_headers = {name.lower().encode() for name, _ in self._headers}
-        same = "{model}" not in spec.chat_path and spec.stream_path is None and not self._access.signs
+        same = "{model}" not in path and self._paths[1] == path and not self._access.signs
         self.head = self._url_and_head("", False)[1] if same else None
 
     async def head_for(self, model: str, stream: bool, body: bytes) -> bytes:
@@ -101,9 +107,8 @@ class _Prepared:
         return request_head("POST", self.origin, request_target(url), headers)
 
     def _url_and_head(self, model: str, stream: bool) -> tuple[str, bytes]:
-        provider, spec = self.provider, self.provider.spec
-        path = spec.stream_path if stream and spec.stream_path is not None else spec.chat_path
-        url = provider.base_url + filled(path, {**self._values, "model": model})
+        path = self._paths[stream]
+        url = self.provider.base_url + filled(path, {**self._values, "model": model})
         made = url, request_head("POST", self.origin, request_target(url), self._headers)
         self._heads[model, stream] = made
         return made
@@ -114,7 +119,8 @@ class Upstream:
 
     def __init__(self, client: HttpClient, timeouts: Timeouts) -> None:
         self._client = client
-        self._prepared: dict[tuple[str, str], _Prepared] = {}  # by provider and credential id
+        # by provider, credential, format and what follows its path
+        self._prepared: dict[tuple[str, str, str, str], _Prepared] = {}
         self._tokens = GoogleTokens(client.fetch)  # outlives snapshots, unlike what is prepared
         self._whole = Limits(
             connect_seconds=timeouts.connect_seconds,
@@ -133,14 +139,17 @@ class Upstream:
         body: bytes,
         *,
         credential: Credential,
+        wire_format: str,
+        below: str = "",
         stream: bool,
         client_headers: Mapping[bytes, bytes] | None,
         deadline: float | None = None,
     ) -> Response:
         """The head of the provider's answer, whatever its status. `client_headers`: the caller's, if its
-        format is the provider's own. `deadline`: by `time.monotonic`, if the caller set one. Raises
-        ProviderUnreachable, AddressRefused, ProviderTimeout or ProviderUnusable."""
-        prepared = self._prepared_for(target.provider, credential)
+        format is the one the target is called in. `below` is added to that format's path. `deadline`: by
+        `time.monotonic`, if the caller set one. Raises ProviderUnreachable, AddressRefused, ProviderTimeout
+        or ProviderUnusable."""
+        prepared = self._prepared_for(target.provider, credential, wire_format, below)
         head = prepared.head or await prepared.head_for(target.model, stream, body)
         if client_headers is not None:
             for name, value in client_headers.items():
@@ -162,7 +171,7 @@ class Upstream:
         deadline: float | None = None,
     ) -> Response:
         """The same for another path of the provider and a body of any type; for calls beside chat."""
-        prepared = self._prepared_for(target.provider, credential)
+        prepared = self._prepared_for(target.provider, credential, target.provider.spec.format, "")
         head = await prepared.head_of(path, target.model, content_type, body)
         for name, value in client_headers.items():
             if name.startswith(b"openai-"):
@@ -174,13 +183,15 @@ class Upstream:
         limits = self._stream if stream else self._whole
         return limits if deadline is None else _within(limits, deadline - time.monotonic())
 
-    def _prepared_for(self, provider: Provider, credential: Credential) -> _Prepared:
-        key = (provider.id, credential.id)
+    def _prepared_for(
+        self, provider: Provider, credential: Credential, wire_format: str, below: str
+    ) -> _Prepared:
+        key = (provider.id, credential.id, wire_format, below)
         prepared = self._prepared.get(key)
         if prepared is None or prepared.provider is not provider or prepared.credential is not credential:
             if len(self._prepared) >= _MOST_PREPARED:  # credentials come and go
                 self._prepared.clear()
-            prepared = self._prepared[key] = _Prepared(provider, credential, self._tokens)
+            prepared = self._prepared[key] = _Prepared(provider, credential, self._tokens, wire_format, below)
         return prepared
 
 
@@ -202,11 +213,11 @@ def _with_header(head: bytes, prepared: _Prepared, name: bytes, value: bytes) ->
     return b"%s%s: %s\r\n" % (head, name, value)
 
 
-async def refusal(response: Response, target: Target) -> ProviderError:
+async def refusal(response: Response, target: Target, wire_format: str) -> ProviderError:
     """Read a non-200 answer and say what it means, by its status and structured code."""
     status = response.status
     body = await response.read(_MAX_ERROR_BYTES)
-    facts = WIRES[target.provider.spec.format].read_provider_error(status, body)
+    facts = WIRES[wire_format].read_provider_error(status, body)
     detail = f"HTTP {status}" + (f" {facts.code or facts.type}" if facts.code or facts.type else "")
     if status == 403 and _refused_content(body):
         return ProviderRejected(

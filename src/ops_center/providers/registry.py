@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ops_center.providers.spec import KeyProof, OptionField, ProviderSpec
+from ops_center.providers.spec import KeyProof, OptionField, OtherFormat, ProviderSpec
+
+# https://platform.openai.com/docs/models (2026-11): these have no chat completions endpoint.
+_RESPONSES_ONLY = (
+    r"(o1-pro|o3-pro|gpt-5(\.\d+)?-pro|gpt-5(\.\d+)?-codex|codex-mini|o3-deep-research|o4-mini-deep-research"
+    r"|computer-use-preview)(-.*)?"
+)
+# https://platform.openai.com/docs/api-reference/completions (2026-11): legacy, for these models only.
+_LEGACY_COMPLETIONS = r"(gpt-3\.5-turbo-instruct.*|davinci-002|babbage-002)"
 
 # With an API version the deployment stands in the path; the v1 API finds it in the body.
 _AZURE = "[/deployments/{{model}}/{0}?api-version={{api_version}}][!api_version:/v1/{0}]"
@@ -31,6 +39,10 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         color="#10A37F",
         description="High quality GPT models",
         default_base_url="https://api.openai.com/v1",
+        other_formats=(
+            OtherFormat(format="openai_responses", path="/responses", only=_RESPONSES_ONLY),
+            OtherFormat(format="openai_completions", path="/completions", models=_LEGACY_COMPLETIONS),
+        ),
         get_key_url="https://platform.openai.com/api-keys",
         key_prefix="sk-",
         recommended_for="high quality",

@@ -13,7 +13,15 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-FormatName = Literal["openai_chat", "anthropic_messages", "gemini", "bedrock_converse", "cohere_chat"]
+FormatName = Literal[
+    "openai_chat",
+    "openai_responses",
+    "openai_completions",
+    "anthropic_messages",
+    "gemini",
+    "bedrock_converse",
+    "cohere_chat",
+]
 AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "aws", "google"]
 
 NO_OPTIONS: Mapping[str, str] = {}
@@ -56,6 +64,19 @@ class KeyProof(msgspec.Struct, frozen=True, kw_only=True):
     record_fields: tuple[str, ...] = ()  # what the answer holds, one at least, when it is no list of models
 
 
+class OtherFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """A format that a provider speaks beside its main one, under a path of its own.
+
+    `models` and `only` are regular expressions over the whole of a model's id: which models this path
+    serves (None: all), and which of them are served nowhere else.
+    """
+
+    format: FormatName
+    path: str
+    models: str | None = None
+    only: str | None = None
+
+
 class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One row. Paths are relative to the base URL; the base URL holds the version segment (`/v1`).
 
@@ -77,6 +98,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     extra_headers: tuple[tuple[str, str], ...] = ()
     chat_path: str = "/chat/completions"
     stream_path: str | None = None  # the path of streamed chats, where it is another one
+    other_formats: tuple[OtherFormat, ...] = ()
     models_path: str = "/models"
     more_models_path: str | None = None  # a second list whose models stand beside those of the first
     models_from_catalog: bool = False  # it publishes no list of its chat models: ours is taken
@@ -143,6 +165,20 @@ def lists_base_url(spec: ProviderSpec, base_url: str, options: Mapping[str, str]
     if spec.lists_base_url is None or base_url != default_base_url(spec, options):
         return base_url
     return filled(spec.lists_base_url, options)
+
+    def formats_of(self, model: str) -> tuple[FormatName, ...]:
+        """The formats that a model can be called in; the first is the one that all others are translated to."""
+        formats: list[FormatName] = [self.format]
+        for other in self.other_formats:
+            if other.only is not None and re.fullmatch(other.only, model):
+                return (other.format,)
+            if other.models is None or re.fullmatch(other.models, model):
+                formats.append(other.format)
+        return tuple(formats)
+
+    def path_of(self, wire_format: str) -> str:
+        """The path under the base URL where a format is spoken; the main one's for a format not listed."""
+        return next((o.path for o in self.other_formats if o.format == wire_format), self.chat_path)
 
 
 def normalise_base_url(base_url: str, spec: ProviderSpec) -> str:

@@ -192,7 +192,10 @@ class _Reader:
                     raise Refused(f"messages.{number}.content.tool_use.input: Input should be an object")
                 self._open_calls.add(block.get("id", ""))
                 self._counted(block.get("name", "") + compact(block["input"]), block)
-            elif kind not in ("thinking", "redacted_thinking"):
+            elif kind == "thinking":
+                if block.get("signature") != _signature(block.get("thinking", "")):
+                    raise Refused(f"messages.{number}.content: Invalid `signature` in `thinking` block")
+            elif kind != "redacted_thinking":
                 raise Refused(f"messages.{number}.content: Input tag '{kind}' found")
 
     def _read_user(self, content: list[Any], number: int) -> None:
@@ -345,6 +348,21 @@ def messages(
         }
         reply.body = msgspec.json.encode(whole)
     return reply
+
+
+_NOT_COUNTED = frozenset(
+    {"max_tokens", "metadata", "stop_sequences", "stream", "temperature", "top_k", "top_p"}
+)
+
+
+def count_message_tokens(body: dict[str, Any]) -> Reply:
+    """The input tokens of a request, without an answer: `POST /v1/messages/count_tokens`. Raises Refused."""
+    for name in body:
+        if name not in _FIELDS or name in _NOT_COUNTED:
+            raise Refused(f"{name}: Extra inputs are not permitted")
+    if not isinstance(body.get("messages"), list) or not body["messages"]:
+        raise Refused("messages: at least one message is required")
+    return json_reply({"input_tokens": _Reader(body).tokens})
 
 
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -23,6 +23,8 @@ from ops_center.simulator import (
     gemini,
     openai_chat,
     openai_elsewhere,
+    openai_completions,
+    openai_responses,
     openai_tasks,
     openrouter,
 )
@@ -224,10 +226,12 @@ class Answerer:
 
     def _post(self, path: str, request: Request, family: Family, key: str, config: SimulatorConfig) -> Reply:
         if family == "anthropic":
-            if path != "/messages":
+            if path not in ("/messages", "/messages/count_tokens"):
                 return error_reply(family, 404, f"Not found: {request.path}")
             body = anthropic_messages.decode(request.body)
             model = anthropic_messages.find_model(body)
+            if path == "/messages/count_tokens":
+                return anthropic_messages.count_message_tokens(body)
             return anthropic_messages.messages(body, model, config, self.cache, key)
         if request.path == gemini.GRANT_PATH:
             return gemini.token(request.body)
@@ -241,6 +245,13 @@ class Answerer:
             "/chat/completions": lambda body: self._chat(body, family, config),
             "/embeddings": lambda body: openai_chat.embeddings(body, openai_chat.find_model(body, family)),
         }
+        if family in ("openai", "custom"):
+            handlers["/responses"] = lambda body: openai_responses.responses(
+                body, openai_chat.find_model(body, family), config
+            )
+            handlers["/completions"] = lambda body: openai_completions.completions(
+                body, openai_chat.find_model(body, family), config
+            )
         if path not in handlers:
             reply = openai_tasks.answer(path, request, family)
             return reply or error_reply(family, 404, f"Not found: {request.path}")
@@ -250,6 +261,12 @@ class Answerer:
         model = openai_chat.find_model(body, family)
         if family == "openrouter":
             return openrouter.chat(body, model, config)
+        if openai_responses.ONLY_HERE.fullmatch(model.id):
+            raise openai_chat.Refused(
+                "This model is only supported in v1/responses and not in v1/chat/completions.",
+                status=404,
+                param="model",
+            )
         return openai_chat.chat(body, model, config)
 
 

@@ -14,6 +14,8 @@ import msgspec
 from ops_center.types import Usage
 
 OPENAI_CHAT = "openai_chat"
+OPENAI_RESPONSES = "openai_responses"
+OPENAI_COMPLETIONS = "openai_completions"
 ANTHROPIC_MESSAGES = "anthropic_messages"
 GEMINI = "gemini"
 BEDROCK_CONVERSE = "bedrock_converse"
@@ -68,11 +70,16 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Thinking(msgspec.Struct, frozen=True, kw_only=True):
-    """Reasoning that the model showed. `signature` proves it to its maker; `redacted` is opaque instead."""
+    """Reasoning that the model showed. `signature` proves it to its maker; `redacted` is opaque instead.
+
+    `origin` is the format of the maker that signed: nobody else may be sent the proof. None: nothing signed.
+    """
 
     text: str = ""
     signature: str | None = None
     redacted: str | None = None
+    origin: str | None = None
+    extra: Mapping[str, msgspec.Raw] = NOTHING
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -159,6 +166,7 @@ class Reasoning(msgspec.Struct, frozen=True, kw_only=True):
     budget_tokens: int | None = None
     mode: str | None = None
     display: str | None = None
+    summary: str | None = None  # OpenAI's word for how much of it is shown: auto, concise, detailed
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +203,14 @@ class Dropped(msgspec.Struct, frozen=True):
 
     parameter: str
     reason: str
+
+
+def without_own(request: ChatRequest) -> tuple[ChatRequest, tuple[Dropped, ...]]:
+    """The request as it may leave its own format, and what stayed behind; the common case: all of it may.
+
+    A format with parameters that mean something only there has a function of this name of its own.
+    """
+    return request, ()
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,15 +289,17 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class ThinkingSignature(msgspec.Struct, frozen=True):
-    """Ends the thinking that came before it."""
+    """Ends the thinking that came before it. `origin` as in `Thinking`."""
 
     signature: str
     choice: int = 0
+    origin: str | None = None
 
 
 class RedactedThinking(msgspec.Struct, frozen=True):
     data: str
     choice: int = 0
+    origin: str | None = None
 
 
 class ToolCallStart(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,12 +41,18 @@ class StreamTranslator:
         request_id: str,
         created: int,
         include_usage: bool,
+        request: chat.ChatRequest | None = None,
     ) -> None:
+        """`request` is what the client asked, for formats whose answers repeat it."""
         # a format that frames its streams in another way brings a reader of its own
         self._reader = getattr(provider, "StreamReader", SseReader)()
         self._decoder = provider.StreamDecoder()
         self._encoder = client.StreamEncoder(
-            model=model, request_id=request_id, created=created, include_usage=include_usage
+            model=model,
+            request_id=request_id,
+            created=created,
+            include_usage=include_usage,
+            request=request,
         )
         self.usage: Usage | None = None
         self.partial_usage: Usage | None = None  # the input, known of a stream that broke off before its end

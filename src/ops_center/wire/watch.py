@@ -12,8 +12,11 @@ import msgspec
 from msgspec import Raw
 
 from ops_center.types import Usage
-from ops_center.wire import anthropic_messages, openai_chat
+from ops_center.wire import anthropic_messages, chat, openai_chat
 from ops_center.wire.chat import ProviderErrorFacts
+from ops_center.wire.openai_responses.answer import neutral_reason
+from ops_center.wire.openai_responses.read_stream import ENDS, EVENT, Event
+from ops_center.wire.openai_responses.usage import read_usage
 from ops_center.wire.provider_errors import carries_error, read_provider_error
 from ops_center.wire.sse import BOM, EventBuffer, SseEvent, cut_events, parse_event
 
@@ -275,7 +278,7 @@ class OpenAIStreamWatch(StreamWatch):
     """`hide_usage_chunk`: we asked for usage and the client did not, so the chunk that holds nothing else
     is left out."""
 
-    _text_keys = (
+    _text_keys: tuple[tuple[bytes, ...], ...] = (
         (b'"content":"',),
         (b'"arguments":"',),
         (b'"reasoning_content":"', b'"reasoning":"'),
@@ -384,3 +387,68 @@ class AnthropicStreamWatch(StreamWatch):
         elif kind.startswith("content_block"):
             self.started = True
         return True
+
+
+class CompletionsStreamWatch(OpenAIStreamWatch):
+    """OpenAI's legacy completions: chunks like those of chat, with their text in another place."""
+
+    _text_keys = ((b'"text":"',),)
+
+
+class ResponsesStreamWatch(StreamWatch):
+    """OpenAI's Responses. The first events only say that the request was taken: the stream has started with
+    the first one that belongs to an item, so that before it another target may still be asked."""
+
+    _text_keys = ((b'"delta":"',),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = False
+
+    def _matters(self, block: bytes) -> bool:
+        return (
+            b'"response"' in block
+            or b'"error"' in block
+            or b"event: error" in block
+            or (not self._calls and b'"function_call"' in block)
+        )
+
+    def _read(self, event: SseEvent) -> bool:
+        try:
+            read = EVENT.decode(event.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            read = Event()  # not ours to judge: the client gets what the provider wrote
+        kind = read.type or event.event
+        response = read.response
+        if kind in ("error", "response.failed") or event.event == "error":
+            inner = bytes(response.error) if response is not None else b"null"
+            self.error = read_provider_error(200, inner if inner != b"null" else event.data)
+            return False
+        if kind in ENDS and response is not None:
+            self.started = self.finished = True
+            self.finish_reason = neutral_reason(
+                response.status or "completed", response.incomplete_details, calls=self._calls
+            )
+            self.usage = read_usage(response.usage)
+        elif kind.startswith("response.") and kind not in _TAKEN:
+            self.started = True
+            self._calls = self._calls or (read.item is not None and read.item.type == "function_call")
+        return True
+
+
+_TAKEN = frozenset(["response.created", "response.in_progress", "response.queued"])
+
+
+def watch_of(wire_format: str, *, hide_usage_chunk: bool) -> StreamWatch:
+    """A watch for a stream that passes through in this format."""
+    if wire_format == chat.OPENAI_CHAT:
+        return OpenAIStreamWatch(hide_usage_chunk=hide_usage_chunk)
+    if wire_format == chat.OPENAI_COMPLETIONS:
+        return CompletionsStreamWatch(hide_usage_chunk=hide_usage_chunk)
+    return _WATCHES[wire_format]()
+
+
+_WATCHES: dict[str, type[AnthropicStreamWatch] | type[ResponsesStreamWatch]] = {
+    chat.ANTHROPIC_MESSAGES: AnthropicStreamWatch,
+    chat.OPENAI_RESPONSES: ResponsesStreamWatch,
+}

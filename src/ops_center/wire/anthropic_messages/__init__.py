@@ -16,7 +16,7 @@ from ops_center.wire.anthropic_messages.encode_request import encode_request
 from ops_center.wire.anthropic_messages.errors import encode_error, encode_stream_error
 from ops_center.wire.anthropic_messages.stream import StreamDecoder, StreamEncoder
 from ops_center.wire.anthropic_messages.usage import UsageCounter, read_usage
-from ops_center.wire.chat import AnswerFacts, ProviderErrorFacts
+from ops_center.wire.chat import AnswerFacts, ProviderErrorFacts, without_own
 from ops_center.wire.provider_errors import read_provider_error
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "read_finish_reason",
     "read_provider_error",
     "read_usage",
+    "without_own",
 ]

@@ -17,6 +17,7 @@ from ops_center.wire.anthropic_messages.usage import read_usage, write_usage
 from ops_center.wire.json_fields import OBJECT
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer, unusable
+from ops_center.wire.signatures import mark
 
 _REASONS = {
     "end_turn": chat.STOP,
@@ -122,7 +123,14 @@ def _refuse_error(body: bytes) -> None:
         raise unusable("an error inside a 200")
 
 
-def encode_answer(answer: chat.ChatAnswer, *, model: str, request_id: str, created: int) -> bytes:
+def encode_answer(
+    answer: chat.ChatAnswer,
+    *,
+    model: str,
+    request_id: str,
+    created: int,
+    request: chat.ChatRequest | None = None,
+) -> bytes:
     """The answer's first choice as a message; `created` has no place in this format."""
     own = answer.format == chat.ANTHROPIC_MESSAGES
     choice = answer.choices[0]
@@ -156,7 +164,8 @@ def _block(part: chat.Part, own: bool) -> dict[str, Any] | Raw:
     elif isinstance(part, chat.Thinking):
         if part.redacted is not None:
             return {"type": "redacted_thinking", "data": part.redacted}
-        return {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
+        signature = mark(part.signature or "", part.origin, chat.ANTHROPIC_MESSAGES)
+        return {"type": "thinking", "thinking": part.text, "signature": signature}
     elif isinstance(part, chat.Native):
         return part.raw
     else:

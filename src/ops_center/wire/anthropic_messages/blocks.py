@@ -44,7 +44,9 @@ class TurnWriter:
             else:
                 if message.name:
                     self._drop("name", "Anthropic's messages carry no names")
-                self._append(_TURN_OF[message.role], self._blocks(message.parts), message.extra)
+                blocks = self._blocks(message.parts)
+                if blocks or not message.parts:  # not a turn of which nothing is left
+                    self._append(_TURN_OF[message.role], blocks, message.extra)
 
     def make_answerable(self, *, prefill: bool) -> None:
         """Makes sure that there is a turn to answer, and that it is one this model answers."""
@@ -167,6 +169,9 @@ class TurnWriter:
         return block
 
     def _thinking(self, part: chat.Thinking) -> Block | None:
+        if part.origin not in (None, chat.ANTHROPIC_MESSAGES):
+            self._drop("thinking", "thinking goes back to its own maker only")
+            return None
         if part.redacted is not None:
             return {"type": "redacted_thinking", "data": part.redacted}
         if part.signature is None:

@@ -22,13 +22,17 @@ from ops_center.wire.json_fields import (
     Fields,
     read_body,
 )
+from ops_center.wire.signatures import unmark
 
 _ROLES = ("user", "assistant", "system")
 _TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "function"}
 
 
-def decode_request(body: bytes) -> chat.ChatRequest:
-    """Raises BadRequest, with `param`, for anything that is not a request of this format."""
+def decode_request(body: bytes, *, counting: bool = False) -> chat.ChatRequest:
+    """Raises BadRequest, with `param`, for anything that is not a request of this format.
+
+    `counting`: only its tokens are to be counted, and nobody need say how many the answer may have.
+    """
     fields = read_body(body)
     messages: list[chat.Message] = []
     system = fields.take("system", TEXT_OR_LIST)
@@ -41,7 +45,9 @@ def decode_request(body: bytes) -> chat.ChatRequest:
     user, metadata = _metadata(fields.take_fields("metadata"))
     known = {
         "model": fields.take("model", TEXT) or "",
-        "max_output_tokens": fields.require("max_tokens", INTEGER),
+        "max_output_tokens": fields.take("max_tokens", INTEGER)
+        if counting
+        else fields.require("max_tokens", INTEGER),
         "temperature": fields.take("temperature", NUMBER),
         "top_p": fields.take("top_p", NUMBER),
         "top_k": fields.take("top_k", INTEGER),
@@ -109,14 +115,21 @@ def read_block(raw: Raw, path: str, *, in_result: bool = False) -> chat.Part:
             extra=_rest(fields),
         )
     if kind == "thinking":
-        return chat.Thinking(
-            text=fields.require("thinking", TEXT), signature=fields.take("signature", TEXT) or None
-        )
+        return _thinking(fields)
     if kind == "redacted_thinking":
-        return chat.Thinking(redacted=fields.require("data", TEXT))
+        return chat.Thinking(redacted=fields.require("data", TEXT), origin=chat.ANTHROPIC_MESSAGES)
     if kind in ("image", "document"):
         return _image_or_document(fields, kind) or _native(kind, raw)
     return _native(kind, raw)
+
+
+def _thinking(fields: Fields) -> chat.Thinking:
+    """Without a proof when another maker's model thought it, which has none."""
+    text, given = fields.require("thinking", TEXT), fields.take("signature", TEXT)
+    if not given:
+        return chat.Thinking(text=text)
+    signature, origin = unmark(given, chat.ANTHROPIC_MESSAGES)
+    return chat.Thinking(text=text, signature=signature, origin=origin)
 
 
 def _native(kind: str, raw: Raw) -> chat.Native:

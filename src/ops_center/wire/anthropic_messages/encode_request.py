@@ -61,15 +61,15 @@ def encode_request(
     `default_max_output_tokens` stands in where the caller set no limit, since Anthropic demands one.
     Raises BadRequest, with `param`, when leaving something out would not be harmless.
     """
-    if request.format == chat.ANTHROPIC_MESSAGES:
-        return msgspec.json.encode(_as_it_was(request, model)), ()
     dropped: list[chat.Dropped] = []
+    if request.format == chat.ANTHROPIC_MESSAGES:
+        return msgspec.json.encode(_as_it_was(request, model, dropped)), tuple(dropped)
     return msgspec.json.encode(_fitted(request, model, default_max_output_tokens, dropped)), tuple(dropped)
 
 
-def _as_it_was(request: chat.ChatRequest, model: str) -> dict[str, Any]:
+def _as_it_was(request: chat.ChatRequest, model: str, dropped: list[chat.Dropped]) -> dict[str, Any]:
     body: dict[str, Any] = {"model": model, "max_tokens": request.max_output_tokens}
-    writer = TurnWriter(chat.ANTHROPIC_MESSAGES, [])
+    writer = TurnWriter(chat.ANTHROPIC_MESSAGES, dropped)
     writer.write(request.messages)
     if writer.system:
         body["system"] = writer.system_prompt()

@@ -16,6 +16,7 @@ from ops_center.wire.anthropic_messages.answer import message_id, native_reason,
 from ops_center.wire.anthropic_messages.usage import UsageCounter, write_usage
 from ops_center.wire.provider_errors import read_provider_error
 from ops_center.wire.reading import read_answer, unusable
+from ops_center.wire.signatures import mark
 from ops_center.wire.sse import SseEvent
 
 
@@ -97,7 +98,7 @@ class StreamDecoder:
         if block.type == "thinking":
             return [chat.ThinkingDelta(block.thinking)] if block.thinking else []
         if block.type == "redacted_thinking":
-            return [chat.RedactedThinking(block.data)]
+            return [chat.RedactedThinking(block.data, origin=chat.ANTHROPIC_MESSAGES)]
         if block.type != "tool_use":
             return []  # a server tool's own doings, which no other format shows
         number = self._calls[index] = len(self._calls)
@@ -117,7 +118,7 @@ class StreamDecoder:
         if delta.type == "thinking_delta":
             return [chat.ThinkingDelta(delta.thinking)]
         if delta.type == "signature_delta":
-            return [chat.ThinkingSignature(delta.signature)]
+            return [chat.ThinkingSignature(delta.signature, origin=chat.ANTHROPIC_MESSAGES)]
         return []
 
     def _message_delta(self, read: _Event) -> list[chat.StreamEvent]:
@@ -145,7 +146,15 @@ class StreamEncoder:
     for `close`, since other formats report usage after the finish.
     """
 
-    def __init__(self, *, model: str, request_id: str, created: int, include_usage: bool) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        request_id: str,
+        created: int,
+        include_usage: bool,
+        request: chat.ChatRequest | None = None,
+    ) -> None:
         self._model = model
         self._id = message_id(request_id)
         self._started = False
@@ -227,7 +236,8 @@ class StreamEncoder:
         before = b""
         if self._open is None or self._open[0] != "thinking":
             before = self._start() + self._open_block("thinking", _EMPTY_THINKING)
-        delta = {"type": "signature_delta", "signature": event.signature}
+        signature = mark(event.signature, event.origin, chat.ANTHROPIC_MESSAGES)
+        delta = {"type": "signature_delta", "signature": signature}
         return before + self._delta_event(delta) + self._close_block()
 
     def _tool_start(self, event: chat.ToolCallStart) -> bytes:

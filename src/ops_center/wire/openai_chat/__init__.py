@@ -5,7 +5,7 @@ Every module of a format offers the same names; `formats.WIRES` lists them.
 
 from __future__ import annotations
 
-from ops_center.wire.chat import AnswerFacts, ProviderErrorFacts
+from ops_center.wire.chat import AnswerFacts, ProviderErrorFacts, without_own
 from ops_center.wire.openai_chat.answer import decode_answer, encode_answer, neutral_reason, read_answer_usage
 from ops_center.wire.openai_chat.decode_request import decode_request
 from ops_center.wire.openai_chat.encode_request import encode_request
@@ -29,4 +29,5 @@ __all__ = [
     "read_answer_usage",
     "read_provider_error",
     "read_usage",
+    "without_own",
 ]

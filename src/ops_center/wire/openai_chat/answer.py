@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from ops_center.wire import chat
 from ops_center.wire.json_fields import OBJECT
-from ops_center.wire.openai_chat.messages import thinking_blocks
+from ops_center.wire.openai_chat.thinking import signed_thinking, thinking_blocks
 from ops_center.wire.openai_chat.usage import read_usage, write_usage
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer, unusable
@@ -134,9 +134,9 @@ def _choice(choice: _Choice) -> chat.Choice:
     parts: list[chat.Part] = []
     for block in message.thinking_blocks or ():
         if block.type == "redacted_thinking":
-            parts.append(chat.Thinking(redacted=block.data or ""))
+            parts.append(chat.Thinking(redacted=block.data or "", origin=chat.ANTHROPIC_MESSAGES))
         else:
-            parts.append(chat.Thinking(text=block.thinking or "", signature=block.signature or None))
+            parts.append(signed_thinking(block.thinking or "", block.signature))
     thought = message.reasoning_content or message.reasoning
     if thought and not parts:
         parts.append(chat.Thinking(text=thought))
@@ -166,7 +166,14 @@ def _choice(choice: _Choice) -> chat.Choice:
     )
 
 
-def encode_answer(answer: chat.ChatAnswer, *, model: str, request_id: str, created: int) -> bytes:
+def encode_answer(
+    answer: chat.ChatAnswer,
+    *,
+    model: str,
+    request_id: str,
+    created: int,
+    request: chat.ChatRequest | None = None,
+) -> bytes:
     """The answer as a chat completion; `created` (Unix seconds) where the provider named no time."""
     own = answer.format == chat.OPENAI_CHAT
     body: dict[str, Any] = {

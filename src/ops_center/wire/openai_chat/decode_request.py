@@ -27,6 +27,7 @@ from ops_center.wire.json_fields import (
     decode,
     read_body,
 )
+from ops_center.wire.openai_chat.thinking import signed_thinking
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
@@ -167,10 +168,11 @@ def _thinking(fields: Fields) -> list[chat.Part]:
         for index, raw in enumerate(blocks):
             block = Fields(raw, f"{fields.place('thinking_blocks')}[{index}]")
             if block.take("type", TEXT) == "redacted_thinking":
-                found.append(chat.Thinking(redacted=block.require("data", TEXT)))
+                data = block.require("data", TEXT)
+                found.append(chat.Thinking(redacted=data, origin=chat.ANTHROPIC_MESSAGES))
             else:
                 text, signature = block.take("thinking", TEXT) or "", block.take("signature", TEXT)
-                found.append(chat.Thinking(text=text, signature=signature or None))
+                found.append(signed_thinking(text, signature))
         return found
     text = fields.take("reasoning_content", TEXT)
     return [chat.Thinking(text=text)] if text else []

@@ -128,7 +128,8 @@ def _write_effort(
     if facts.effort:
         body["reasoning_effort"] = effort
     else:
-        dropped.append(chat.Dropped("thinking", "this model does not reason"))
+        place = "thinking" if request.format == chat.ANTHROPIC_MESSAGES else "reasoning"
+        dropped.append(chat.Dropped(place, "this model does not reason"))
 
 
 def _write_user_and_tier(
@@ -138,7 +139,8 @@ def _write_user_and_tier(
         body["user"] = request.user
     elif request.user:
         reason = f"OpenAI takes at most {_MOST_USER_CHARACTERS} characters"
-        dropped.append(chat.Dropped("metadata.user_id", reason))
+        place = "metadata.user_id" if request.format == chat.ANTHROPIC_MESSAGES else "user"
+        dropped.append(chat.Dropped(place, reason))
     if request.service_tier in _SERVICE_TIERS:
         body["service_tier"] = _SERVICE_TIERS[request.service_tier]
     elif request.service_tier:
@@ -149,7 +151,7 @@ def _tool(tool: chat.Tool, path: str, *, own: bool, keep_cache: bool) -> dict[st
     if tool.native:
         if tool.native.format == chat.OPENAI_CHAT:
             return tool.native.raw
-        raise BadRequest(f"`{path}`: only Anthropic runs the tool {tool.native.type}.", param=path)
+        raise BadRequest(f"`{path}`: this provider has no tool of type {tool.native.type}.", param=path)
     function: dict[str, Any] = {"name": tool.name}
     _put(function, "description", tool.description)
     _put(function, "parameters", tool.parameters)

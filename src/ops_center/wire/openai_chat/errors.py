@@ -21,11 +21,21 @@ _WITHOUT_CODE = frozenset(["invalid_request_error"])
 
 def encode_error(error: OpsCenterError, *, request_id: str | None = None) -> bytes:
     """The JSON body; `request_id` has no place in this format (the header carries it)."""
-    code = getattr(error, "code", None)
+    body = {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error_code(error),
+    }
+    return msgspec.json.encode({"error": body})
+
+
+def error_code(error: OpsCenterError) -> str | None:
+    """OpenAI's word for an error; None where it has none."""
+    code: str | None = getattr(error, "code", None)
     if code is None and error.type not in _WITHOUT_CODE:
         code = _CODES.get(error.type, error.type)
-    body = {"message": error.message, "type": error.type, "param": error.param, "code": code}
-    return msgspec.json.encode({"error": body})
+    return code
 
 
 def encode_stream_error(error: OpsCenterError, *, request_id: str | None = None) -> bytes:

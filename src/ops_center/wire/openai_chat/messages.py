@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
+from ops_center.wire.openai_chat.thinking import thinking_blocks
 from ops_center.wire.signatures import is_claudes
 
 Content = str | list[Any] | None
@@ -23,10 +25,22 @@ def write_messages(
     request: chat.ChatRequest, *, keep_thinking: bool, dropped: list[chat.Dropped]
 ) -> list[dict[str, Any]]:
     """`keep_thinking`: the provider hands signed thinking and cache marks on to the model's maker."""
-    writer = _Writer(request.format == chat.OPENAI_CHAT, keep_thinking, dropped)
-    for message in request.messages:
+    own = request.format == chat.OPENAI_CHAT
+    writer = _Writer(own, keep_thinking, dropped)
+    for message in request.messages if own else _one_turn_each(request.messages):
         writer.write(message, message.place)
     return writer.messages
+
+
+def _one_turn_each(messages: Iterable[chat.Message]) -> list[chat.Message]:
+    """Messages of the assistant that follow each other as one: its tool calls must stand together."""
+    turns: list[chat.Message] = []
+    for message in messages:
+        if turns and message.role == "assistant" == turns[-1].role:
+            turns[-1] = msgspec.structs.replace(turns[-1], parts=turns[-1].parts + message.parts)
+        else:
+            turns.append(message)
+    return turns
 
 
 class _Writer:
@@ -40,7 +54,9 @@ class _Writer:
         if message.role == "assistant":
             written = self._assistant(message, path)
         elif message.role in ("system", "developer"):
-            written = {"role": message.role, "content": self._system(message.parts, path)}
+            # Not every server knows developers, and those that do take a system message for one.
+            role = message.role if self._own else "system"
+            written = {"role": role, "content": self._system(message.parts, path)}
         else:
             rest = self._tool_results(message, path)
             if message.role == "tool" or (message.parts and not rest):
@@ -130,9 +146,16 @@ class _Writer:
         if not self._keep_marks:
             self._dropped.append(chat.Dropped(f"{path}.thinking", "thinking goes back to its own maker only"))
             return
+        if not self._own:
+            foreign = [part for part in thinking if part.origin not in (None, chat.ANTHROPIC_MESSAGES)]
+            if foreign:
+                self._dropped.append(
+                    chat.Dropped(f"{path}.thinking", "thinking goes back to its own maker only")
+                )
+                thinking = [part for part in thinking if part not in foreign]
         if any(part.signature or part.redacted for part in thinking):
             written["thinking_blocks"] = thinking_blocks(thinking)
-        else:
+        elif thinking:
             written["reasoning_content"] = "".join(part.text for part in thinking)
 
     def _tool_call(self, part: chat.ToolCall) -> dict[str, Any]:
@@ -200,23 +223,13 @@ class _Writer:
 
     def _native(self, part: chat.Native, path: str) -> Raw:
         if part.format != chat.OPENAI_CHAT:
-            raise BadRequest(f"`{path}`: only Anthropic takes a block of type {part.type}.", param=path)
+            raise BadRequest(f"`{path}`: this provider takes no part of type {part.type}.", param=path)
         return part.raw
 
 
 def cache_control(mark: chat.CacheMark) -> dict[str, str]:
     """OpenRouter's and LiteLLM's mark, which OpenAI itself does not know."""
     return {"type": "ephemeral", "ttl": mark.ttl} if mark.ttl else {"type": "ephemeral"}
-
-
-def thinking_blocks(thinking: Iterable[chat.Thinking]) -> list[dict[str, str]]:
-    """Thinking as LiteLLM's users know it: https://docs.litellm.ai/docs/reasoning_content (2026-11)."""
-    return [
-        {"type": "redacted_thinking", "data": part.redacted}
-        if part.redacted is not None
-        else {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
-        for part in thinking
-    ]
 
 
 def _placed(parts: Iterable[chat.Part], path: str) -> list[Placed]:

@@ -13,6 +13,7 @@ from msgspec import Raw
 from ops_center.types import Usage
 from ops_center.wire import chat
 from ops_center.wire.openai_chat.answer import completion_id, native_reason, neutral_reason
+from ops_center.wire.openai_chat.thinking import signature_event, thinking_block
 from ops_center.wire.openai_chat.usage import read_usage, write_usage
 from ops_center.wire.provider_errors import carries_error, read_provider_error
 from ops_center.wire.reading import read_answer, unusable
@@ -134,13 +135,13 @@ class StreamDecoder:
         if delta:
             for block in delta.thinking_blocks or ():
                 if block.type == "redacted_thinking":
-                    events.append(chat.RedactedThinking(block.data or "", number))
+                    events.append(chat.RedactedThinking(block.data or "", number, chat.ANTHROPIC_MESSAGES))
             thought = delta.reasoning_content or delta.reasoning
             if thought:
                 events.append(chat.ThinkingDelta(thought, number))
             for block in delta.thinking_blocks or ():
                 if block.signature:
-                    events.append(chat.ThinkingSignature(block.signature, number))
+                    events.append(signature_event(block.signature, number))
             if delta.content:
                 events.append(chat.TextDelta(delta.content, number))
             if delta.refusal:
@@ -172,7 +173,15 @@ class StreamDecoder:
 class StreamEncoder:
     """Writes one answer as chunks. Call `close` when the provider's stream has ended well."""
 
-    def __init__(self, *, model: str, request_id: str, created: int, include_usage: bool) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        request_id: str,
+        created: int,
+        include_usage: bool,
+        request: chat.ChatRequest | None = None,
+    ) -> None:
         self._head: dict[str, Any] = {
             "id": completion_id(request_id),
             "object": "chat.completion.chunk",
@@ -208,7 +217,7 @@ class StreamEncoder:
             return self._start() + self._chunk({"tool_calls": [call]}, event.choice)
         if isinstance(event, chat.ThinkingSignature):
             text_so_far = "".join(self._thinking.pop(event.choice, ()))
-            block = {"type": "thinking", "thinking": text_so_far, "signature": event.signature}
+            block = thinking_block(text_so_far, event.signature, event.origin)
             return self._start() + self._chunk({"thinking_blocks": [block]}, event.choice)
         if isinstance(event, chat.RedactedThinking):
             block = {"type": "redacted_thinking", "data": event.data}
