@@ -164,20 +164,18 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     # Formats it can be called in, the first for callers of any other; () is filled from the provider's row.
     formats: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if not self.formats:
-            msgspec.structs.force_setattr(self, "formats", self.provider.spec.formats_of(self.model))
-
-    def format_for(self, client_format: str) -> str:
-        """The format in which a caller of `client_format` is served: its own where that is possible."""
-        return client_format if client_format in self.formats else self.formats[0]
-
     # the price in nano-dollars per million tokens, for estimates that must be quick; None without one
     estimate: Estimate | None = None
 
     def __post_init__(self) -> None:
+        if not self.formats:
+            msgspec.structs.force_setattr(self, "formats", self.provider.spec.formats_of(self.model))
         if self.price is not None:
             msgspec.structs.force_setattr(self, "estimate", Estimate.of(self.price))
+
+    def format_for(self, client_format: str) -> str:
+        """The format in which a caller of `client_format` is served: its own where that is possible."""
+        return client_format if client_format in self.formats else self.formats[0]
 
     @property
     def chat(self) -> bool:

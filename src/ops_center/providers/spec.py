@@ -121,6 +121,20 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     lists_base_url: str | None = None
     key_help: str | None = None  # what to paste as key, where that needs a sentence
 
+    def formats_of(self, model: str) -> tuple[FormatName, ...]:
+        """The formats that a model can be called in; the first is the one that all others are translated to."""
+        formats: list[FormatName] = [self.format]
+        for other in self.other_formats:
+            if other.only is not None and re.fullmatch(other.only, model):
+                return (other.format,)
+            if other.models is None or re.fullmatch(other.models, model):
+                formats.append(other.format)
+        return tuple(formats)
+
+    def path_of(self, wire_format: str) -> str:
+        """The path under the base URL where a format is spoken; the main one's for a format not listed."""
+        return next((o.path for o in self.other_formats if o.format == wire_format), self.chat_path)
+
     def task_path(self, endpoint: str) -> str | None:
         """The path of an endpoint beside chat; None where it is not served in OpenAI's shape."""
         if self.format != "openai_chat" or endpoint in self.no_tasks:
@@ -165,20 +179,6 @@ def lists_base_url(spec: ProviderSpec, base_url: str, options: Mapping[str, str]
     if spec.lists_base_url is None or base_url != default_base_url(spec, options):
         return base_url
     return filled(spec.lists_base_url, options)
-
-    def formats_of(self, model: str) -> tuple[FormatName, ...]:
-        """The formats that a model can be called in; the first is the one that all others are translated to."""
-        formats: list[FormatName] = [self.format]
-        for other in self.other_formats:
-            if other.only is not None and re.fullmatch(other.only, model):
-                return (other.format,)
-            if other.models is None or re.fullmatch(other.models, model):
-                formats.append(other.format)
-        return tuple(formats)
-
-    def path_of(self, wire_format: str) -> str:
-        """The path under the base URL where a format is spoken; the main one's for a format not listed."""
-        return next((o.path for o in self.other_formats if o.format == wire_format), self.chat_path)
 
 
 def normalise_base_url(base_url: str, spec: ProviderSpec) -> str:

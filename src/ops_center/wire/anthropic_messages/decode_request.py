@@ -43,7 +43,7 @@ def decode_request(body: bytes, *, counting: bool = False) -> chat.ChatRequest:
     tool_choice, parallel = _tool_choice(fields.take_fields("tool_choice"))
     reasoning, response_format, output_rest = _output(fields)
     user, metadata = _metadata(fields.take_fields("metadata"))
-    known = {
+    known: dict[str, Any] = {
         "model": fields.take("model", TEXT) or "",
         "max_output_tokens": fields.take("max_tokens", INTEGER)
         if counting
