@@ -6,6 +6,7 @@ Reference: https://platform.claude.com/docs/en/api/messages (2026-11).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Raw
 
