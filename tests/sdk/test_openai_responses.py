@@ -157,8 +157,6 @@ def test_claudes_thinking_goes_back_to_it_with_its_signature(
         if item.type == "function_call":
             conversation.append({"type": "function_call_output", "call_id": item.call_id, "output": "18"})
     assert ask().output_text == "The tools answered: 18; 18"  # the simulator refuses a wrong signature
-    sent = simulator.requests[-1]
-    assert sent.status == 200
 
 
 def test_a_stored_response_cannot_be_continued_elsewhere(openai_client: openai.OpenAI) -> None:

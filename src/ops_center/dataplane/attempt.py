@@ -56,7 +56,7 @@ async def first_answer(
             failure = error
         step = walk.after(failure)
     if isinstance(failure, ProviderRejected):
-        if attempt.target.provider.spec.format != call.client_format:
+        if attempt.target.format_for(call.client_format) != call.client_format:
             failure.body = b""
         raise failure
     if len({(a.target.id, a.target.provider.credential_source) for a in attempts}) == 1:

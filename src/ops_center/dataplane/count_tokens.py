@@ -16,7 +16,7 @@ from ops_center.dataplane.pipeline import Plane
 from ops_center.dataplane.request_body import passed_through
 from ops_center.dataplane.upstream import Upstream, refusal
 from ops_center.errors import ProviderError, ProviderRejected, ProviderUnusable
-from ops_center.limits.demand import NOTHING_HELD, Demand
+from ops_center.limits.demand import NOTHING_HELD, Demand, Reservation
 from ops_center.routing import resolve
 from ops_center.snapshot import Target
 from ops_center.wire.estimate import estimate_input_tokens
@@ -38,12 +38,13 @@ async def count_tokens(call: Call, plane: Plane) -> None:
     """Answer one call. Raises an OpsCenterError while nothing has been sent to the client yet."""
     snapshot = plane.snapshots.current
     principal = authenticate(call, snapshot)
-    plan = resolve(snapshot, principal, call.read())
-    reservation = plane.limiter.reserve(principal, _NOTHING) if principal.rates else NOTHING_HELD
+    plan = resolve(snapshot, principal, call.read(), plane.health)
+    held = plane.limiter.reserve(principal, _NOTHING) if principal.rates else NOTHING_HELD
+    reservation = held if isinstance(held, Reservation) else await held
     try:
-        target = plan.choices[0].target
+        target = plan.choices[0].target if plan.choices else None
         tokens = None
-        if target.format_for(call.client_format) == call.client_format:
+        if target is not None and target.format_for(call.client_format) == call.client_format:
             tokens = await _ask(target, call, plane.upstream)
         how = b"provider" if tokens is not None else b"estimated"
         if tokens is None:
@@ -63,6 +64,7 @@ async def _ask(target: Target, call: Call, upstream: Upstream) -> int | None:
     response = await upstream.send(
         target,
         passed_through(call, target),
+        credential=target.provider.credentials[0],
         wire_format=call.client_format,
         below="/count_tokens",
         stream=False,
