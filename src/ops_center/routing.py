@@ -256,12 +256,19 @@ class _Query:
         # the user's level into a key without one.
         request, principal, live = self.request, self.principal, self.live
         level = request.power_level or level or (principal.power_level if principal else None)
+        if level is not None and principal is not None and level.exceeds(principal.highest_level):
+            raise Forbidden(
+                f"The highest power level of this user is {principal.highest_level}; {level} is above it.",
+                param="x-power-level" if request.power_level is level else "model",
+            )
         strategy = level.strategy if level else self.snapshot.strategy
         if self.options.sort == "price":
             strategy = Strategy.COST
-        order, slack = self.snapshot.rankings.order(
-            strategy, request.input_tokens, self.output_tokens, live.speeds
-        )
+        rule, rankings = None, self.snapshot.rankings
+        if level is not None and self.snapshot.levels:
+            rule = self.snapshot.levels.get(level)
+            rankings = self.snapshot.level_rankings.get(level, rankings)
+        order, slack = rankings.order(strategy, request.input_tokens, self.output_tokens, live.speeds)
         limits = principal is not None and (principal.models is not None or principal.providers is not None)
         wishes = self.options is not NO_OPTIONS
         troubled, needed = live.troubled, request.input_tokens + (request.max_output_tokens or 0)
@@ -311,6 +318,8 @@ class _Query:
                 enough = nominal * slack * slack
             last_value = value
             picked.append(Choice(target, _REASON[strategy], value, self._cost(target)))
+        if rule is not None and rule.narrows and (request.explain or not picked):
+            excluded += [Choice(t, why) for t in self.snapshot.targets if t.chat and (why := rule.why_not(t))]
         if not picked and not blocked:
             raise self._nobody(excluded)
         if strategy is not Strategy.BALANCED:

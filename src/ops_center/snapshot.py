@@ -62,6 +62,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     user_email: str
     scope: Scope = Scope.INFERENCE
     power_level: PowerLevel | None = None  # the key's own, else the user's; None: the global strategy
+    highest_level: PowerLevel | None = None  # what key and request may choose at most; None: any
     models: frozenset[str] | None = None  # names this key may use; None: all
     expires_at: datetime | None = None
     providers: frozenset[str] | None = None  # ids of the providers this key may use; None: all
@@ -111,6 +112,31 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:  # the credential stays out of logs and tracebacks
         return f"Provider({self.id}, {self.name!r}, {self.base_url})"
+
+
+class LevelRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a power level chooses among; without any bound, among everything."""
+
+    models: frozenset[str] = frozenset()  # canonical names; empty: all
+    max_usd_mtok: Decimal | None = None  # of three parts input and one part output
+    min_score: float | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it shuts out anything at all."""
+        return bool(self.models) or self.max_usd_mtok is not None or self.min_score is not None
+
+    def why_not(self, target: Target) -> str | None:
+        """Why a target is outside; an unknown price or score is outside a bound on it."""
+        if self.models and not {target.model, canonical_name(target.model)} & self.models:
+            return "not among the models of this power level"
+        if self.max_usd_mtok is not None:
+            price = target.blended_mtok
+            if price is None or price > self.max_usd_mtok:
+                return f"its price is above this power level's ${self.max_usd_mtok:f} per 1M tokens"
+        if self.min_score is not None and (target.score is None or target.score < self.min_score):
+            return f"its score is below this power level's {self.min_score:g}"
+        return None
 
 
 class OwnKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +247,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     aliases: Mapping[str, tuple[str, ...]] = {}  # alias → canonical names, best first
     budgets: tuple[Budget, ...] = ()  # every hard one, whoever it belongs to
     time_zone: str = "UTC"  # the organisation's, whose calendar budgets follow
+    levels: Mapping[PowerLevel, LevelRule] = {}  # those that an admin has narrowed
+    level_rankings: Mapping[PowerLevel, Rankings] = {}  # of what they leave
     # The same configuration with providers added that the platform has none of but users have keys for, by
     # the types added.
     views: Mapping[frozenset[str], Snapshot] = {}
@@ -247,6 +275,7 @@ def build_snapshot(
     rules: Rules = Rules(),
     budgets: Iterable[Budget] = (),
     time_zone: str = "UTC",
+    levels: Mapping[PowerLevel, LevelRule] | None = None,
     own_keys: Mapping[str, OwnKeys] | None = None,
     own_targets: Iterable[Target] = (),
 ) -> Snapshot:
@@ -266,6 +295,7 @@ def build_snapshot(
             targets=(*targets, *(target for each in view for target in by_type.get(each, ()))),
             aliases=aliases,
             rules=rules,
+            levels=levels,
             budgets=budgets,
             time_zone=time_zone,
         )
@@ -305,6 +335,12 @@ def build_snapshot(
         aliases={a.name: tuple(canonical_name(c) for c in a.candidates) for a in aliases},
         budgets=budgets,
         time_zone=time_zone,
+        levels=levels or {},
+        level_rankings={
+            level: Rankings([t for t in ordered if rule.why_not(t) is None], rules.weights)
+            for level, rule in (levels or {}).items()
+            if rule.narrows
+        },
         views=views,
         own_keys=own_keys,
     )

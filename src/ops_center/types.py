@@ -35,12 +35,18 @@ class PowerLevel(StrEnum):
     def strategy(self) -> Strategy:
         return _STRATEGY_OF_LEVEL[self]
 
+    def exceeds(self, maximum: PowerLevel | None) -> bool:
+        """Whether this level is above `maximum` (None: no bound)."""
+        return maximum is not None and _RANK_OF_LEVEL[self] > _RANK_OF_LEVEL[maximum]
+
 
 _STRATEGY_OF_LEVEL = {
     PowerLevel.ECO: Strategy.COST,
     PowerLevel.BALANCED: Strategy.BALANCED,
     PowerLevel.PRECISION: Strategy.QUALITY,
 }
+_RANK_OF_LEVEL = {level: rank for rank, level in enumerate(PowerLevel)}
+LEVEL_OF_STRATEGY = {strategy: level for level, strategy in _STRATEGY_OF_LEVEL.items()}
 
 
 class Role(StrEnum):

@@ -21,6 +21,7 @@ from ops_center.catalog.aliases import ALIASES
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
 from ops_center.catalog.packaged import packaged_models
 from ops_center.control.byok.policy import ByokSettings, tightened
+from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.providers.registry import PROVIDER_SPECS
@@ -80,6 +81,7 @@ class _Rows:
     strategy: Strategy
     time_zone: str
     byok_policy: ByokPolicy
+    power_levels: PowerLevelSettings
 
 
 class Publisher:
@@ -154,6 +156,7 @@ class Publisher:
                 strategy=_strategy(strategy),
                 time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
                 byok_policy=(await read_setting(conn, ByokSettings)).policy,
+                power_levels=await read_setting(conn, PowerLevelSettings),
             )
 
 
@@ -219,6 +222,7 @@ _LIVING_KEYS = (
         users.c.requests_per_minute.label("user_requests_per_minute"),
         users.c.tokens_per_minute.label("user_tokens_per_minute"),
         users.c.concurrent_requests.label("user_concurrent_requests"),
+        users.c.power_level_max,
         users.c.byok_policy.label("user_byok_policy"),
         users.c.byok_fallback,
         api_keys.c.byok_policy,
@@ -246,6 +250,7 @@ def _assemble(
         strategy=rows.strategy,
         principals=_principals(rows, bounds, own_keys, now),
         targets=_targets(rows.models, usable, known, facts),
+        levels=rows.power_levels.rules(),
         own_keys=own_keys,
         own_targets=_targets(packaged, elsewhere, known, facts),
         aliases=(Alias(name=alias.name, candidates=tuple(alias.candidates)) for alias in ALIASES),
@@ -422,7 +427,8 @@ def _principals(
     for row in rows.api_keys:
         if row.expires_at is not None and row.expires_at <= now:
             continue
-        level = row.power_level or row.user_power_level
+        chosen = row.power_level or row.user_power_level
+        highest = PowerLevel(row.power_level_max) if row.power_level_max else None
         # A key of scope admin opens no more than its owner's role does today.
         admin = row.scope == Scope.ADMIN and row.user_role == Role.ADMIN
         principal = Principal(
@@ -431,7 +437,10 @@ def _principals(
             user_id=row.user_id,
             user_email=row.user_email,
             scope=Scope.ADMIN if admin else Scope.INFERENCE,
-            power_level=PowerLevel(level) if level else None,
+            power_level=rows.power_levels.bounded(
+                PowerLevel(chosen) if chosen else None, highest, rows.strategy
+            ),
+            highest_level=rows.power_levels.highest(highest),
             models=None if row.models is None else frozenset(row.models),
             expires_at=row.expires_at,
             providers=None if row.providers is None else frozenset(row.providers),

@@ -83,6 +83,7 @@ users = Table(
     Column("requests_per_minute", Integer, nullable=True),
     Column("tokens_per_minute", Integer, nullable=True),
     Column("concurrent_requests", Integer, nullable=True),
+    Column("power_level_max", String(16), nullable=True),  # null: the maximum of the settings
     Column("byok_policy", String(20), nullable=True),  # null: the global one
     Column("byok_fallback", Boolean, nullable=False, default=False),  # the user's own switch
     Column("disabled_at", Instant, nullable=True),

@@ -27,6 +27,7 @@ class ApiKeyRow:
     scope: str
     models: list[str] | None
     power_level: str | None
+    byok_policy: str | None
     providers: list[str] | None
     requests_per_minute: int | None
     tokens_per_minute: int | None
@@ -69,6 +70,7 @@ async def add(conn: AsyncConnection, key: ApiKeyRow, secret_hash: bytes) -> None
             scope=key.scope,
             models=key.models,
             power_level=key.power_level,
+            byok_policy=key.byok_policy,
             providers=key.providers,
             requests_per_minute=key.requests_per_minute,
             tokens_per_minute=key.tokens_per_minute,
@@ -135,6 +137,7 @@ def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
         scope=row.scope,
         models=row.models,
         power_level=row.power_level,
+        byok_policy=row.byok_policy,
         providers=row.providers,
         requests_per_minute=row.requests_per_minute,
         tokens_per_minute=row.tokens_per_minute,

@@ -19,7 +19,7 @@ from ops_center.control.fields import (
     Usd,
     UsdInput,
 )
-from ops_center.types import PowerLevel, Scope
+from ops_center.types import ByokPolicy, PowerLevel, Scope
 
 
 def _without_repeats(models: list[str]) -> list[str]:
@@ -51,6 +51,7 @@ class ApiKeyCreate(RequestModel):
         | None
     ) = None
     power_level: PowerLevel | None = None
+    byok_policy: ByokPolicy | None = None
     providers: (
         Annotated[list[LongName], Field(min_length=1, max_length=100), AfterValidator(_without_repeats)]
         | None
@@ -76,6 +77,8 @@ class ApiKey(ResponseModel):
     scope: Scope
     models: list[str] | None
     power_level: PowerLevel | None
+    byok_policy: ByokPolicy | None
+    """Tightens the owner's policy over own keys."""
     providers: list[str] | None
     """Ids of the providers it may use."""
     requests_per_minute: int | None

@@ -19,7 +19,11 @@ from ops_center.control.api_keys.repository import ApiKeyRow
 from ops_center.control.api_keys.schemas import ApiKey, ApiKeyCreate, CreatedApiKey, OwnedApiKey
 from ops_center.control.audit_log.service import record
 from ops_center.control.budgets import repository as budgets
+from ops_center.control.byok.policy import global_policy, tightened
 from ops_center.control.context import Control
+from ops_center.control.power_levels.settings import PowerLevelSettings
+from ops_center.control.settings.repository import read_setting
+from ops_center.control.users import repository as users
 from ops_center.errors import Conflict, Forbidden, Invalid, NotFound
 from ops_center.snapshot import api_key_digest
 from ops_center.types import BudgetScope, Role, Scope, new_id
@@ -59,6 +63,7 @@ async def create(control: Control, actor: Actor, wanted: ApiKeyCreate) -> Create
         scope=wanted.scope.value,
         models=wanted.models,
         power_level=wanted.power_level.value if wanted.power_level else None,
+        byok_policy=wanted.byok_policy.value if wanted.byok_policy else None,
         providers=wanted.providers,
         requests_per_minute=wanted.requests_per_minute,
         tokens_per_minute=wanted.tokens_per_minute,
@@ -75,6 +80,7 @@ async def create(control: Control, actor: Actor, wanted: ApiKeyCreate) -> Create
     key, secret = _with_secret(key)
     async with control.database.write() as conn:
         await _check_providers(conn, wanted.providers)
+        await _check_bounds_of_owner(conn, actor, wanted)
         await repository.add(conn, key, api_key_digest(secret))
         await budgets.set_monthly(conn, BudgetScope.API_KEY, key.id, wanted.budget_usd, now)
         await record(conn, actor, "api_key.create", "api_key", key.id, key.name, None, _audited(key), at=now)
@@ -158,6 +164,24 @@ async def _check_providers(conn: AsyncConnection, wanted: list[str] | None) -> N
         raise Invalid(f"providers names one that does not exist: {min(unknown)}", param="providers")
 
 
+async def _check_bounds_of_owner(conn: AsyncConnection, actor: Actor, wanted: ApiKeyCreate) -> None:
+    """Raises Forbidden for a power level above the owner's highest, Invalid for a policy that loosens."""
+    owner = await users.by_id(conn, actor.user_id)
+    if owner is None:
+        return
+    if wanted.power_level is not None:
+        settings = await read_setting(conn, PowerLevelSettings)
+        highest = settings.highest(owner.power_level_max)
+        if wanted.power_level.exceeds(highest):
+            raise Forbidden(f"Your highest power level is {highest}", param="power_level")
+    if wanted.byok_policy is not None:
+        policy = tightened(await global_policy(conn), owner.byok_policy)
+        if wanted.byok_policy not in policy.tighter:
+            raise Invalid(
+                f"Your policy is {policy}; {wanted.byok_policy} would not tighten it", param="byok_policy"
+            )
+
+
 async def _any(control: Control, key_id: str, conn: AsyncConnection) -> ApiKeyRow:
     key = await repository.by_id(conn, key_id, control.clock(), lock=True)
     if key is None:
@@ -204,6 +228,7 @@ def _audited(key: ApiKeyRow) -> dict[str, Any]:
         "models",
         "providers",
         "power_level",
+        "byok_policy",
         "requests_per_minute",
         "tokens_per_minute",
         "concurrent_requests",

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.tables import routing_versions, users
+from ops_center.types import PowerLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,13 @@ async def add(conn: AsyncConnection, rules: dict[str, Any], at: datetime, create
     await conn.execute(insert(routing_versions).values(rules=rules, created_at=at, created_by=created_by))
 
 
-async def power_level_of(conn: AsyncConnection, user_id: str) -> tuple[str, str | None] | None:
-    """The email and power level of a user; None for an unknown one."""
-    query = select(users.c.email, users.c.power_level).where(users.c.id == user_id)
+async def power_level_of(
+    conn: AsyncConnection, user_id: str
+) -> tuple[str, PowerLevel | None, PowerLevel | None] | None:
+    """The email, power level and highest power level of a user; None for an unknown one."""
+    query = select(users.c.email, users.c.power_level, users.c.power_level_max).where(users.c.id == user_id)
     row = (await conn.execute(query)).one_or_none()
-    return None if row is None else (row.email, row.power_level)
+    if row is None:
+        return None
+    level, highest = row.power_level, row.power_level_max
+    return row.email, PowerLevel(level) if level else None, PowerLevel(highest) if highest else None

@@ -10,11 +10,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.byok.policy import global_policy, tightened
 from ops_center.control.byok.repository import wishes_of
 from ops_center.control.context import Control
+from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.routing import repository
 from ops_center.control.routing.repository import RulesRow
 from ops_center.control.routing.schemas import (
@@ -29,6 +32,7 @@ from ops_center.control.routing.schemas import (
     Strategies,
     StrategyFigures,
 )
+from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage.repository import NOTHING, Window, by_strategy
 from ops_center.errors import CallerError, Invalid, ModelNotFound
 from ops_center.own_keys import resolve
@@ -47,7 +51,6 @@ TARGETS_USD_MTOK = {
     Strategy.BALANCED: Decimal("1.00"),
     Strategy.QUALITY: Decimal("5.00"),
 }
-_LEVEL_OF = {level.strategy: level for level in PowerLevel}
 
 
 async def get_rules(control: Control) -> RoutingRules:
@@ -61,7 +64,7 @@ async def get_rules(control: Control) -> RoutingRules:
         strategy.value: StrategyFigures(
             target_usd_mtok=TARGETS_USD_MTOK[strategy],
             measured_usd_mtok=measured.get(strategy.value, NOTHING).average_mtok,
-            models=_picks(snapshot, strategy),
+            models=picks(msgspec.structs.replace(snapshot, strategy=strategy)),
         )
         for strategy in Strategy
     }
@@ -152,9 +155,10 @@ def _shown(plan: Plan, input_tokens: int) -> RoutePlan:
     )
 
 
-def _picks(snapshot: Snapshot, strategy: Strategy) -> list[PickedModel]:
+def picks(snapshot: Snapshot, level: PowerLevel | None = None) -> list[PickedModel]:
+    """What a power level (None: the strategy) chooses now, the first three; nothing where there is nothing."""
     try:
-        plan = resolve(snapshot, None, RouteRequest(power_level=_LEVEL_OF[strategy]))
+        plan = resolve(snapshot, None, RouteRequest(power_level=level))
     except ModelNotFound:
         return []
     return [
@@ -177,13 +181,15 @@ async def _principal(control: Control, user_id: str | None) -> Principal | None:
             raise Invalid("There is no user with this id", param="user_id")
         wishes = await wishes_of(conn, user_id)
         policy = tightened(await global_policy(conn), wishes.policy)
-    email, level = user
+        levels = await read_setting(conn, PowerLevelSettings)
+    email, level, highest = user
     return Principal(
         api_key_id="",
         api_key_name="",
         user_id=user_id,
         user_email=email,
-        power_level=PowerLevel(level) if level else None,
+        power_level=levels.bounded(level, highest, control.publisher.current.strategy),
+        highest_level=levels.highest(highest),
         byok_policy=policy,
         byok_fallback=wishes.fallback,
         own_keys=control.publisher.current.own_keys.get(user_id),

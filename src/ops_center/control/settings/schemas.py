@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ops_center.control.byok.policy import ByokSettings
 from ops_center.control.fields import Instant, RequestModel, ResponseModel
+from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.section import Section
 
@@ -18,6 +19,7 @@ class Settings(ResponseModel):
     updated_at: Instant | None
     organisation: OrganisationSettings
     byok: ByokSettings
+    power_levels: PowerLevelSettings
 
 
 class SettingsUpdate(RequestModel):
@@ -25,6 +27,7 @@ class SettingsUpdate(RequestModel):
 
     organisation: OrganisationSettings = Field(default_factory=OrganisationSettings)
     byok: ByokSettings = Field(default_factory=ByokSettings)
+    power_levels: PowerLevelSettings = Field(default_factory=PowerLevelSettings)
 
 
 SECTIONS: dict[str, type[Section]] = {

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.users.schemas import User
 from ops_center.storage.database import Database
 from ops_center.storage.tables import budgets, users
-from ops_center.types import BudgetPeriod, BudgetScope, PowerLevel, Role, new_id
+from ops_center.types import BudgetPeriod, BudgetScope, ByokPolicy, PowerLevel, Role, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class UserRow:
     password_hash: str | None
     disabled_at: datetime | None
     created_at: datetime
+    power_level_max: PowerLevel | None = None
+    byok_policy: ByokPolicy | None = None
     budget_usd: Decimal | None = None  # the hard monthly one, a row of `budgets`
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -39,6 +41,8 @@ class UserRow:
             name=self.name,
             role=self.role,
             power_level=self.power_level,
+            power_level_max=self.power_level_max,
+            byok_policy=self.byok_policy,
             budget_usd=self.budget_usd,
             requests_per_minute=self.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute,
@@ -54,6 +58,8 @@ _COLUMNS = (
     users.c.name,
     users.c.role,
     users.c.power_level,
+    users.c.power_level_max,
+    users.c.byok_policy,
     users.c.password_hash,
     users.c.disabled_at,
     users.c.created_at,
@@ -80,6 +86,8 @@ def _user(row: Row[*tuple[Any, ...]]) -> UserRow:
         name=row.name,
         role=Role(row.role),
         power_level=PowerLevel(row.power_level) if row.power_level else None,
+        power_level_max=PowerLevel(row.power_level_max) if row.power_level_max else None,
+        byok_policy=ByokPolicy(row.byok_policy) if row.byok_policy else None,
         password_hash=row.password_hash,
         disabled_at=row.disabled_at,
         created_at=row.created_at,
@@ -123,6 +131,7 @@ async def insert(
     role: Role,
     password_hash: str | None,
     now: datetime,
+    power_level: PowerLevel | None = None,
 ) -> UserRow | None:
     """The new user, or None when the email is taken."""
     user_id = new_id("usr")
@@ -132,6 +141,7 @@ async def insert(
             email=email,
             name=name,
             role=role.value,
+            power_level=power_level.value if power_level else None,
             password_hash=password_hash,
             created_at=now,
             updated_at=now,
@@ -139,7 +149,7 @@ async def insert(
     )
     if result.rowcount == 0:
         return None
-    return UserRow(user_id, email, name, role, None, password_hash, None, now)
+    return UserRow(user_id, email, name, role, power_level, password_hash, None, now)
 
 
 async def change(conn: AsyncConnection, user_id: str, values: Mapping[str, Any], now: datetime) -> None:

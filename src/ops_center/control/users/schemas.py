@@ -18,7 +18,7 @@ from ops_center.control.fields import (
     Usd,
     UsdInput,
 )
-from ops_center.types import PowerLevel, Role
+from ops_center.types import ByokPolicy, PowerLevel, Role
 
 MIN_PASSWORD_LENGTH = 12
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,255}")
@@ -44,6 +44,10 @@ class User(ResponseModel):
     name: str
     role: Role
     power_level: PowerLevel | None
+    power_level_max: PowerLevel | None
+    """How high the user may go; null: as high as the settings say."""
+    byok_policy: ByokPolicy | None
+    """Tightens the global policy over own keys; null: nothing does."""
     budget_usd: Usd | None
     """What all keys of the user together may spend in a calendar month."""
     requests_per_minute: int | None
@@ -67,12 +71,14 @@ class UserCreate(RequestModel):
 
 
 class UserUpdate(RequestModel):
-    """Only what is sent changes. `power_level: null` returns to the global strategy; null for `budget_usd`
-    or a limit lifts it."""
+    """Only what is sent changes. `power_level: null` returns to the global strategy, `power_level_max` and
+    `byok_policy` to the settings'; null for `budget_usd` or a limit lifts it."""
 
     name: Name | None = None
     role: Role | None = None
     power_level: PowerLevel | None = None
+    power_level_max: PowerLevel | None = None
+    byok_policy: ByokPolicy | None = None
     budget_usd: UsdInput | None = None
     requests_per_minute: RequestsPerMinute | None = None
     tokens_per_minute: TokensPerMinute | None = None

@@ -10,11 +10,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ops_center.control.access import Actor
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.control.access import Actor, Permission
 from ops_center.control.audit_log.service import record
 from ops_center.control.auth import passwords, sessions
 from ops_center.control.budgets import repository as budgets
+from ops_center.control.byok.policy import global_policy
 from ops_center.control.context import Control
+from ops_center.control.power_levels.settings import PowerLevelSettings
+from ops_center.control.settings.repository import read_setting
 from ops_center.control.users import repository
 from ops_center.control.users.repository import UserRow
 from ops_center.control.users.schemas import (
@@ -24,12 +29,20 @@ from ops_center.control.users.schemas import (
     UserUpdate,
     checked_email,
 )
-from ops_center.errors import Conflict, Invalid, NotFound
+from ops_center.errors import Conflict, Forbidden, Invalid, NotFound
 from ops_center.storage.database import Database
-from ops_center.types import BudgetScope, Role
+from ops_center.types import BudgetScope, ByokPolicy, PowerLevel, Role
 
 _MAY_BE_LIFTED = frozenset(
-    {"power_level", "budget_usd", "requests_per_minute", "tokens_per_minute", "concurrent_requests"}
+    {
+        "power_level",
+        "power_level_max",
+        "byok_policy",
+        "budget_usd",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "concurrent_requests",
+    }
 )
 
 
@@ -49,6 +62,7 @@ async def create_user(control: Control, actor: Actor, wanted: UserCreate) -> Use
         await passwords.hash_password(wanted.password.get_secret_value()) if wanted.password else None
     )
     async with control.database.write() as conn:
+        levels = await read_setting(conn, PowerLevelSettings)
         user = await repository.insert(
             control.database,
             conn,
@@ -57,6 +71,7 @@ async def create_user(control: Control, actor: Actor, wanted: UserCreate) -> Use
             role=wanted.role,
             password_hash=password_hash,
             now=control.clock(),
+            power_level=levels.default,
         )
         if user is None:
             raise Conflict("A user with this email exists already", param="email")
@@ -81,6 +96,8 @@ async def update_user(control: Control, actor: Actor, user_id: str, wanted: User
             values["disabled_at"] = now if disabled else None
         if admins == {user_id} and (disabled or values.get("role", Role.ADMIN) != Role.ADMIN):
             raise Conflict("This is the last admin", hint="Make somebody else an admin first.")
+        await _bound_power_level(conn, actor, before, values)
+        await _check_byok_policy(conn, values.get("byok_policy"))
         if not values:
             return before.public()
         if "budget_usd" in values:
@@ -104,6 +121,38 @@ async def update_user(control: Control, actor: Actor, user_id: str, wanted: User
         )
     await control.publisher.publish()
     return after.public()
+
+
+async def _bound_power_level(
+    conn: AsyncConnection, actor: Actor, before: UserRow, values: dict[str, Any]
+) -> None:
+    """Keep the level at or below the user's maximum: a lower maximum takes a higher level down with it.
+
+    Raises Forbidden for users who reach above their own maximum, Invalid for an admin who sets such a level.
+    """
+    if not values.keys() & {"power_level", "power_level_max"}:
+        return
+    settings = await read_setting(conn, PowerLevelSettings)
+    highest = settings.highest(values.get("power_level_max", before.power_level_max))
+    wanted: PowerLevel | None = values.get("power_level")
+    if wanted is not None and wanted.exceeds(highest):
+        message = f"The highest power level of this user is {highest}"
+        if actor.may(Permission.USERS_WRITE):
+            raise Invalid(message, param="power_level", hint="Raise power_level_max first.")
+        raise Forbidden(message, param="power_level", hint="Ask an admin for more.")
+    level: PowerLevel | None = values.get("power_level", before.power_level)
+    if level is not None and level.exceeds(highest):
+        values["power_level"] = highest
+
+
+async def _check_byok_policy(conn: AsyncConnection, wanted: ByokPolicy | None) -> None:
+    policy = await global_policy(conn)
+    if wanted is not None and wanted not in policy.tighter:
+        raise Invalid(
+            f"The global policy is {policy}; {wanted} would not tighten it",
+            param="byok_policy",
+            hint="A user's policy can only tighten the global one.",
+        )
 
 
 async def create_admin(database: Database, email: str, password: str, *, now: datetime) -> bool:
@@ -186,6 +235,8 @@ def _audited(user: UserRow) -> dict[str, Any]:
         "name": user.name,
         "role": user.role.value,
         "power_level": user.power_level.value if user.power_level else None,
+        "power_level_max": user.power_level_max.value if user.power_level_max else None,
+        "byok_policy": user.byok_policy.value if user.byok_policy else None,
         "budget_usd": user.budget_usd,
         "requests_per_minute": user.requests_per_minute,
         "tokens_per_minute": user.tokens_per_minute,

@@ -5,6 +5,19 @@
  * OpenAPI spec version: 1
  */
 /**
+ * Whose credentials may serve, and whose are asked first: the user's own (byok) or the platform's (shared).
+ */
+export type ByokPolicy = typeof ByokPolicy[keyof typeof ByokPolicy];
+
+
+export const ByokPolicy = {
+  byok_only: 'byok_only',
+  byok_then_shared: 'byok_then_shared',
+  shared_then_byok: 'shared_then_byok',
+  shared_only: 'shared_only',
+} as const;
+
+/**
  * A user's, key's or request's own wish; mirrors the three strategies one to one.
  */
 export type PowerLevel = typeof PowerLevel[keyof typeof PowerLevel];
@@ -32,6 +45,7 @@ export const Scope = {
  */
 export interface ApiKey {
   budget_usd: number | null;
+  byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   cost_30d_usd: number | null;
   created_at: string;
@@ -60,6 +74,7 @@ export interface ApiKey {
  */
 export interface ApiKeyCreate {
   budget_usd?: number | null;
+  byok_policy?: ByokPolicy | null;
   concurrent_requests?: number | null;
   expires_at?: string | null;
   ip_ranges?: string[] | null;
@@ -305,19 +320,6 @@ export interface ByokKey {
 }
 
 /**
- * Whose credentials may serve, and whose are asked first: the user's own (byok) or the platform's (shared).
- */
-export type ByokPolicy = typeof ByokPolicy[keyof typeof ByokPolicy];
-
-
-export const ByokPolicy = {
-  byok_only: 'byok_only',
-  byok_then_shared: 'byok_then_shared',
-  shared_then_byok: 'shared_then_byok',
-  shared_only: 'shared_only',
-} as const;
-
-/**
  * `policy` holds for everybody; users, API keys and requests can only tighten it.
  */
 export interface ByokSettings {
@@ -403,6 +405,7 @@ export const CostSource = {
 
 export interface CreatedApiKey {
   budget_usd: number | null;
+  byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   cost_30d_usd: number | null;
   created_at: string;
@@ -533,6 +536,23 @@ export interface LastTest {
   latency_ms: number | null;
   message: string;
   success: boolean;
+}
+
+/**
+ * What one level chooses among. Without any bound: among everything, by its strategy.
+ *
+ * `models`: ids or aliases. `max_usd_mtok`: of three parts input and one part output, per million tokens.
+ * `min_score`: quality, 0 to 100. A model whose price or score is unknown is outside a bound on it.
+ */
+export interface Level {
+  max_usd_mtok?: number | null;
+  min_score?: number | null;
+  /**
+     * @maxItems 500
+     * @items.minLength 1
+     * @items.maxLength 300
+     */
+  models?: string[];
 }
 
 export interface LoginRequest {
@@ -707,6 +727,7 @@ export interface OwnUsage {
 
 export interface OwnedApiKey {
   budget_usd: number | null;
+  byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   cost_30d_usd: number | null;
   created_at: string;
@@ -759,6 +780,59 @@ export interface PlannedTarget {
   reason: string;
   score: number | null;
   value: number | null;
+}
+
+/**
+ * How a target is chosen when the caller leaves the choice to us.
+ */
+export type Strategy = typeof Strategy[keyof typeof Strategy];
+
+
+export const Strategy = {
+  cost: 'cost',
+  balanced: 'balanced',
+  quality: 'quality',
+} as const;
+
+/**
+ * `measured_usd_mtok`: what a million tokens cost over the last 30 days where this level (or the strategy
+ * that it stands for) chose. `users`: enabled ones that have this level themselves.
+ */
+export interface PowerLevelFigures {
+  best_for: string;
+  example_models: string[];
+  level: PowerLevel;
+  measured_usd_mtok: number | null;
+  models: PickedModel[];
+  name: string;
+  rule: Level;
+  strategy: Strategy;
+  target_usd_mtok: number;
+  use_cases: string[];
+  users: number;
+}
+
+/**
+ * `default`: what a new user starts with; null: the global strategy. `maximum`: how high users may go
+ * who have no maximum of their own. `eco`, `balanced`, `precision`: each is replaced whole.
+ */
+export interface PowerLevelSettings {
+  balanced?: Level;
+  default?: PowerLevel | null;
+  eco?: Level;
+  maximum?: PowerLevel;
+  precision?: Level;
+}
+
+/**
+ * `users_without_level` follow the global strategy.
+ */
+export interface PowerLevels {
+  default: PowerLevel | null;
+  levels: PowerLevelFigures[];
+  maximum: PowerLevel;
+  strategy: Strategy;
+  users_without_level: number;
 }
 
 /**
@@ -1104,18 +1178,6 @@ export interface RouteExplain {
   user_id?: string | null;
 }
 
-/**
- * How a target is chosen when the caller leaves the choice to us.
- */
-export type Strategy = typeof Strategy[keyof typeof Strategy];
-
-
-export const Strategy = {
-  cost: 'cost',
-  balanced: 'balanced',
-  quality: 'quality',
-} as const;
-
 export interface RoutePlan {
   error?: RouteError | null;
   excluded: ExcludedTarget[];
@@ -1161,6 +1223,7 @@ export interface RoutingRulesUpdate {
 export interface Settings {
   byok: ByokSettings;
   organisation: OrganisationSettings;
+  power_levels: PowerLevelSettings;
   updated_at: string | null;
   version: number;
 }
@@ -1171,6 +1234,7 @@ export interface Settings {
 export interface SettingsUpdate {
   byok?: ByokSettings;
   organisation?: OrganisationSettings;
+  power_levels?: PowerLevelSettings;
 }
 
 export interface SetupRequest {
@@ -1191,6 +1255,7 @@ export interface SetupState {
 
 export interface User {
   budget_usd: number | null;
+  byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   created_at: string;
   disabled: boolean;
@@ -1198,6 +1263,7 @@ export interface User {
   id: string;
   name: string;
   power_level: PowerLevel | null;
+  power_level_max: PowerLevel | null;
   requests_per_minute: number | null;
   role: Role;
   tokens_per_minute: number | null;
@@ -1287,16 +1353,18 @@ export interface UserList {
 }
 
 /**
- * Only what is sent changes. `power_level: null` returns to the global strategy; null for `budget_usd`
- * or a limit lifts it.
+ * Only what is sent changes. `power_level: null` returns to the global strategy, `power_level_max` and
+ * `byok_policy` to the settings'; null for `budget_usd` or a limit lifts it.
  */
 export interface UserUpdate {
   budget_usd?: number | null;
+  byok_policy?: ByokPolicy | null;
   concurrent_requests?: number | null;
   disabled?: boolean | null;
   name?: string | null;
   password?: string | null;
   power_level?: PowerLevel | null;
+  power_level_max?: PowerLevel | null;
   requests_per_minute?: number | null;
   role?: Role | null;
   tokens_per_minute?: number | null;

@@ -34,6 +34,7 @@ import type {
   OwnKeySettings,
   OwnUsage,
   OwnedApiKeyList,
+  PowerLevels,
   ProfileUpdate,
   Provider,
   ProviderCreate,
@@ -681,6 +682,31 @@ return request<Model>(getUpdateModelUrl(modelId),
     method: 'PATCH',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(modelUpdate)
+  }
+);}
+
+
+
+export const getGetPowerLevelsUrl = () => {
+
+
+
+
+  return `/api/v1/llm/power-levels`
+}
+
+/**
+ * Each level with target and measured price, what it picks now, and how many users have it.
+ * @summary Get Power Levels
+ */
+export const getPowerLevels = async ( options?: Parameters<typeof request>[1]): Promise<PowerLevels> => {
+
+  return request<PowerLevels>(getGetPowerLevelsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
   }
 );}
 
