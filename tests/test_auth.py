@@ -154,6 +154,7 @@ async def test_login_gives_a_cookie_that_scripts_cannot_read(clients: Clients, a
         "role",
         "power_level",
         "power_level_max",
+        "byok_policy",
         "budget_usd",
         "requests_per_minute",
         "tokens_per_minute",
