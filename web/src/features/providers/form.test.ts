@@ -119,8 +119,9 @@ test("a test of a saved provider leaves an untouched address to its options", ()
   expect(testInput({ ...valuesOf(SAVED), base_url: "https://other/v1" }, SAVED).base_url).toBe("https://other/v1");
 });
 
+const refusal = (param: string): ApiError => new ApiError(422, "validation_error", "no", null, param);
+
 test("a refused option belongs to its field", () => {
-  const refusal = (param: string): ApiError => new ApiError(422, "validation_error", "no", null, param);
   expect(fieldOf(refusal("options.resource"))).toBe("options.resource");
   expect(fieldOf(refusal("elsewhere"))).toBeNull();
 });
