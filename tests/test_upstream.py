@@ -31,7 +31,14 @@ async def paths_asked(spec: ProviderSpec, model: str) -> list[str]:
         target = Target(id="mdl_1", provider=provider, model=model)
         upstream = Upstream(http, Timeouts())
         for stream in (False, True, False, True):
-            response = await upstream.send(target, b"{}", stream=stream, client_headers=None)
+            response = await upstream.send(
+                target,
+                b"{}",
+                credential=target.provider.credentials[0],
+                wire_format=target.provider.spec.format,
+                stream=stream,
+                client_headers=None,
+            )
             await response.read(100_000)
         await http.close()
         return [entry.path for entry in simulator.requests]
