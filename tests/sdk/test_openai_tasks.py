@@ -71,12 +71,12 @@ def test_what_is_missing_is_the_providers_own_refusal(openai_client: openai.Open
 def test_the_ledger_holds_every_endpoint(
     openai_client: openai.OpenAI, server: LiveServer, simulator: SimulatorThread
 ) -> None:
-    before = len(server.requests())
+    before = {request["id"] for request in server.requests()}
     openai_client.embeddings.create(model="text-embedding-3-small", input="a fox" * 100)
     openai_client.audio.speech.create(model="tts-1", voice="alloy", input="hello").read()
-    found = server.requests()
-    assert len(found) == before + 2
-    by_endpoint = {request["endpoint"]: request for request in found[:2]}
+    added = [request for request in server.requests() if request["id"] not in before]
+    assert len(added) == 2
+    by_endpoint = {request["endpoint"]: request for request in added}
     assert by_endpoint["embeddings"]["cost_usd"] == pytest.approx(float(simulator.totals.cost_usd))
     assert by_endpoint["embeddings"]["input_tokens"] == 125
     assert by_endpoint["audio/speech"]["cost_usd"] is None
