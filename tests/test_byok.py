@@ -270,6 +270,9 @@ async def test_the_users_switch_is_off_until_it_is_set_and_is_published(
 ) -> None:
     await put(user)
     listed = await own_keys(user)
+    kinds = {kind["type"]: kind["used_at"] for kind in listed["types"]}
+    assert kinds["openai"] == ["https://api.openai.com/v1"]
+    assert "custom" not in kinds  # until an admin has set one up, it has no address
     assert (listed["policy"], listed["fallback"], listed["fallback_allowed"]) == (
         "byok_then_shared",
         False,

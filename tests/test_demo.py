@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from live import LiveServer, wait_until
 from ops_center.catalog.pricing import price_usage
+from ops_center.control.byok import service as byok
 from ops_center.control.context import Control, utc_now
 from ops_center.control.providers import service as providers
 from ops_center.control.publish import Publisher
@@ -255,7 +256,29 @@ async def test_seeded_costs_use_the_prices_that_live_requests_would_use(control:
             cache_read_tokens=row.cache_read_tokens,
             cache_write_tokens=row.cache_write_tokens,
         )
-        assert row.cost_usd == price_usage(usage, prices[row.provider_id, row.model])
+        cost = price_usage(usage, prices[row.provider_id, row.model])
+        if row.credential_source == "byok":
+            assert (row.cost_usd, row.own_cost_usd, row.saved_usd) == (0, cost, cost)
+        else:
+            assert (row.cost_usd, row.own_cost_usd, row.saved_usd) == (cost, None, None)
+
+
+@pytest.mark.anyio
+async def test_some_people_bring_their_own_keys_and_one_of_them_is_refused(control: Control) -> None:
+    async with simulated_providers() as urls:
+        await seed_demo(control, urls, now=datetime.now(UTC), days=40)
+    summary = await byok.get_summary(control)
+    assert (summary.byok_users, summary.keys, summary.active_accounts, summary.failing_keys) == (3, 3, 2, 1)
+    assert 0 < summary.saved_30d_usd < summary.saved_total_usd
+    assert summary.own_cost_total_usd == summary.saved_total_usd
+    statuses = {
+        user.email: [key.status for key in user.keys] for user in (await byok.list_users(control)).users
+    }
+    assert statuses == {
+        "ben@example.com": ["working"],
+        "ana@example.com": ["working"],
+        "dora@example.com": ["failing"],
+    }
 
 
 # --- the command ---

@@ -161,6 +161,20 @@ async def test_a_user_chooses_up_to_the_maximum_and_no_higher(
     assert (await user.patch("/me", json={"power_level_max": "precision"})).status_code == 422
 
 
+async def test_ones_own_level_says_what_holds_and_what_may_be_chosen(
+    user: httpx.AsyncClient, control_client: httpx.AsyncClient
+) -> None:
+    async def own() -> tuple[str | None, str, list[bool]]:
+        body = (await user.get("/me/power-level")).json()
+        return body["level"], body["holds"], [choice["allowed"] for choice in body["choices"]]
+
+    assert await own() == (None, "balanced", [True, True, True])
+    await settings(control_client, maximum="eco")
+    assert await own() == (None, "eco", [True, False, False])
+    await user.patch("/me", json={"power_level": "eco"})
+    assert await own() == ("eco", "eco", [True, False, False])
+
+
 async def test_a_lower_maximum_takes_level_and_keys_down_with_it(
     user: httpx.AsyncClient, control_client: httpx.AsyncClient, control: Control
 ) -> None:
@@ -246,6 +260,16 @@ async def test_a_narrowed_level_is_obeyed_shown_and_leaves_the_strategy_alone(
     assert eco["measured_usd_mtok"] == pytest.approx(0.2)
     rules = (await control_client.get("/llm/routing/rules")).json()
     assert rules["strategies"]["cost"]["models"][0]["model"] == "gpt-4o-mini"
+
+
+async def test_a_bound_on_the_price_comes_back_as_the_number_it_was(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    answer = await settings(control_client, eco={"max_usd_mtok": 0.1})
+    assert answer.json()["power_levels"]["eco"]["max_usd_mtok"] == 0.1
+    assert control.publisher.current.levels[ECO].max_usd_mtok == Decimal("0.1")
+    levels = (await control_client.get("/llm/power-levels")).json()["levels"]
+    assert levels[0]["rule"]["max_usd_mtok"] == 0.1
 
 
 async def test_an_alias_in_a_list_stands_for_its_models(

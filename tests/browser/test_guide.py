@@ -183,6 +183,8 @@ def test_pages_have_no_accessibility_violations_and_do_not_scroll_sideways(
         "/admin/users",
         "/admin/audit-log",
         "/account/usage",
+        "/account/provider-keys",
+        "/admin/byok",
     ):
         page.goto(server.url + path)
         page.wait_for_load_state("networkidle")

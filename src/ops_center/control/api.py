@@ -20,6 +20,7 @@ from ops_center.control.context import Control
 from ops_center.control.edge import Edge
 from ops_center.control.me.endpoints import routes as me
 from ops_center.control.models.endpoints import routes as models
+from ops_center.control.power_levels.endpoints import own_routes as own_power_level
 from ops_center.control.power_levels.endpoints import routes as power_levels
 from ops_center.control.providers.endpoints import routes as providers
 from ops_center.control.requests.endpoints import routes as requests
@@ -37,6 +38,7 @@ NOUNS: tuple[Routes, ...] = (
     models,
     routing,
     power_levels,
+    own_power_level,
     usage,
     requests,
     me,

@@ -10,11 +10,20 @@ from ops_center.types import PowerLevel, Role
 ADMIN_EMAIL = "demo@example.com"
 
 
+class OwnKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's own key for a type of provider. One that is not `good` the simulator refuses."""
+
+    type: str
+    api_key: str
+    good: bool = True
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     name: str
     role: Role
     power_level: PowerLevel | None = None
+    own_keys: tuple[OwnKey, ...] = ()
 
 
 class DemoProvider(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +41,31 @@ class DemoProvider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PEOPLE = (
-    Person(email="ana@example.com", name="Ana Sousa", role=Role.OPERATOR),
-    Person(email="ben@example.com", name="Ben Okafor", role=Role.USER, power_level=PowerLevel.PRECISION),
-    Person(email="chen@example.com", name="Chen Wei", role=Role.USER, power_level=PowerLevel.ECO),
-    Person(email="dora@example.com", name="Dora Lind", role=Role.VIEWER),
+    Person(
+        email="ana@example.com",
+        name="Ana Sousa",
+        role=Role.OPERATOR,
+        own_keys=(OwnKey(type="openrouter", api_key="sk-or-v1-demo-anas-own-not-a-real-key"),),
+    ),
+    Person(
+        email="ben@example.com",
+        name="Ben Okafor",
+        role=Role.USER,
+        power_level=PowerLevel.PRECISION,
+        own_keys=(OwnKey(type="anthropic", api_key="sk-ant-demo-bens-own-not-a-real-key"),),
+    ),
+    Person(
+        email="chen@example.com",
+        name="Chen Wei",
+        role=Role.USER,
+        power_level=PowerLevel.ECO,
+    ),
+    Person(
+        email="dora@example.com",
+        name="Dora Lind",
+        role=Role.VIEWER,
+        own_keys=(OwnKey(type="openai", api_key="sk-demo-doras-expired-not-a-real-key", good=False),),
+    ),
 )
 
 OPENAI, ANTHROPIC, OPENROUTER, LOCAL = (

@@ -17,6 +17,8 @@ from pydantic import SecretStr
 from ops_center.control.access import Actor
 from ops_center.control.api_keys import service as api_keys
 from ops_center.control.api_keys.schemas import ApiKeyCreate
+from ops_center.control.byok import own_keys
+from ops_center.control.byok.schemas import ProviderKeyPut, ProviderKeyTest
 from ops_center.control.context import Control
 from ops_center.control.providers import service as providers
 from ops_center.control.providers.schemas import ProviderCreate
@@ -49,7 +51,7 @@ async def seed_demo(
     then = dataclasses.replace(control, clock=lambda: founded)
     admin = await _actor(control, ADMIN_EMAIL)
     await _add_providers(then, control, admin, simulator_urls)
-    owners, admin_key = await _add_people_and_keys(then, admin)
+    owners, admin_key = await _add_people_and_keys(then, control, admin)
     snapshot = await control.publisher.publish()
     records = list(make_traffic(PROGRAMS, owners, Served.of(snapshot.targets), now=now, days=days, seed=seed))
     await Ledger(control.database).add_demo(records)
@@ -87,18 +89,32 @@ async def _add_providers(
         await providers.run_saved_test(control, admin, provider_id)
 
 
-async def _add_people_and_keys(then: Control, admin: Actor) -> tuple[dict[str, KeyOwner], str]:
+async def _add_people_and_keys(
+    then: Control, control: Control, admin: Actor
+) -> tuple[dict[str, KeyOwner], str]:
     for person in PEOPLE:
         wanted = UserCreate(email=person.email, name=person.name, role=person.role)
         user = await users.create_user(then, admin, wanted)
         if person.power_level is not None:
             await users.update_user(then, admin, user.id, UserUpdate(power_level=person.power_level))
+        someone = await _actor(then, person.email)
+        for own in person.own_keys:
+            key = ProviderKeyPut(api_key=SecretStr(own.api_key), force=True)
+            await own_keys.put_key(then, someone, own.type, key)
+            # brought at the founding, looked at just now
+            await own_keys.test_key(control, someone, own.type, ProviderKeyTest())
     owners: dict[str, KeyOwner] = {}
     for program in PROGRAMS:
         owner = await _actor(then, program.user_email)
-        key = await api_keys.create(then, owner, ApiKeyCreate(name=program.key_name, expires_at=None))
+        key_made = await api_keys.create(then, owner, ApiKeyCreate(name=program.key_name, expires_at=None))
         owners[program.key_name] = KeyOwner(
-            api_key_id=key.id, api_key_name=key.name, user_id=owner.user_id, user_email=owner.email
+            api_key_id=key_made.id,
+            api_key_name=key_made.name,
+            user_id=owner.user_id,
+            user_email=owner.email,
+            own_types=frozenset(
+                own.type for p in PEOPLE if p.email == owner.email for own in p.own_keys if own.good
+            ),
         )
     mine = await api_keys.create(then, admin, ApiKeyCreate(name="Playground", expires_at=None))
     return owners, mine.secret

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from ops_center.app import Application, public_url
 from ops_center.app import serve as serve_application
-from ops_center.demo.company import ADMIN_EMAIL, PROVIDERS
+from ops_center.demo.company import ADMIN_EMAIL, PEOPLE, PROVIDERS
 from ops_center.demo.seed import seed_demo
 from ops_center.settings import Settings
 from ops_center.simulator import SimulatorConfig
@@ -81,11 +81,20 @@ async def simulated_providers() -> AsyncIterator[dict[str, str]]:
                 first_chunk_seconds=provider.first_chunk_seconds,
                 tokens_per_second=provider.tokens_per_second,
                 jitter=0.3,
-                valid_keys=None if provider.api_key is None else (provider.api_key,),
+                valid_keys=None
+                if provider.api_key is None
+                else (provider.api_key, *_own_keys(provider.type)),
                 keep_requests=50,
             )
             urls[provider.type] = (await stack.enter_async_context(await simulate(config))).url
         yield urls
+
+
+def _own_keys(provider_type: str) -> list[str]:
+    """The people's own keys that a simulated provider takes beside the platform's."""
+    return [
+        key.api_key for person in PEOPLE for key in person.own_keys if key.type == provider_type and key.good
+    ]
 
 
 async def _welcome(settings: Settings, password: str, api_key: str, started: float) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from ops_center.catalog.names import canonical_name
 from ops_center.catalog.pricing import price_usage
 from ops_center.snapshot import Target
-from ops_center.types import AttemptRecord, CostSource, Usage, UsageRecord
+from ops_center.types import AttemptRecord, CostSource, CredentialSource, Usage, UsageRecord
 
 # share of a day's calls in each hour, UTC
 OFFICE = (1, 1, 1, 1, 1, 2, 6, 14, 30, 42, 48, 44, 34, 40, 46, 44, 38, 26, 14, 8, 6, 4, 2, 1)
@@ -83,6 +83,7 @@ class KeyOwner(msgspec.Struct, frozen=True, kw_only=True):
     api_key_name: str
     user_id: str
     user_email: str
+    own_types: frozenset[str] = frozenset()  # types of provider that the user has an own key for
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +163,8 @@ def _record(
         attempts.append(_failed(1, target, at, rng))
         at += timedelta(seconds=attempts[-1].duration_seconds)
         answered_by = served.next_after(target) if target.provider.auto_fallback else None
+        if target.provider.spec.type in owner.own_types:
+            answered_by = None  # never onto the platform's money: the user's switch is off
     status, error_type, finish = 200, None, "stop"
     fate = rng.random()
     if answered_by is None:
@@ -197,20 +200,48 @@ def _record(
         provider_name=answerer.provider.name,
         provider_type=answerer.provider.spec.type,
         model=answerer.model,
-        attempts=tuple(attempts),
+        attempts=tuple(_on_whose_key(attempt, answerer, owner) for attempt in attempts),
+        credential_source=_credential_source(answerer, owner),
     )
     if status not in (200, 499):
-        return msgspec.structs.replace(record, cost_usd=Decimal(0), cost_source=CostSource.COMPUTED)
+        return _paid_by(msgspec.structs.replace(record, cost_usd=Decimal(0), cost_source=CostSource.COMPUTED))
     first_chunk = last.time_to_first_chunk_seconds
-    return _charged(
-        msgspec.structs.replace(
-            record,
-            finish_reason=finish or None,
-            time_to_first_chunk_seconds=None if first_chunk is None else first_chunk + _before(attempts),
-        ),
-        usage,
-        answerer,
-        complete=status == 200,
+    return _paid_by(
+        _charged(
+            msgspec.structs.replace(
+                record,
+                finish_reason=finish or None,
+                time_to_first_chunk_seconds=None if first_chunk is None else first_chunk + _before(attempts),
+            ),
+            usage,
+            answerer,
+            complete=status == 200,
+        )
+    )
+
+
+def _credential_source(target: Target, owner: KeyOwner) -> CredentialSource:
+    own = target.provider.spec.type in owner.own_types
+    return CredentialSource.BYOK if own else CredentialSource.PLATFORM
+
+
+def _on_whose_key(attempt: AttemptRecord, answerer: Target, owner: KeyOwner) -> AttemptRecord:
+    if attempt.provider_id != answerer.provider.id:
+        return attempt
+    return msgspec.structs.replace(attempt, credential_source=_credential_source(answerer, owner))
+
+
+def _paid_by(record: UsageRecord) -> UsageRecord:
+    """On a user's own key the user paid what the platform would have paid, and the platform nothing."""
+    if record.credential_source is not CredentialSource.BYOK:
+        return record
+    return msgspec.structs.replace(
+        record,
+        own_cost_usd=record.cost_usd,
+        own_cost_source=record.cost_source,
+        saved_usd=record.cost_usd,
+        cost_usd=Decimal(0),
+        cost_source=CostSource.COMPUTED,
     )
 
 

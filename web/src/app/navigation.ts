@@ -5,7 +5,9 @@ import {
   IconCube,
   IconHistory,
   IconKey,
+  IconPlugConnected,
   IconServerBolt,
+  IconUserDollar,
   IconUsers,
   type Icon,
 } from "@tabler/icons-react";
@@ -45,7 +47,9 @@ const ADMIN_GROUPS: NavigationGroup[] = [
     label: "People",
     items: [
       { label: "Users", to: "/admin/users", icon: IconUsers, access: "manage users" },
+      { label: "BYOK", to: "/admin/byok", icon: IconUserDollar, access: "manage users" },
       { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
+      { label: "Provider Keys", to: "/account/provider-keys", icon: IconPlugConnected, access: "own" },
     ],
   },
   {
@@ -60,6 +64,7 @@ const OWN_GROUPS: NavigationGroup[] = [
     items: [
       { label: "Usage", to: "/account/usage", icon: IconChartLine, access: "own" },
       { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
+      { label: "Provider Keys", to: "/account/provider-keys", icon: IconPlugConnected, access: "own" },
     ],
   },
 ];

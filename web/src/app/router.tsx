@@ -128,6 +128,22 @@ const auditLog = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/audit_log/AuditLogPage")), "AuditLogPage"),
 });
 
+const byokUsers = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/byok",
+  beforeLoad: needs("manage users"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/byok/ByokUsersPage")), "ByokUsersPage"),
+});
+
+const providerKeys = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/account/provider-keys",
+  component: lazyRouteComponent(
+    () => loadChunk(() => import("@/features/provider_keys/ProviderKeysPage")),
+    "ProviderKeysPage",
+  ),
+});
+
 const apiKeys = createRoute({
   getParentRoute: () => signedIn,
   path: "/account/api-keys",
@@ -145,7 +161,7 @@ const ownUsage = createRoute({
 const routeTree = root.addChildren([
   login,
   setup,
-  signedIn.addChildren([home, providers, models, requests, usage, users, auditLog, apiKeys, ownUsage]),
+  signedIn.addChildren([home, providers, models, requests, usage, users, auditLog, apiKeys, ownUsage, byokUsers, providerKeys]),
 ]);
 
 export function createConsoleRouter(queryClient: QueryClient) {

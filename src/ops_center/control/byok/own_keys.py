@@ -8,6 +8,7 @@ audited or shown to anybody but its owner.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from ops_center.control.byok.repository import Instance, OwnKeyRow, OwnSums
 from ops_center.control.byok.schemas import (
     KeyStatus,
     OwnKeySettings,
+    OwnKeyType,
     ProviderKey,
     ProviderKeyList,
     ProviderKeyPut,
@@ -34,7 +36,7 @@ from ops_center.control.providers.schemas import LastTest, TestResult
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.providers.access import is_usable_credential
 from ops_center.providers.google_tokens import GOOGLES_ISSUER, service_account
-from ops_center.providers.registry import provider_spec
+from ops_center.providers.registry import PROVIDER_SPECS, provider_spec
 from ops_center.providers.spec import ProviderSpec, own_place
 from ops_center.storage.secrets import SecretError
 from ops_center.types import ByokPolicy, new_id
@@ -58,10 +60,8 @@ async def list_keys(control: Control, user_id: str) -> ProviderKeyList:
         instances = await repository.instances(conn)
         sums = await repository.sums_by_type(conn, user_id, now - _MONTH)
     return ProviderKeyList(
-        provider_keys=[
-            _shown(row, instances.get(row.provider_type, []), sums.get(row.provider_type, _NOTHING))
-            for row in rows
-        ],
+        provider_keys=[_shown(row, instances, sums.get(row.provider_type, _NOTHING)) for row in rows],
+        types=[_type(spec, at) for spec in PROVIDER_SPECS if (at := _used_at(spec, instances))],
         policy=policy,
         fallback=wishes.fallback,
         fallback_allowed=policy is ByokPolicy.BYOK_THEN_SHARED,
@@ -85,7 +85,28 @@ def status_of(row: OwnKeyRow) -> KeyStatus:
     return KeyStatus.WORKING if row.check_success else KeyStatus.UNPROVEN
 
 
-def _shown(row: OwnKeyRow, instances: list[Instance], used: OwnSums) -> ProviderKey:
+def _used_at(spec: ProviderSpec, instances: Mapping[str, Sequence[Instance]]) -> list[str]:
+    """The addresses that a key of this type is sent to; none where somebody must set up a provider first."""
+    addresses = [instance.base_url for instance in instances.get(spec.type, ())]
+    if not addresses and (place := own_place(spec)) is not None:
+        addresses = [place[0]]
+    return list(dict.fromkeys(addresses))
+
+
+def _type(spec: ProviderSpec, used_at: list[str]) -> OwnKeyType:
+    return OwnKeyType(
+        type=spec.type,
+        name=spec.name,
+        description=spec.description,
+        color=spec.color,
+        get_key_url=spec.get_key_url,
+        key_prefix=spec.key_prefix,
+        key_help=spec.key_help,
+        used_at=used_at,
+    )
+
+
+def _shown(row: OwnKeyRow, instances: Mapping[str, Sequence[Instance]], used: OwnSums) -> ProviderKey:
     spec = provider_spec(row.provider_type)
     last_check = None
     if row.check_at is not None:
@@ -96,9 +117,6 @@ def _shown(row: OwnKeyRow, instances: list[Instance], used: OwnSums) -> Provider
             message=row.check_message or "",
             error_type=row.check_error_type,  # type: ignore[arg-type]
         )
-    addresses = [instance.base_url for instance in instances]
-    if not addresses and (place := own_place(spec)) is not None:
-        addresses = [place[0]]
     all_unknown = used.recent_calls > 0 and used.recent_unknown_cost_calls == used.recent_calls
     return ProviderKey(
         type=row.provider_type,
@@ -109,7 +127,7 @@ def _shown(row: OwnKeyRow, instances: list[Instance], used: OwnSums) -> Provider
         status=status_of(row),
         last_check=last_check,
         failing_since=row.failing_since,
-        used_at=list(dict.fromkeys(addresses)),
+        used_at=_used_at(spec, instances),
         requests_30d=used.recent_calls,
         own_cost_30d_usd=None if all_unknown else used.recent_own_cost_usd,
         unknown_cost_requests_30d=used.recent_unknown_cost_calls,

@@ -44,11 +44,25 @@ class ProviderKey(ResponseModel):
     updated_at: Instant
 
 
+class OwnKeyType(ResponseModel):
+    """A type that one can have an own key for, and the only addresses such a key is sent to."""
+
+    type: str
+    name: str
+    description: str
+    color: str
+    get_key_url: str | None
+    key_prefix: str | None
+    key_help: str | None
+    used_at: list[str]
+
+
 class ProviderKeyList(ResponseModel):
     """`policy` holds for the caller now; `fallback` is the caller's switch, which counts only where the
     policy lets the platform's key follow (`fallback_allowed`)."""
 
     provider_keys: list[ProviderKey]
+    types: list[OwnKeyType]
     policy: ByokPolicy
     fallback: bool
     fallback_allowed: bool

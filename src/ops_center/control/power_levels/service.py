@@ -12,13 +12,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.context import Control
-from ops_center.control.power_levels.schemas import PowerLevelFigures, PowerLevels
+from ops_center.control.power_levels.schemas import LevelChoice, OwnPowerLevel, PowerLevelFigures, PowerLevels
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.routing.service import TARGETS_USD_MTOK, picks
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage.repository import NOTHING, Window, by_strategy
 from ops_center.storage.tables import users
-from ops_center.types import PowerLevel
+from ops_center.types import LEVEL_OF_STRATEGY, PowerLevel
 
 _MONTH = timedelta(days=30)
 
@@ -77,6 +77,36 @@ async def get_power_levels(control: Control) -> PowerLevels:
         maximum=settings.maximum,
         users_without_level=counts.get(None, 0),
         strategy=snapshot.strategy,
+    )
+
+
+async def get_own_power_level(control: Control, user_id: str) -> OwnPowerLevel:
+    """One's own level, and how high one may go. It is changed with one's profile."""
+    async with control.database.read() as conn:
+        settings = await read_setting(conn, PowerLevelSettings)
+        row = (
+            await conn.execute(
+                select(users.c.power_level, users.c.power_level_max).where(users.c.id == user_id)
+            )
+        ).one()
+    wished = PowerLevel(row.power_level) if row.power_level else None
+    maximum = PowerLevel(row.power_level_max) if row.power_level_max else None
+    strategy = control.publisher.current.strategy
+    highest = settings.highest(maximum)
+    return OwnPowerLevel(
+        level=wished,
+        holds=settings.bounded(wished, maximum, strategy) or LEVEL_OF_STRATEGY[strategy],
+        choices=[
+            LevelChoice(
+                level=level,
+                name=about.name,
+                best_for=about.best_for,
+                use_cases=list(about.use_cases),
+                example_models=list(about.example_models),
+                allowed=not level.exceeds(highest),
+            )
+            for level, about in _ABOUT.items()
+        ],
     )
 
 

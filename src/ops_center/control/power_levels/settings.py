@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from ops_center.catalog.aliases import ALIASES
 from ops_center.catalog.names import canonical_name
@@ -36,7 +36,7 @@ class Level(BaseModel):
     models: Annotated[list[LongName], Field(max_length=500), AfterValidator(_without_repeats)] = Field(
         default_factory=list
     )
-    max_usd_mtok: UsdInput | None = None
+    max_usd_mtok: Annotated[UsdInput, PlainSerializer(float, return_type=float)] | None = None
     min_score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
 
     def rule(self) -> LevelRule:

@@ -555,6 +555,15 @@ export interface Level {
   models?: string[];
 }
 
+export interface LevelChoice {
+  allowed: boolean;
+  best_for: string;
+  example_models: string[];
+  level: PowerLevel;
+  name: string;
+  use_cases: string[];
+}
+
 export interface LoginRequest {
   /** @maxLength 320 */
   email: string;
@@ -659,6 +668,30 @@ export interface OrganisationSettings {
  */
 export interface OwnKeySettings {
   fallback?: boolean | null;
+}
+
+/**
+ * A type that one can have an own key for, and the only addresses such a key is sent to.
+ */
+export interface OwnKeyType {
+  color: string;
+  description: string;
+  get_key_url: string | null;
+  key_help: string | null;
+  key_prefix: string | null;
+  name: string;
+  type: string;
+  used_at: string[];
+}
+
+/**
+ * `level`: one's own wish; null follows the global strategy. `holds`: what requests go by that say
+ * nothing, as a level.
+ */
+export interface OwnPowerLevel {
+  choices: LevelChoice[];
+  holds: PowerLevel;
+  level: PowerLevel | null;
 }
 
 export interface ProviderShare {
@@ -949,6 +982,7 @@ export interface ProviderKeyList {
   fallback_allowed: boolean;
   policy: ByokPolicy;
   provider_keys: ProviderKey[];
+  types: OwnKeyType[];
 }
 
 /**

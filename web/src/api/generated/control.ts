@@ -32,6 +32,7 @@ import type {
   ModelList,
   ModelUpdate,
   OwnKeySettings,
+  OwnPowerLevel,
   OwnUsage,
   OwnedApiKeyList,
   PowerLevels,
@@ -1435,6 +1436,31 @@ export const getListMyBudgetsUrl = () => {
 export const listMyBudgets = async ( options?: Parameters<typeof request>[1]): Promise<BudgetList> => {
 
   return request<BudgetList>(getListMyBudgetsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getGetOwnPowerLevelUrl = () => {
+
+
+
+
+  return `/api/v1/me/power-level`
+}
+
+/**
+ * One's own level, and how high one may go.
+ * @summary Get Own Power Level
+ */
+export const getOwnPowerLevel = async ( options?: Parameters<typeof request>[1]): Promise<OwnPowerLevel> => {
+
+  return request<OwnPowerLevel>(getGetOwnPowerLevelUrl(),
   {
     ...options,
     method: 'GET'

@@ -1,6 +1,6 @@
 /** LLM Provider Management: the figures, the providers, how traffic is routed, what it cost. */
 import { loadChunk } from "@/app/loadChunk";
-import { Button, Stack } from "@mantine/core";
+import { Button, SimpleGrid, Skeleton, Stack } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -22,10 +22,20 @@ const ProviderDialogs = lazy(() =>
   loadChunk(() => import("./ProviderDialogs")).then((module) => ({ default: module.ProviderDialogs })),
 );
 
+const ByokPanel = lazy(() =>
+  loadChunk(() => import("@/features/byok/ByokPanel")).then((module) => ({ default: module.ByokPanel })),
+);
+const PowerLevelsPanel = lazy(() =>
+  loadChunk(() => import("@/features/power_levels/PowerLevelsPanel")).then((module) => ({
+    default: module.PowerLevelsPanel,
+  })),
+);
+
 export function ProvidersPage() {
   const search = useSearch({ from: "/signed-in/admin/litellm-providers" });
   const navigate = useNavigate({ from: "/admin/litellm-providers" });
   const writable = useMay("write gateway");
+  const administers = useMay("manage users");
   const providers = useQuery(providersQuery);
   const show = (dialog: { add?: string; configure?: string }): void =>
     void navigate({
@@ -61,7 +71,19 @@ export function ProvidersPage() {
           onDelete={(remove) => setAsked({ remove })}
           onModelsByHand={(byHand) => setAsked({ byHand })}
         />
-        <RoutingPanel />
+        <SimpleGrid cols={{ base: 1, lg: administers ? 2 : 1 }} spacing="lg">
+          <RoutingPanel />
+          {administers && idle && (
+            <Suspense fallback={<Skeleton />}>
+              <ByokPanel />
+            </Suspense>
+          )}
+        </SimpleGrid>
+        {idle && (
+          <Suspense fallback={<Skeleton height={320} />}>
+            <PowerLevelsPanel />
+          </Suspense>
+        )}
         <UsagePanel of="gateway" />
       </Stack>
       {writable && (idle || dialogWanted) && (

@@ -77,7 +77,7 @@ function Details({ id }: { id: string }) {
 
 function Facts({ request }: { request: RequestDetail }) {
   const { color, label } = outcomeOf(request.status);
-  const facts: [string, ReactNode][] = [
+  const facts: (readonly [string, ReactNode])[] = [
     ["Outcome", <StatusDot key="outcome" color={color} label={request.error_type ? `${label}, ${words(request.error_type)}` : label} />],
     ["Started", absoluteTime(request.started_at)],
     ["Duration", duration(request.duration_ms)],
@@ -112,6 +112,17 @@ function Facts({ request }: { request: RequestDetail }) {
     ],
     ["Cost known from", [words(request.cost_source), request.cost_note, request.price_source].filter(Boolean).join(" · ")],
     ["Credential", request.credential === "byok" ? "the user's own key" : "the platform's key"],
+    ...(request.own_cost_source
+      ? [
+          [
+            "User paid",
+            <CostCell key="own" usd={request.own_cost_usd} source={request.own_cost_source} note={null} priceSource={request.price_source} />,
+          ] as const,
+        ]
+      : []),
+    ...(request.fallback_from === "byok"
+      ? [["Fallback", "the user's own key had failed, and they allow the platform's"] as const]
+      : []),
     ["API key", request.api_key_name],
     ["User", request.user_email],
   ];

@@ -1,4 +1,8 @@
 /** The reader's own usage. */
+import { Stack } from "@mantine/core";
+
+import { OwnPowerLevelPanel } from "@/features/power_levels/OwnPowerLevelPanel";
+import { OwnPaidPanel } from "@/features/provider_keys/OwnPaidPanel";
 import { PageHeader } from "@/ui/PageHeader";
 
 import { UsagePanel } from "./UsagePanel";
@@ -7,7 +11,11 @@ export function OwnUsagePage() {
   return (
     <>
       <PageHeader title="My usage" description="What your API keys called, and what it cost." />
-      <UsagePanel of="own" />
+      <Stack gap="lg">
+        <UsagePanel of="own" />
+        <OwnPaidPanel />
+        <OwnPowerLevelPanel />
+      </Stack>
     </>
   );
 }

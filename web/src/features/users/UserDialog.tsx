@@ -3,7 +3,8 @@ import { Button, Group, Modal, PasswordInput, Select, Stack, Switch, TextInput }
 import { useForm } from "@mantine/form";
 
 import { asApiError } from "@/api/request";
-import type { PowerLevel, Role, User, UserChange } from "@/api/types";
+import type { ByokPolicy, PowerLevel, Role, User, UserChange } from "@/api/types";
+import { POLICIES } from "@/features/provider_keys/policies";
 import { useUser } from "@/features/session/queries";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -44,6 +45,8 @@ function UserForm({ user, onClose }: { user: User | null; onClose: () => void })
       name: user?.name ?? "",
       role: user?.role ?? ("user" as Role),
       power_level: (user?.power_level ?? AS_ROUTED) as PowerLevel | typeof AS_ROUTED,
+      power_level_max: (user?.power_level_max ?? AS_ROUTED) as PowerLevel | typeof AS_ROUTED,
+      byok_policy: (user?.byok_policy ?? AS_ROUTED) as ByokPolicy | typeof AS_ROUTED,
       password: "",
       disabled: user?.disabled ?? false,
     },
@@ -73,10 +76,14 @@ function UserForm({ user, onClose }: { user: User | null; onClose: () => void })
       return;
     }
     const level = values.power_level === AS_ROUTED ? null : values.power_level;
+    const highest = values.power_level_max === AS_ROUTED ? null : values.power_level_max;
+    const policy = values.byok_policy === AS_ROUTED ? null : values.byok_policy;
     const body: UserChange = {
       ...(name !== user.name && { name }),
       ...(values.role !== user.role && { role: values.role }),
       ...(level !== user.power_level && { power_level: level }),
+      ...(highest !== user.power_level_max && { power_level_max: highest }),
+      ...(policy !== user.byok_policy && { byok_policy: policy }),
       ...(values.disabled !== user.disabled && { disabled: values.disabled }),
       ...(values.password && { password: values.password }),
     };
@@ -105,6 +112,29 @@ function UserForm({ user, onClose }: { user: User | null; onClose: () => void })
             allowDeselect={false}
             data={[{ value: AS_ROUTED, label: "As the routing strategy says" }, ...POWER_LEVELS]}
             {...form.getInputProps("power_level")}
+          />
+        )}
+        {user && (
+          <Select
+            label="Highest power level"
+            description="How high the user may choose for themselves, a key or a request."
+            inputWrapperOrder={["label", "input", "description", "error"]}
+            allowDeselect={false}
+            data={[{ value: AS_ROUTED, label: "As the settings say" }, ...POWER_LEVELS]}
+            {...form.getInputProps("power_level_max")}
+          />
+        )}
+        {user && (
+          <Select
+            label="Policy over own keys"
+            description="Can only tighten the policy of the installation."
+            inputWrapperOrder={["label", "input", "description", "error"]}
+            allowDeselect={false}
+            data={[
+              { value: AS_ROUTED, label: "As the installation's" },
+              ...POLICIES.map(({ value, label }) => ({ value, label })),
+            ]}
+            {...form.getInputProps("byok_policy")}
           />
         )}
         <PasswordInput
