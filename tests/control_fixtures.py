@@ -108,7 +108,7 @@ class Clients:
                 now=now,
             )
             assert user is not None, "the email is taken"
-            return await sessions.start(conn, user.id, now, address="", user_agent="")
+            return await sessions.start(conn, user.id, now, method="password", address="", user_agent="")
 
 
 @pytest.fixture

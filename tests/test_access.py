@@ -26,7 +26,14 @@ pytestmark = pytest.mark.anyio
 one_engine = pytest.mark.parametrize("dialect", ["sqlite"])  # no SQL in question
 
 ROLES: list[Role | None] = [None, *Role]
-PUBLIC_OPERATIONS = {"get_setup", "set_up", "log_in", "log_out"}
+PUBLIC_OPERATIONS = {
+    "get_setup",
+    "set_up",
+    "log_in",
+    "log_out",
+    "look_up_invitation",
+    "accept_invitation",
+}
 
 
 async def call(client: httpx.AsyncClient, route: GuardedRoute) -> httpx.Response:

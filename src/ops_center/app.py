@@ -168,9 +168,14 @@ class Application:
             log.info("admin_created", email=email)
 
     async def announce(self, url: str) -> None:
-        """Say where the server listens and, while there is no admin, where to make one."""
+        """Say where the server listens and, while there is no admin, where to make one.
+
+        Only now a port that the system chose is known, so links are made of `url` from here on.
+        """
         log.info("listening", url=url)
-        link = await setup_link(dataclasses.replace(self.control, public_url=url))
+        self.control = dataclasses.replace(self.control, public_url=url)
+        self._control_app.state.control = self.control
+        link = await setup_link(self.control)
         if link is not None:
             log.info("set_up_the_first_admin", link=link)
 
@@ -231,7 +236,9 @@ class Application:
 
 
 def public_url(settings: Settings) -> str:
-    """Where a browser on this machine finds the server."""
+    """Where browsers find the server: as configured, else as one on this machine does."""
+    if settings.public_url:
+        return settings.public_url
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 a comparison
     return f"http://{host}:{settings.port}"
 

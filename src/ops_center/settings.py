@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,7 @@ class Settings(BaseSettings):
     database_url: str | None = None  # None: SQLite in data_dir
     valkey_url: str | None = None
     valkey_failure: Literal["open", "closed"] = "open"  # while it is away: count per process, or refuse
+    public_url: str | None = None  # None: where it listens
     master_key: SecretStr | None = None  # None: a 0600 file in data_dir
     admin_email: str | None = None
     admin_password: SecretStr | None = None
@@ -39,6 +41,18 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an address like https://ops.example.com")
+        if parts.path.strip("/") or parts.username is not None:
+            raise ValueError("must be an address without a path or a user")
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("valkey_url")
     @classmethod

@@ -18,6 +18,7 @@ from ops_center.control.byok.endpoints import own_routes as own_provider_keys
 from ops_center.control.byok.endpoints import routes as byok
 from ops_center.control.context import Control
 from ops_center.control.edge import Edge
+from ops_center.control.invitations.endpoints import routes as invitations
 from ops_center.control.me.endpoints import routes as me
 from ops_center.control.models.endpoints import routes as models
 from ops_center.control.power_levels.endpoints import own_routes as own_power_level
@@ -25,6 +26,8 @@ from ops_center.control.power_levels.endpoints import routes as power_levels
 from ops_center.control.providers.endpoints import routes as providers
 from ops_center.control.requests.endpoints import routes as requests
 from ops_center.control.routing.endpoints import routes as routing
+from ops_center.control.sessions.endpoints import own_routes as own_sessions
+from ops_center.control.sessions.endpoints import routes as user_sessions
 from ops_center.control.settings.endpoints import routes as settings
 from ops_center.control.system.endpoints import routes as system
 from ops_center.control.usage.endpoints import routes as usage
@@ -42,11 +45,14 @@ NOUNS: tuple[Routes, ...] = (
     usage,
     requests,
     me,
+    own_sessions,
     own_provider_keys,
     byok,
     api_keys,
     budgets,
     users,
+    user_sessions,
+    invitations,
     audit_log,
     settings,
     system,

@@ -101,6 +101,22 @@ sessions = Table(
     Column("last_seen_at", Instant, nullable=False),
     Column("ip_address", String(64), nullable=False, default=""),
     Column("user_agent", String(400), nullable=False, default=""),
+    Column("id", String(40), nullable=False, unique=True),  # ses_: what it is called, which opens nothing
+    Column("method", String(16), nullable=False),  # password | setup | invitation
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", String(40), primary_key=True),  # inv_
+    Column("email", String(320), nullable=False, index=True),  # lower case
+    Column("role", String(16), nullable=False),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256 of the link's token
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(40), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("accepted_at", Instant, nullable=True),
+    Column("revoked_at", Instant, nullable=True),
 )
 
 api_keys = Table(

@@ -8,6 +8,7 @@ import {
   IconPlugConnected,
   IconServerBolt,
   IconUserDollar,
+  IconShieldLock,
   IconUsers,
   type Icon,
 } from "@tabler/icons-react";
@@ -65,6 +66,7 @@ const OWN_GROUPS: NavigationGroup[] = [
       { label: "Usage", to: "/account/usage", icon: IconChartLine, access: "own" },
       { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
       { label: "Provider Keys", to: "/account/provider-keys", icon: IconPlugConnected, access: "own" },
+      { label: "Security", to: "/account/security", icon: IconShieldLock, access: "own" },
     ],
   },
 ];

@@ -18,6 +18,7 @@ import { homeOf } from "./navigation";
 import {
   apiKeysSearch,
   auditLogSearch,
+  inviteSearch,
   loginSearch,
   modelsSearch,
   parseSearch,
@@ -47,6 +48,13 @@ const setup = createRoute({
   path: "/setup",
   validateSearch: setupSearch,
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/session/SetupPage")), "SetupPage"),
+});
+
+const invite = createRoute({
+  getParentRoute: () => root,
+  path: "/invite",
+  validateSearch: inviteSearch,
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/session/InvitePage")), "InvitePage"),
 });
 
 const signedIn = createRoute({
@@ -151,6 +159,12 @@ const apiKeys = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/api_keys/ApiKeysPage")), "ApiKeysPage"),
 });
 
+const security = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/account/security",
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/security/SecurityPage")), "SecurityPage"),
+});
+
 const ownUsage = createRoute({
   getParentRoute: () => signedIn,
   path: "/account/usage",
@@ -161,7 +175,21 @@ const ownUsage = createRoute({
 const routeTree = root.addChildren([
   login,
   setup,
-  signedIn.addChildren([home, providers, models, requests, usage, users, auditLog, apiKeys, ownUsage, byokUsers, providerKeys]),
+  invite,
+  signedIn.addChildren([
+    home,
+    providers,
+    models,
+    requests,
+    usage,
+    users,
+    auditLog,
+    apiKeys,
+    ownUsage,
+    byokUsers,
+    providerKeys,
+    security,
+  ]),
 ]);
 
 export function createConsoleRouter(queryClient: QueryClient) {

@@ -122,4 +122,5 @@ export const loginSearch = (raw: RawSearch): { redirect?: string } => {
   const wanted = text(raw.redirect);
   return { redirect: wanted && /^\/(?![/\\])/.test(wanted) ? wanted : undefined };
 };
+export const inviteSearch = (raw: RawSearch): { token?: string } => ({ token: text(raw.token) });
 export const setupSearch = (raw: RawSearch): { token?: string } => ({ token: text(raw.token) });

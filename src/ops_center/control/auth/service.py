@@ -48,7 +48,7 @@ async def set_up(
         raise
     if user is None:
         raise Conflict("Ops-Center is set up already", hint="Sign in instead.")
-    return user, await _start_session(control, user, address=address, user_agent=user_agent)
+    return user, await start_session(control, user, method="setup", address=address, user_agent=user_agent)
 
 
 async def log_in(
@@ -68,8 +68,8 @@ async def log_in(
         _log.warning("login_failed", ip_address=address)
         raise Unauthenticated("Email or password is wrong")
     control.login_throttle.succeeded(email, address, now)
-    return user, await _start_session(
-        control, user, address=address, user_agent=user_agent, old_token=old_token
+    return user, await start_session(
+        control, user, method="password", address=address, user_agent=user_agent, old_token=old_token
     )
 
 
@@ -78,14 +78,23 @@ async def log_out(control: Control, token: str) -> None:
         await sessions.end(conn, token)
 
 
-async def _start_session(
-    control: Control, user: UserRow, *, address: str, user_agent: str, old_token: str | None = None
+async def start_session(
+    control: Control,
+    user: UserRow,
+    *,
+    method: str,
+    address: str,
+    user_agent: str,
+    old_token: str | None = None,
 ) -> str:
+    """Sign `user` in, who has proven by `method` to be it: the session's token. `old_token`'s session ends."""
     now = control.clock()
     actor = Actor(user_id=user.id, email=user.email, role=user.role, ip_address=address)
     async with control.database.write() as conn:
         if old_token:
             await sessions.end(conn, old_token)
-        token = await sessions.start(conn, user.id, now, address=address, user_agent=user_agent)
+        token = await sessions.start(
+            conn, user.id, now, method=method, address=address, user_agent=user_agent
+        )
         await record(conn, actor, "auth.login", "user", user.id, user.email, at=now)
     return token

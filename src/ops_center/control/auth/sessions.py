@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.snapshot import api_key_digest
 from ops_center.storage.database import Database
 from ops_center.storage.tables import api_keys, sessions, users
-from ops_center.types import Role, Scope
+from ops_center.types import Role, Scope, new_id
 
 COOKIE = "ops_center_session"
 LIFETIME = timedelta(days=14)
@@ -104,13 +104,17 @@ async def find_api_key_owner(database: Database, secret: str, now: datetime) -> 
     return FoundApiKey(key_id, user_id, email, Role(role), scope == Scope.ADMIN)
 
 
-async def start(conn: AsyncConnection, user_id: str, now: datetime, *, address: str, user_agent: str) -> str:
+async def start(
+    conn: AsyncConnection, user_id: str, now: datetime, *, method: str, address: str, user_agent: str
+) -> str:
     """A new session's token, for the cookie. Sessions that have ended are cleared away in passing."""
     token = secrets.token_urlsafe(32)
     await conn.execute(delete(sessions).where(sessions.c.expires_at <= now))
     await conn.execute(
         insert(sessions).values(
             token_hash=_digest(token),
+            id=new_id("ses"),
+            method=method,
             user_id=user_id,
             created_at=now,
             expires_at=now + LIFETIME,

@@ -76,7 +76,7 @@ async def create_user(control: Control, actor: Actor, wanted: UserCreate) -> Use
         if user is None:
             raise Conflict("A user with this email exists already", param="email")
         await record(
-            conn, actor, "user.create", "user", user.id, user.email, None, _audited(user), at=control.clock()
+            conn, actor, "user.create", "user", user.id, user.email, None, audited(user), at=control.clock()
         )
     return user.public()
 
@@ -115,8 +115,8 @@ async def update_user(control: Control, actor: Actor, user_id: str, wanted: User
             "user",
             user_id,
             after.email,
-            {**_audited(before), "password_changed": False},
-            {**_audited(after), "password_changed": wanted.password is not None},
+            {**audited(before), "password_changed": False},
+            {**audited(after), "password_changed": wanted.password is not None},
             at=now,
         )
     await control.publisher.publish()
@@ -212,8 +212,8 @@ async def _make_admin(
             "user",
             user.id,
             user.email,
-            None if known is None else {**_audited(known), "password_changed": False},
-            _audited(user) if known is None else {**_audited(user), "password_changed": True},
+            None if known is None else {**audited(known), "password_changed": False},
+            audited(user) if known is None else {**audited(user), "password_changed": True},
             at=now,
         )
     return user, known is None
@@ -229,7 +229,8 @@ def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(value, "value", value) for name, value in values.items()}
 
 
-def _audited(user: UserRow) -> dict[str, Any]:
+def audited(user: UserRow) -> dict[str, Any]:
+    """A user as the audit log shows one."""
     return {
         "email": user.email,
         "name": user.name,

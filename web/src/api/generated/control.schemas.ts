@@ -428,6 +428,40 @@ export interface CreatedApiKey {
   tokens_per_minute: number | null;
 }
 
+export type Role = typeof Role[keyof typeof Role];
+
+
+export const Role = {
+  admin: 'admin',
+  operator: 'operator',
+  user: 'user',
+  viewer: 'viewer',
+} as const;
+
+export type InvitationStatus = typeof InvitationStatus[keyof typeof InvitationStatus];
+
+
+export const InvitationStatus = {
+  open: 'open',
+  accepted: 'accepted',
+  expired: 'expired',
+  revoked: 'revoked',
+} as const;
+
+export interface Invitation {
+  created_at: string;
+  email: string;
+  expires_at: string;
+  id: string;
+  role: Role;
+  status: InvitationStatus;
+}
+
+export interface CreatedInvitation {
+  invitation: Invitation;
+  link: string;
+}
+
 export type DiscoveryStatus = typeof DiscoveryStatus[keyof typeof DiscoveryStatus];
 
 
@@ -514,6 +548,47 @@ export interface Impact {
   models_without_provider_total: number;
   name: string;
   provider_id: string;
+}
+
+export interface InvitationAcceptance {
+  name?: string | null;
+  /**
+     * @minLength 12
+     * @maxLength 1000
+     */
+  password: string;
+  /** @maxLength 200 */
+  token: string;
+}
+
+export interface InvitationCreate {
+  /** @maxLength 320 */
+  email: string;
+  /**
+     * @minimum 1
+     * @maximum 30
+     */
+  expires_in_days?: number;
+  role?: Role;
+}
+
+export interface InvitationList {
+  invitations: Invitation[];
+}
+
+export interface InvitationLookup {
+  /** @maxLength 200 */
+  token: string;
+}
+
+/**
+ * What whoever holds the link is told before they accept.
+ */
+export interface InvitationOffer {
+  email: string;
+  expires_at: string;
+  organisation: string;
+  role: Role;
 }
 
 export type LastTestErrorType = typeof LastTestErrorType[keyof typeof LastTestErrorType] | null;
@@ -1171,16 +1246,6 @@ export const RequestStatus = {
   error: 'error',
 } as const;
 
-export type Role = typeof Role[keyof typeof Role];
-
-
-export const Role = {
-  admin: 'admin',
-  operator: 'operator',
-  user: 'user',
-  viewer: 'viewer',
-} as const;
-
 export interface RouteError {
   message: string;
 }
@@ -1249,6 +1314,21 @@ export interface RoutingRules {
  */
 export interface RoutingRulesUpdate {
   strategy?: Strategy | null;
+}
+
+export interface Session {
+  created_at: string;
+  current: boolean;
+  expires_at: string;
+  id: string;
+  ip_address: string;
+  last_seen_at: string;
+  method: string;
+  user_agent: string;
+}
+
+export interface SessionList {
+  sessions: Session[];
 }
 
 /**

@@ -18,11 +18,17 @@ import type {
   ByokSummary,
   ByokUserList,
   CreatedApiKey,
+  CreatedInvitation,
   ExportAuditLogParams,
   ExportUsageParams,
   GetMyUsageParams,
   GetUsageParams,
   Impact,
+  InvitationAcceptance,
+  InvitationCreate,
+  InvitationList,
+  InvitationLookup,
+  InvitationOffer,
   ListAuditLogParams,
   ListModelsParams,
   ListRequestsParams,
@@ -53,6 +59,7 @@ import type {
   RoutePlan,
   RoutingRules,
   RoutingRulesUpdate,
+  SessionList,
   Settings,
   SettingsUpdate,
   SetupRequest,
@@ -267,6 +274,173 @@ export const getSignedIn = async ( options?: Parameters<typeof request>[1]): Pro
   {
     ...options,
     method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getListInvitationsUrl = () => {
+
+
+
+
+  return `/api/v1/invitations`
+}
+
+/**
+ * The newest 500, newest first. Their links are not among it.
+ * @summary List Invitations
+ */
+export const listInvitations = async ( options?: Parameters<typeof request>[1]): Promise<InvitationList> => {
+
+  return request<InvitationList>(getListInvitationsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getCreateInvitationUrl = () => {
+
+
+
+
+  return `/api/v1/invitations`
+}
+
+/**
+ * Invite somebody by a link that works once; an older open one for the same email ends. 409 for a user.
+ * @summary Create Invitation
+ */
+export const createInvitation = async (invitationCreate: InvitationCreate, options?: Parameters<typeof request>[1]): Promise<CreatedInvitation> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<CreatedInvitation>(getCreateInvitationUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(invitationCreate)
+  }
+);}
+
+
+
+export const getAcceptInvitationUrl = () => {
+
+
+
+
+  return `/api/v1/invitations/accept`
+}
+
+/**
+ * Make the account that a link offers, with a password of one's own, and sign in.
+ * @summary Accept Invitation
+ */
+export const acceptInvitation = async (invitationAcceptance: InvitationAcceptance, options?: Parameters<typeof request>[1]): Promise<SignedIn> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<SignedIn>(getAcceptInvitationUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(invitationAcceptance)
+  }
+);}
+
+
+
+export const getLookUpInvitationUrl = () => {
+
+
+
+
+  return `/api/v1/invitations/lookup`
+}
+
+/**
+ * What a link offers; 403, saying why, when it opens nothing.
+ * @summary Look Up Invitation
+ */
+export const lookUpInvitation = async (invitationLookup: InvitationLookup, options?: Parameters<typeof request>[1]): Promise<InvitationOffer> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<InvitationOffer>(getLookUpInvitationUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(invitationLookup)
+  }
+);}
+
+
+
+export const getRevokeInvitationUrl = (invitationId: string,) => {
+
+
+
+
+  return `/api/v1/invitations/${invitationId}`
+}
+
+/**
+ * Close a link that nobody used. 409 when it was accepted.
+ * @summary Revoke Invitation
+ */
+export const revokeInvitation = async (invitationId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getRevokeInvitationUrl(invitationId),
+  {
+    ...options,
+    method: 'DELETE'
 
 
   }
@@ -1640,6 +1814,81 @@ return request<TestResult>(getRunOwnProviderKeyTestUrl(providerType),
 
 
 
+export const getEndOtherSessionsUrl = () => {
+
+
+
+
+  return `/api/v1/me/sessions`
+}
+
+/**
+ * Sign out everywhere else.
+ * @summary End Other Sessions
+ */
+export const endOtherSessions = async ( options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getEndOtherSessionsUrl(),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getListOwnSessionsUrl = () => {
+
+
+
+
+  return `/api/v1/me/sessions`
+}
+
+/**
+ * Where one is signed in, the session used last first.
+ * @summary List Own Sessions
+ */
+export const listOwnSessions = async ( options?: Parameters<typeof request>[1]): Promise<SessionList> => {
+
+  return request<SessionList>(getListOwnSessionsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getEndOwnSessionUrl = (sessionId: string,) => {
+
+
+
+
+  return `/api/v1/me/sessions/${sessionId}`
+}
+
+/**
+ * Sign out there.
+ * @summary End Own Session
+ */
+export const endOwnSession = async (sessionId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getEndOwnSessionUrl(sessionId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
 export const getGetMyUsageUrl = (params?: GetMyUsageParams,) => {
   const normalizedParams = new URLSearchParams();
 
@@ -1947,6 +2196,83 @@ return request<User>(getUpdateUserUrl(userId),
     method: 'PATCH',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(userUpdate)
+  }
+);}
+
+
+
+export const getEndUserSessionsUrl = (userId: string,) => {
+
+
+
+
+  return `/api/v1/users/${userId}/sessions`
+}
+
+/**
+ * Sign a user out everywhere, except where it is the session that asks.
+ * @summary End User Sessions
+ */
+export const endUserSessions = async (userId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getEndUserSessionsUrl(userId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getListUserSessionsUrl = (userId: string,) => {
+
+
+
+
+  return `/api/v1/users/${userId}/sessions`
+}
+
+/**
+ * Where a user is signed in.
+ * @summary List User Sessions
+ */
+export const listUserSessions = async (userId: string, options?: Parameters<typeof request>[1]): Promise<SessionList> => {
+
+  return request<SessionList>(getListUserSessionsUrl(userId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getEndUserSessionUrl = (userId: string,
+    sessionId: string,) => {
+
+
+
+
+  return `/api/v1/users/${userId}/sessions/${sessionId}`
+}
+
+/**
+ * Sign a user out there.
+ * @summary End User Session
+ */
+export const endUserSession = async (userId: string,
+    sessionId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getEndUserSessionUrl(userId,sessionId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
   }
 );}
 

@@ -1,6 +1,6 @@
 /** Menu button on small screens, search and commands, the demo label, theme and account. */
 import { ActionIcon, Avatar, Badge, Burger, Group, Kbd, Menu, Text, Tooltip, UnstyledButton } from "@mantine/core";
-import { IconChartLine, IconKeyboard, IconLogout, IconSearch } from "@tabler/icons-react";
+import { IconChartLine, IconKeyboard, IconLogout, IconSearch, IconShieldLock } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useRouter } from "@tanstack/react-router";
 
@@ -92,6 +92,9 @@ function AccountMenu() {
         <Menu.Divider />
         <Menu.Item component={Link} to="/account/usage" leftSection={<IconChartLine size={16} />}>
           My usage
+        </Menu.Item>
+        <Menu.Item component={Link} to="/account/security" leftSection={<IconShieldLock size={16} />}>
+          Security
         </Menu.Item>
         <Menu.Item leftSection={<IconKeyboard size={16} />} onClick={openKeyboardHelp}>
           Keyboard shortcuts

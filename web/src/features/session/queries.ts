@@ -1,7 +1,7 @@
 /** Who is signed in, and the ways in and out. */
 import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 
-import { getSetup, getSignedIn, getSystem, logIn, logOut, setUp as createFirstAdmin } from "@/api/generated/control";
+import { acceptInvitation, getSetup, getSignedIn, getSystem, logIn, logOut, lookUpInvitation, setUp as createFirstAdmin } from "@/api/generated/control";
 import type { SystemAnswer } from "@/api/generated/control.schemas";
 import type { User } from "@/api/types";
 import { may, type Access } from "@/app/access";
@@ -41,5 +41,17 @@ export const signIn = (email: string, password: string): Promise<User> =>
 
 export const setUp = (token: string, email: string, password: string): Promise<User> =>
   createFirstAdmin({ token, email, password }).then((answer) => answer.user);
+
+/** What a link offers; asked once, as its answer does not change while the page is open. */
+export const offerQuery = (token: string) =>
+  queryOptions({
+    queryKey: ["invitation", token],
+    queryFn: ({ signal }) => lookUpInvitation({ token }, { signal }),
+    retry: false,
+    staleTime: Infinity,
+  });
+
+export const acceptOffer = (token: string, name: string, password: string): Promise<User> =>
+  acceptInvitation({ token, password, ...(name && { name }) }).then((answer) => answer.user);
 
 export { logOut as signOut };

@@ -1,6 +1,6 @@
 /** Users: who may sign in, and as what. */
-import { Badge, Button, Stack, Text } from "@mantine/core";
-import { IconPlus } from "@tabler/icons-react";
+import { Badge, Button, Group, Stack, Text } from "@mantine/core";
+import { IconMailPlus, IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -10,10 +10,13 @@ import { useUser } from "@/features/session/queries";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SessionsDialog } from "@/features/security/SessionsDialog";
 import { StaleNotice } from "@/ui/StaleNotice";
 import { Table } from "@/ui/Table";
 import { TimeAgo } from "@/ui/TimeAgo";
 
+import { InvitationsPanel } from "./InvitationsPanel";
+import { InviteDialog } from "./InviteDialog";
 import { usersQuery } from "./queries";
 import { POWER_LEVELS, ROLES } from "./roles";
 import { UserDialog } from "./UserDialog";
@@ -22,15 +25,22 @@ export function UsersPage() {
   const users = useQuery(usersQuery);
   const me = useUser();
   const [editing, setEditing] = useState<User | "new" | null>(null);
+  const [inviting, setInviting] = useState(false);
+  const [signedIn, setSignedIn] = useState<User | null>(null);
   return (
     <>
       <PageHeader
         title="Users"
         description="Who may sign in, and as what. Disabling a user ends their sessions and API keys at once."
         action={
-          <Button leftSection={<IconPlus size={16} />} onClick={() => setEditing("new")}>
-            Add User
-          </Button>
+          <Group gap="xs">
+            <Button variant="default" leftSection={<IconMailPlus size={16} />} onClick={() => setInviting(true)}>
+              Invite by Link
+            </Button>
+            <Button leftSection={<IconPlus size={16} />} onClick={() => setEditing("new")}>
+              Add User
+            </Button>
+          </Group>
         }
       />
       <Stack gap="md">
@@ -92,21 +102,34 @@ export function UsersPage() {
                 title: "Actions",
                 textAlign: "right",
                 render: (user) => (
-                  <Button
-                    size="compact-xs"
-                    variant="default"
-                    aria-label={`Edit ${user.email}`}
-                    onClick={() => setEditing(user)}
-                  >
-                    Edit
-                  </Button>
+                  <Group gap={6} justify="flex-end" wrap="nowrap">
+                    <Button
+                      size="compact-xs"
+                      variant="default"
+                      aria-label={`Sessions of ${user.email}`}
+                      onClick={() => setSignedIn(user)}
+                    >
+                      Sessions
+                    </Button>
+                    <Button
+                      size="compact-xs"
+                      variant="default"
+                      aria-label={`Edit ${user.email}`}
+                      onClick={() => setEditing(user)}
+                    >
+                      Edit
+                    </Button>
+                  </Group>
                 ),
               },
             ]}
           />
         )}
+        <InvitationsPanel />
       </Stack>
       <UserDialog editing={editing} onClose={() => setEditing(null)} />
+      <InviteDialog opened={inviting} onClose={() => setInviting(false)} />
+      <SessionsDialog user={signedIn} onClose={() => setSignedIn(null)} />
     </>
   );
 }

@@ -1,8 +1,8 @@
 /** The people who may sign in. */
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { createUser, listUsers, updateUser } from "@/api/generated/control";
-import type { UserChange, UserInput } from "@/api/types";
+import { createInvitation, createUser, listInvitations, listUsers, revokeInvitation, updateUser } from "@/api/generated/control";
+import type { InvitationInput, UserChange, UserInput } from "@/api/types";
 import { sessionQuery } from "@/features/session/queries";
 
 export const usersQuery = queryOptions({
@@ -15,6 +15,27 @@ export function useAddUser() {
   return useMutation({
     mutationFn: (input: UserInput) => createUser(input),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: usersQuery.queryKey }),
+  });
+}
+
+export const invitationsQuery = queryOptions({
+  queryKey: ["invitations"],
+  queryFn: ({ signal }) => listInvitations({ signal }).then((answer) => answer.invitations),
+});
+
+export function useInvite() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: (input: InvitationInput) => createInvitation(input),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: invitationsQuery.queryKey }),
+  });
+}
+
+export function useRevokeInvitation() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: (id: string) => revokeInvitation(id),
+    onSettled: () => queryClient.invalidateQueries({ queryKey: invitationsQuery.queryKey }),
   });
 }
 

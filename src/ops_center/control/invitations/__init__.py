@@ -1,0 +1,1 @@
+"""Links with which people make their own accounts."""

@@ -1,0 +1,89 @@
+"""People in the console: invited by link, signed in, signed out from elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from browser.conftest import Console
+from live import LiveServer
+
+PASSWORD = "a long enough password"
+
+
+def stranger(browser: Browser) -> Page:
+    """Somebody else's browser."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(15_000)
+    return context.new_page()
+
+
+def invite(console: Console, email: str, role: str = "User") -> str:
+    """The link that the admin's console shows once."""
+    page = console.open("/admin/users")
+    page.get_by_role("button", name="Invite by Link").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Email").fill(email)
+    dialog.get_by_role("combobox", name="Role").click()
+    page.get_by_role("option", name=role, exact=True).click()
+    dialog.get_by_role("button", name="Make Link").click()
+    link = dialog.get_by_test_id("link").inner_text()
+    dialog.get_by_role("button", name="Done").click()
+    return link
+
+
+def test_an_invited_user_gets_in_by_the_link_once(
+    console: Console, server: LiveServer, browser: Browser
+) -> None:
+    console.open("/login")
+    console.sign_in()
+    expect(console.page).to_have_url(re.compile("/admin/"))
+    link = invite(console, "grace@example.com")
+    assert link.startswith(server.url + "/invite?token=")
+    listed = console.page.get_by_role("region", name="Invitations")
+    expect(listed.get_by_text("grace@example.com")).to_be_visible()
+
+    guest = stranger(browser)
+    guest.goto(link)
+    expect(guest.get_by_label("Email")).to_have_value("grace@example.com")
+    guest.get_by_label("Password", exact=True).fill("short")
+    guest.get_by_role("button", name="Create account").click()
+    expect(guest.get_by_text("At least 12 characters").last).to_be_visible()
+    guest.get_by_label("Password", exact=True).fill(PASSWORD)
+    guest.get_by_role("button", name="Create account").click()
+    expect(guest).to_have_url(re.compile("/account/usage"))
+
+    again = stranger(browser)
+    again.goto(link)
+    expect(again.get_by_text("This invitation was used already")).to_be_visible()
+    again.context.close()
+
+    console.page.reload()
+    expect(console.page.get_by_text("grace@example.com")).to_be_visible()
+    expect(listed).not_to_be_visible()
+    console.page.get_by_role("button", name="Sessions of grace@example.com").click()
+    dialog = console.page.get_by_role("dialog")
+    expect(dialog.get_by_text("Invitation", exact=True)).to_be_visible()
+    dialog.get_by_role("button", name="Sign out everywhere").click()
+    expect(dialog.get_by_text("Signed in nowhere")).to_be_visible()
+    guest.goto(server.url + "/account/security")
+    expect(guest).to_have_url(re.compile("/login"))
+    guest.context.close()
+
+
+def test_ones_other_session_is_ended_from_the_security_page(
+    console: Console, server: LiveServer, browser: Browser
+) -> None:
+    other = Console(stranger(browser), server)
+    other.open("/login")
+    other.sign_in()
+    expect(other.page).to_have_url(re.compile("/admin/"))
+    page = console.open("/account/security")
+    console.sign_in()
+    expect(page.get_by_text("This one")).to_be_visible()
+    page.get_by_role("button", name=re.compile("End the session in Chrome")).click()
+    expect(page.get_by_role("button", name=re.compile("End the session"))).to_have_count(0)
+    other.page.reload()
+    expect(other.page).to_have_url(re.compile("/login"))
+    other.page.context.close()
