@@ -181,6 +181,8 @@ def test_pages_have_no_accessibility_violations_and_do_not_scroll_sideways(
         "/admin/requests",
         "/admin/models",
         "/admin/users",
+        "/admin/api-keys",
+        "/admin/budgets",
         "/admin/audit-log",
         "/account/usage",
         "/account/provider-keys",

@@ -2,10 +2,12 @@
 import {
   IconActivity,
   IconChartLine,
+  IconCoins,
   IconCube,
   IconHistory,
   IconKey,
   IconPlugConnected,
+  IconListDetails,
   IconServerBolt,
   IconUserDollar,
   IconShieldLock,
@@ -51,6 +53,8 @@ const ADMIN_GROUPS: NavigationGroup[] = [
       { label: "BYOK", to: "/admin/byok", icon: IconUserDollar, access: "manage users" },
       { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
       { label: "Provider Keys", to: "/account/provider-keys", icon: IconPlugConnected, access: "own" },
+      { label: "All API Keys", to: "/admin/api-keys", icon: IconListDetails, access: "manage users" },
+      { label: "Budgets", to: "/admin/budgets", icon: IconCoins, access: "read gateway" },
     ],
   },
   {

@@ -152,6 +152,20 @@ const providerKeys = createRoute({
   ),
 });
 
+const budgets = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/budgets",
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/budgets/BudgetsPage")), "BudgetsPage"),
+});
+
+const allApiKeys = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/api-keys",
+  beforeLoad: needs("manage users"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/api_keys/AllApiKeysPage")), "AllApiKeysPage"),
+});
+
 const apiKeys = createRoute({
   getParentRoute: () => signedIn,
   path: "/account/api-keys",
@@ -189,6 +203,8 @@ const routeTree = root.addChildren([
     byokUsers,
     providerKeys,
     security,
+    budgets,
+    allApiKeys,
   ]),
 ]);
 

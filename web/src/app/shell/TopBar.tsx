@@ -4,6 +4,7 @@ import { IconChartLine, IconKeyboard, IconLogout, IconSearch, IconShieldLock } f
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useRouter } from "@tanstack/react-router";
 
+import { BudgetWarning } from "@/features/budgets/BudgetWarning";
 import { signOut, useSystem, useUser } from "@/features/session/queries";
 
 import { openCommands, openKeyboardHelp } from "./events";
@@ -33,6 +34,7 @@ export function TopBar({ menuOpened, onToggleMenu }: TopBarProps) {
         <Kbd size="xs">Ctrl K</Kbd>
       </UnstyledButton>
       <Group ml="auto" gap="xs" wrap="nowrap">
+        <BudgetWarning />
         {system?.demo && (
           <Tooltip label="Simulated providers and made-up traffic; nothing here was billed.">
             <Badge color="yellow" tabIndex={0}>

@@ -1,5 +1,5 @@
-/** API keys: one's own, and for administrators everybody's. */
-import { Button, Stack, Tabs } from "@mantine/core";
+/** One's own API keys. */
+import { Button, Stack } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -14,7 +14,7 @@ import { StaleNotice } from "@/ui/StaleNotice";
 
 import { ApiKeysTable } from "./ApiKeysTable";
 import { CreateApiKeyDialog } from "./CreateApiKeyDialog";
-import { allApiKeysQuery, ownApiKeysQuery } from "./queries";
+import { ownApiKeysQuery } from "./queries";
 import { RevokeApiKeyDialog, RotateApiKeyDialog } from "./RevokeApiKeyDialog";
 import { SecretDialog } from "./SecretDialog";
 
@@ -22,13 +22,11 @@ export function ApiKeysPage() {
   const search = useSearch({ from: "/signed-in/account/api-keys" });
   const navigate = useNavigate({ from: "/account/api-keys" });
   const creates = useMay("create keys");
-  const administers = useMay("manage users");
   const [fresh, setFresh] = useState<NewApiKey | null>(null);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
   const [rotating, setRotating] = useState<ApiKey | null>(null);
   const showCreate = (create: boolean): void =>
     void navigate({ search: { create: create ? "1" : undefined }, replace: true });
-  const own = <OwnKeys onCreate={() => showCreate(true)} onRevoke={setRevoking} onRotate={setRotating} />;
   return (
     <>
       <PageHeader
@@ -42,20 +40,7 @@ export function ApiKeysPage() {
           )
         }
       />
-      {administers ? (
-        <Tabs defaultValue="own" keepMounted={false}>
-          <Tabs.List mb="md">
-            <Tabs.Tab value="own">My keys</Tabs.Tab>
-            <Tabs.Tab value="all">Everybody&apos;s keys</Tabs.Tab>
-          </Tabs.List>
-          <Tabs.Panel value="own">{own}</Tabs.Panel>
-          <Tabs.Panel value="all">
-            <AllKeys onRevoke={setRevoking} />
-          </Tabs.Panel>
-        </Tabs>
-      ) : (
-        own
-      )}
+      <OwnKeys onCreate={() => showCreate(true)} onRevoke={setRevoking} onRotate={setRotating} />
       <CreateApiKeyDialog opened={creates && search.create !== undefined} onClose={() => showCreate(false)} onCreated={setFresh} />
       <RevokeApiKeyDialog apiKey={revoking} onClose={() => setRevoking(null)} />
       <RotateApiKeyDialog apiKey={rotating} onClose={() => setRotating(null)} onRotated={setFresh} />
@@ -83,24 +68,6 @@ function OwnKeys({ onCreate, onRevoke, onRotate }: OwnKeysProps) {
         />
       ) : (
         <ApiKeysTable keys={keys.data} onCreate={onCreate} onRevoke={onRevoke} onRotate={onRotate} />
-      )}
-    </Stack>
-  );
-}
-
-function AllKeys({ onRevoke }: Pick<OwnKeysProps, "onRevoke">) {
-  const keys = useQuery(allApiKeysQuery);
-  return (
-    <Stack gap="md">
-      <StaleNotice query={keys} />
-      {keys.isError && !keys.data ? (
-        <ProblemAlert
-          error={asApiError(keys.error)}
-          title="The keys could not be loaded"
-          onRetry={() => void keys.refetch()}
-        />
-      ) : (
-        <ApiKeysTable keys={keys.data} withOwner onRevoke={onRevoke} />
       )}
     </Stack>
   );

@@ -11,12 +11,14 @@ import { TimeAgo } from "@/ui/TimeAgo";
 interface ApiKeysTableProps {
   keys: (ApiKey | OwnedApiKey)[] | undefined;
   withOwner?: boolean;
+  /** Whether what is shown was searched for. */
+  searched?: boolean;
   onCreate?: () => void;
   onRevoke: (key: ApiKey) => void;
   onRotate?: (key: ApiKey) => void;
 }
 
-export function ApiKeysTable({ keys, withOwner = false, onCreate, onRevoke, onRotate }: ApiKeysTableProps) {
+export function ApiKeysTable({ keys, withOwner = false, searched = false, onCreate, onRevoke, onRotate }: ApiKeysTableProps) {
   const owner: DataTableColumn<ApiKey | OwnedApiKey>[] = withOwner
     ? [{ accessor: "user_email", title: "Owner", render: (key) => ("user_email" in key ? key.user_email : "") }]
     : [];
@@ -27,7 +29,7 @@ export function ApiKeysTable({ keys, withOwner = false, onCreate, onRevoke, onRo
       fetching={keys === undefined}
       empty={
         <EmptyState
-          title="No API key yet"
+          title={searched ? "No key fits" : "No API key yet"}
           action={
             onCreate && (
               <Button variant="light" onClick={onCreate}>
@@ -36,7 +38,7 @@ export function ApiKeysTable({ keys, withOwner = false, onCreate, onRevoke, onRo
             )
           }
         >
-          A program needs one to call the gateway.
+          {searched ? "Change or clear the search." : "A program needs one to call the gateway."}
         </EmptyState>
       }
       columns={[

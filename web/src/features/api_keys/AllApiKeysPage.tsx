@@ -1,0 +1,53 @@
+/** Everybody's API keys, for administrators: who has which, what it may and when it was used; to be stopped. */
+import { Stack } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { asApiError } from "@/api/request";
+import type { ApiKey } from "@/api/types";
+import { PageHeader } from "@/ui/PageHeader";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SearchField } from "@/ui/SearchField";
+import { StaleNotice } from "@/ui/StaleNotice";
+
+import { ApiKeysTable } from "./ApiKeysTable";
+import { allApiKeysQuery } from "./queries";
+import { RevokeApiKeyDialog } from "./RevokeApiKeyDialog";
+
+export function AllApiKeysPage() {
+  const keys = useQuery(allApiKeysQuery);
+  const [search, setSearch] = useState("");
+  const [revoking, setRevoking] = useState<ApiKey | null>(null);
+  const wanted = search.trim().toLowerCase();
+  const found = keys.data?.filter((key) =>
+    [key.name, key.user_email, key.preview, ...key.tags].some((text) => text.toLowerCase().includes(wanted)),
+  );
+  return (
+    <>
+      <PageHeader
+        title="All API Keys"
+        description="Everybody's keys, with what each may do and what it was used for. Revoking one ends it at once."
+      />
+      <Stack gap="md">
+        <SearchField
+          value={search}
+          onSearch={setSearch}
+          placeholder="Name, owner or tag"
+          aria-label="Search API keys"
+          maw={320}
+        />
+        <StaleNotice query={keys} />
+        {keys.isError && !keys.data ? (
+          <ProblemAlert
+            error={asApiError(keys.error)}
+            title="The keys could not be loaded"
+            onRetry={() => void keys.refetch()}
+          />
+        ) : (
+          <ApiKeysTable keys={found} withOwner searched={wanted !== ""} onRevoke={setRevoking} />
+        )}
+      </Stack>
+      <RevokeApiKeyDialog apiKey={revoking} onClose={() => setRevoking(null)} />
+    </>
+  );
+}
