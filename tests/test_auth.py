@@ -161,6 +161,7 @@ async def test_login_gives_a_cookie_that_scripts_cannot_read(clients: Clients, a
         "concurrent_requests",
         "created_at",
         "disabled",
+        "second_factor",
     }
     assert answer.json()["user"]["created_at"] == "2026-11-23T12:00:00Z"
     cookie = answer.headers["set-cookie"]

@@ -188,6 +188,7 @@ def test_pages_have_no_accessibility_violations_and_do_not_scroll_sideways(
         "/account/provider-keys",
         "/admin/byok",
         "/account/security",
+        "/admin/settings",
     ):
         page.goto(server.url + path)
         page.wait_for_load_state("networkidle")

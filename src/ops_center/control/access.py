@@ -51,10 +51,12 @@ class Permission(StrEnum):
     SYSTEM_READ = "system:read"
     OWN_READ = "own:read"  # one's own profile, keys and usage
     OWN_WRITE = "own:write"
+    OWN_SIGN_IN = "own:sign-in"  # how one signs in; all there is before a second factor that one must have
     OWN_KEYS_CREATE = "own-keys:create"  # spends the platform's money
 
 
-_OWN = frozenset({Permission.SYSTEM_READ, Permission.OWN_READ, Permission.OWN_WRITE})
+_BEFORE_SECOND_FACTOR = frozenset({Permission.SYSTEM_READ, Permission.OWN_SIGN_IN})
+_OWN = _BEFORE_SECOND_FACTOR | {Permission.OWN_READ, Permission.OWN_WRITE}
 _READS = frozenset(
     {
         Permission.PROVIDERS_READ,
@@ -85,6 +87,7 @@ class Actor:
     ip_address: str
     session_hash: bytes | None = None  # the session it came with; None: an API key
     api_key_id: str | None = None
+    second_factor_missing: bool = False  # its role must have one, and it has none
 
     def may(self, permission: Permission) -> bool:
         return permission in PERMISSIONS[self.role]
@@ -201,6 +204,10 @@ async def _let_in(request: Request, permission: Permission | None) -> str | None
         actor, renewed = await _by_session(control, request)
     if not actor.may(permission):
         raise Forbidden("Your role does not allow this", detail=f"{actor.role} lacks {permission}")
+    if actor.second_factor_missing and permission not in _BEFORE_SECOND_FACTOR:
+        raise Forbidden(
+            "Your role must have a second factor", hint="Set it up first: /account/security in the console."
+        )
     request.state.actor = actor
     return renewed
 
@@ -216,6 +223,7 @@ async def _by_session(control: Control, request: Request) -> tuple[Actor, str | 
         role=found.role,
         ip_address=client_address(request),
         session_hash=found.token_hash,
+        second_factor_missing=found.second_factor_missing,
     )
     return actor, token if found.renewed else None
 

@@ -26,6 +26,8 @@ from ops_center.control.power_levels.endpoints import routes as power_levels
 from ops_center.control.providers.endpoints import routes as providers
 from ops_center.control.requests.endpoints import routes as requests
 from ops_center.control.routing.endpoints import routes as routing
+from ops_center.control.second_factor.endpoints import own_routes as own_second_factor
+from ops_center.control.second_factor.endpoints import routes as second_factor
 from ops_center.control.sessions.endpoints import own_routes as own_sessions
 from ops_center.control.sessions.endpoints import routes as user_sessions
 from ops_center.control.settings.endpoints import routes as settings
@@ -46,12 +48,14 @@ NOUNS: tuple[Routes, ...] = (
     requests,
     me,
     own_sessions,
+    own_second_factor,
     own_provider_keys,
     byok,
     api_keys,
     budgets,
     users,
     user_sessions,
+    second_factor,
     invitations,
     audit_log,
     settings,

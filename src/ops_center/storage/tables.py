@@ -119,6 +119,23 @@ invitations = Table(
     Column("revoked_at", Instant, nullable=True),
 )
 
+second_factors = Table(
+    "second_factors",
+    metadata,
+    # the secret itself is in sealed_secrets, as "totp:<user id>"
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("confirmed_at", Instant, nullable=True),  # null: not yet proven, and not asked for
+    Column("last_step", BigInteger, nullable=False),  # of the newest code used; no older one is taken
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", LargeBinary(32), primary_key=True),  # SHA-256 of 80 random bits; gone once used
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

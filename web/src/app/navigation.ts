@@ -10,6 +10,7 @@ import {
   IconListDetails,
   IconServerBolt,
   IconUserDollar,
+  IconSettings,
   IconShieldLock,
   IconUsers,
   type Icon,
@@ -59,7 +60,10 @@ const ADMIN_GROUPS: NavigationGroup[] = [
   },
   {
     label: "System",
-    items: [{ label: "Audit Log", to: "/admin/audit-log", icon: IconHistory, access: "read audit log" }],
+    items: [
+      { label: "Audit Log", to: "/admin/audit-log", icon: IconHistory, access: "read audit log" },
+      { label: "Settings", to: "/admin/settings", icon: IconSettings, access: "manage settings" },
+    ],
   },
 ];
 

@@ -57,12 +57,23 @@ const invite = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/session/InvitePage")), "InvitePage"),
 });
 
+const secondFactor = createRoute({
+  getParentRoute: () => root,
+  path: "/second-factor",
+  component: lazyRouteComponent(
+    () => loadChunk(() => import("@/features/security/SecondFactorPage")),
+    "SecondFactorPage",
+  ),
+});
+
 const signedIn = createRoute({
   getParentRoute: () => root,
   id: "signed-in",
   beforeLoad: async ({ context, location }) => {
     try {
-      return { user: await context.queryClient.ensureQueryData(sessionQuery) };
+      const user = await context.queryClient.ensureQueryData(sessionQuery);
+      if (user.secondFactorMissing) throw redirect({ to: "/second-factor" });
+      return { user };
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) {
         throw redirect({ to: "/login", search: { redirect: location.href === "/" ? undefined : location.href } });
@@ -173,6 +184,13 @@ const apiKeys = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/api_keys/ApiKeysPage")), "ApiKeysPage"),
 });
 
+const settings = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/settings",
+  beforeLoad: needs("manage settings"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/settings/SettingsPage")), "SettingsPage"),
+});
+
 const security = createRoute({
   getParentRoute: () => signedIn,
   path: "/account/security",
@@ -190,6 +208,7 @@ const routeTree = root.addChildren([
   login,
   setup,
   invite,
+  secondFactor,
   signedIn.addChildren([
     home,
     providers,
@@ -205,6 +224,7 @@ const routeTree = root.addChildren([
     security,
     budgets,
     allApiKeys,
+    settings,
   ]),
 ]);
 

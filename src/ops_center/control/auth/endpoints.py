@@ -37,17 +37,20 @@ async def set_up(control: ControlDep, request: Request, response: Response, body
 
 @routes.post("/login", permission=PUBLIC)
 async def log_in(control: ControlDep, request: Request, response: Response, body: LoginRequest) -> SignedIn:
-    """Sign in; 401 for a wrong email or password, 429 after too many of them."""
+    """Sign in; 401 for a wrong email, password or code, 429 after too many of them."""
     user, token = await service.log_in(
         control,
         body.email,
         body.password.get_secret_value(),
+        body.code,
         address=client_address(request),
         user_agent=request.headers.get("user-agent", ""),
         old_token=request.cookies.get(sessions.COOKIE),
     )
     sessions.set_cookie(response, request, token)
-    return SignedIn(user=user.public())
+    return SignedIn(
+        user=user.public(), second_factor_missing=await service.lacks_second_factor(control, user)
+    )
 
 
 @routes.post("/logout", permission=PUBLIC, status_code=204)
@@ -59,7 +62,9 @@ async def log_out(control: ControlDep, request: Request, response: Response) -> 
     sessions.clear_cookie(response, request)
 
 
-@routes.get("/me", permission=Permission.OWN_READ)
+@routes.get("/me", permission=Permission.OWN_SIGN_IN)
 async def get_signed_in(control: ControlDep, actor: ActorDep) -> SignedIn:
     """Who is signed in."""
-    return SignedIn(user=await get_user(control, actor.user_id))
+    return SignedIn(
+        user=await get_user(control, actor.user_id), second_factor_missing=actor.second_factor_missing
+    )

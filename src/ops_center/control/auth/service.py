@@ -6,12 +6,17 @@ A wrong email and a wrong password cannot be told apart, by text or by time. Gue
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.auth import passwords, sessions
+from ops_center.control.auth.settings import SignInSettings
 from ops_center.control.context import Control
+from ops_center.control.second_factor import proof
+from ops_center.control.settings.repository import read_setting
 from ops_center.control.users import repository as users
 from ops_center.control.users.repository import UserRow
 from ops_center.control.users.service import admin_is_missing, create_first_admin
@@ -52,11 +57,18 @@ async def set_up(
 
 
 async def log_in(
-    control: Control, email: str, password: str, *, address: str, user_agent: str, old_token: str | None
+    control: Control,
+    email: str,
+    password: str,
+    code: str | None,
+    *,
+    address: str,
+    user_agent: str,
+    old_token: str | None,
 ) -> tuple[UserRow, str]:
     """The user and a new session's token; a session that the browser had before is ended.
 
-    Raises Unauthenticated, or RateLimited after too many failures.
+    Raises Unauthenticated (naming `code` when the password was right), or RateLimited after too many failures.
     """
     email = email.strip().lower()
     now = control.clock()
@@ -67,10 +79,37 @@ async def log_in(
     if not await passwords.verify_password(password, known_hash) or user is None:
         _log.warning("login_failed", ip_address=address)
         raise Unauthenticated("Email or password is wrong")
+    await _check_second_factor(control, user, code, address=address, now=now)
     control.login_throttle.succeeded(email, address, now)
     return user, await start_session(
         control, user, method="password", address=address, user_agent=user_agent, old_token=old_token
     )
+
+
+async def lacks_second_factor(control: Control, user: UserRow) -> bool:
+    """Whether the user's role must have a second factor and the user has none."""
+    async with control.database.read() as conn:
+        required = user.role in (await read_setting(conn, SignInSettings)).second_factor_roles
+        return required and not await proof.is_asked_for(conn, user.id)
+
+
+async def _check_second_factor(
+    control: Control, user: UserRow, code: str | None, *, address: str, now: datetime
+) -> None:
+    async with control.database.write() as conn:
+        if not await proof.is_asked_for(conn, user.id):
+            return
+        right = code is not None and await proof.prove(conn, control.secrets, user.id, code, now)
+    if code is None:
+        control.login_throttle.undo(user.email, address, now)
+        raise Unauthenticated(
+            "A code of your second factor is needed",
+            param="code",
+            hint="Send it as code beside the password.",
+        )
+    if not right:
+        _log.warning("second_factor_failed", user_id=user.id, ip_address=address)
+        raise Unauthenticated("This code is wrong or was used already", param="code")
 
 
 async def log_out(control: Control, token: str) -> None:

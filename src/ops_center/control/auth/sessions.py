@@ -15,9 +15,11 @@ from fastapi import Request, Response
 from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.control.auth.settings import SignInSettings
+from ops_center.control.settings.repository import read_setting
 from ops_center.snapshot import api_key_digest
 from ops_center.storage.database import Database
-from ops_center.storage.tables import api_keys, sessions, users
+from ops_center.storage.tables import api_keys, second_factors, sessions, users
 from ops_center.types import Role, Scope, new_id
 
 COOKIE = "ops_center_session"
@@ -33,6 +35,7 @@ class FoundSession:
     email: str
     role: Role
     renewed: bool
+    second_factor_missing: bool  # the role must have one, and there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,24 @@ async def find(database: Database, token: str, now: datetime) -> FoundSession | 
         return None
     token_hash = _digest(token)
     query = (
-        select(users.c.id, users.c.email, users.c.role, sessions.c.last_seen_at)
+        select(
+            users.c.id,
+            users.c.email,
+            users.c.role,
+            sessions.c.last_seen_at,
+            second_factors.c.confirmed_at.label("second_factor_since"),
+        )
         .join(users, users.c.id == sessions.c.user_id)
+        .outerjoin(second_factors, second_factors.c.user_id == users.c.id)
         .where(
             sessions.c.token_hash == token_hash, sessions.c.expires_at > now, users.c.disabled_at.is_(None)
         )
     )
     async with database.read() as conn:
         row = (await conn.execute(query)).one_or_none()
+        missing = row is not None and row.second_factor_since is None
+        if row is not None and missing:
+            missing = row.role in (await read_setting(conn, SignInSettings)).second_factor_roles
     if row is None:
         return None
     renewed = now - row.last_seen_at >= _RENEW_AFTER
@@ -72,7 +85,7 @@ async def find(database: Database, token: str, now: datetime) -> FoundSession | 
                 .where(sessions.c.token_hash == token_hash)
                 .values(last_seen_at=now, expires_at=now + LIFETIME)
             )
-    return FoundSession(token_hash, row.id, row.email, Role(row.role), renewed)
+    return FoundSession(token_hash, row.id, row.email, Role(row.role), renewed, missing)
 
 
 async def find_api_key_owner(database: Database, secret: str, now: datetime) -> FoundApiKey | None:

@@ -36,6 +36,11 @@ class LoginThrottle:
         self._emails.add(email, now)
         self._addresses.add(address, now)
 
+    def undo(self, email: str, address: str, began_at: datetime) -> None:
+        """Nothing was guessed in this try after all."""
+        self._emails.remove(email, began_at)
+        self._addresses.remove(address, began_at)
+
     def succeeded(self, email: str, address: str, began_at: datetime) -> None:
         """The password was right. Other failures of the address stay: it may be guessing other emails."""
         self._emails.forget(email)

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from ops_center.control.access import PUBLIC, ActorDep, Permission, Routes, client_address
 from ops_center.control.auth import sessions
 from ops_center.control.auth.schemas import SignedIn
+from ops_center.control.auth.service import lacks_second_factor
 from ops_center.control.context import ControlDep
 from ops_center.control.fields import ObjectId
 from ops_center.control.invitations import service
@@ -60,4 +61,4 @@ async def accept_invitation(
         user_agent=request.headers.get("user-agent", ""),
     )
     sessions.set_cookie(response, request, token)
-    return SignedIn(user=user.public())
+    return SignedIn(user=user.public(), second_factor_missing=await lacks_second_factor(control, user))

@@ -28,7 +28,7 @@ TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_know
 
 
 class OrganisationSettings(Section):
-    """`name` is shown beside the product's own; empty for none. `time_zone`: where its days and months begin."""
+    """`name` is shown in invitations and authenticator apps; empty for none. `time_zone`: where its days and months begin."""
 
     key: ClassVar[str] = "organisation"
 

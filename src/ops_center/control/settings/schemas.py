@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ops_center.control.auth.settings import SignInSettings
 from ops_center.control.byok.policy import ByokSettings
 from ops_center.control.fields import Instant, RequestModel, ResponseModel
 from ops_center.control.power_levels.settings import PowerLevelSettings
@@ -18,6 +19,7 @@ class Settings(ResponseModel):
     """Counts changes; 0 before the first."""
     updated_at: Instant | None
     organisation: OrganisationSettings
+    sign_in: SignInSettings
     byok: ByokSettings
     power_levels: PowerLevelSettings
 
@@ -26,6 +28,7 @@ class SettingsUpdate(RequestModel):
     """Only what is sent changes, field by field. A secret: null removes it, its mask leaves it as it is."""
 
     organisation: OrganisationSettings = Field(default_factory=OrganisationSettings)
+    sign_in: SignInSettings = Field(default_factory=SignInSettings)
     byok: ByokSettings = Field(default_factory=ByokSettings)
     power_levels: PowerLevelSettings = Field(default_factory=PowerLevelSettings)
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.users.schemas import User
 from ops_center.storage.database import Database
-from ops_center.storage.tables import budgets, users
+from ops_center.storage.tables import budgets, second_factors, users
 from ops_center.types import BudgetPeriod, BudgetScope, ByokPolicy, PowerLevel, Role, new_id
 
 
@@ -27,6 +27,7 @@ class UserRow:
     password_hash: str | None
     disabled_at: datetime | None
     created_at: datetime
+    second_factor: bool = False
     power_level_max: PowerLevel | None = None
     byok_policy: ByokPolicy | None = None
     budget_usd: Decimal | None = None  # the hard monthly one, a row of `budgets`
@@ -49,10 +50,14 @@ class UserRow:
             concurrent_requests=self.concurrent_requests,
             created_at=self.created_at,
             disabled=self.disabled_at is not None,
+            second_factor=self.second_factor,
         )
 
 
 _COLUMNS = (
+    exists()
+    .where(second_factors.c.user_id == users.c.id, second_factors.c.confirmed_at.is_not(None))
+    .label("second_factor"),
     users.c.id,
     users.c.email,
     users.c.name,
@@ -91,6 +96,7 @@ def _user(row: Row[*tuple[Any, ...]]) -> UserRow:
         password_hash=row.password_hash,
         disabled_at=row.disabled_at,
         created_at=row.created_at,
+        second_factor=bool(row.second_factor),
         budget_usd=row.budget_usd,
         requests_per_minute=row.requests_per_minute,
         tokens_per_minute=row.tokens_per_minute,

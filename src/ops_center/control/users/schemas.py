@@ -55,6 +55,8 @@ class User(ResponseModel):
     concurrent_requests: int | None
     created_at: Instant
     disabled: bool
+    second_factor: bool
+    """Whether a code is asked for at the sign-in."""
 
 
 class UserList(ResponseModel):

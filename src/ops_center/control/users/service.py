@@ -19,6 +19,7 @@ from ops_center.control.budgets import repository as budgets
 from ops_center.control.byok.policy import global_policy
 from ops_center.control.context import Control
 from ops_center.control.power_levels.settings import PowerLevelSettings
+from ops_center.control.second_factor import repository as second_factor
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.users import repository
 from ops_center.control.users.repository import UserRow
@@ -158,7 +159,7 @@ async def _check_byok_policy(conn: AsyncConnection, wanted: ByokPolicy | None) -
 async def create_admin(database: Database, email: str, password: str, *, now: datetime) -> bool:
     """Make `email` an enabled admin with this password, for the command line; True when it is a new user.
 
-    Somebody with that email is promoted, enabled, given the new password and signed out everywhere, so
+    Somebody with that email is promoted, enabled, given the new password, freed of a second factor and signed out everywhere, so
     this is also the way back in. A running server notices at the next sign-in. Raises Invalid naming
     `email` or `password`.
     """
@@ -199,6 +200,7 @@ async def _make_admin(
             values = {"role": Role.ADMIN.value, "disabled_at": None, "password_hash": password_hash}
             await repository.change(conn, known.id, values, now)
             await sessions.end_all(conn, known.id)
+            await second_factor.remove(conn, known.id)
         else:
             await repository.insert(
                 database, conn, email=email, name="", role=Role.ADMIN, password_hash=password_hash, now=now

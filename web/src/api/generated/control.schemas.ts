@@ -382,6 +382,14 @@ export interface Cards {
   unknown_cost_calls_30d: number;
 }
 
+export interface CodeGiven {
+  /**
+     * @minLength 1
+     * @maxLength 40
+     */
+  code: string;
+}
+
 /**
  * USD per million tokens: the cheapest input and the dearest output of the type's chat models.
  */
@@ -640,6 +648,7 @@ export interface LevelChoice {
 }
 
 export interface LoginRequest {
+  code?: string | null;
   /** @maxLength 320 */
   email: string;
   /** @maxLength 1000 */
@@ -717,6 +726,15 @@ export interface ModelUpdate {
 }
 
 /**
+ * Not asked for before it is confirmed with a first code.
+ */
+export interface NewSecondFactor {
+  qr_svg: string;
+  secret: string;
+  uri: string;
+}
+
+/**
  * A field that a type asks for beside key and base URL. `default` is taken when it is left blank.
  */
 export interface OptionField {
@@ -729,7 +747,7 @@ export interface OptionField {
 }
 
 /**
- * `name` is shown beside the product's own; empty for none. `time_zone`: where its days and months begin.
+ * `name` is shown in invitations and authenticator apps; empty for none. `time_zone`: where its days and months begin.
  */
 export interface OrganisationSettings {
   /** @maxLength 100 */
@@ -1121,6 +1139,10 @@ export interface ProviderUpdate {
   priority?: number | null;
 }
 
+export interface RecoveryCodes {
+  recovery_codes: string[];
+}
+
 export interface RefreshResult {
   discovery: Discovery;
   models_count: number;
@@ -1316,6 +1338,13 @@ export interface RoutingRulesUpdate {
   strategy?: Strategy | null;
 }
 
+export interface SecondFactor {
+  enabled: boolean;
+  recovery_codes_left: number;
+  required: boolean;
+  since: string | null;
+}
+
 export interface Session {
   created_at: string;
   current: boolean;
@@ -1332,12 +1361,21 @@ export interface SessionList {
 }
 
 /**
+ * `second_factor_roles`: who may do nothing in the console before a second factor is set up.
+ */
+export interface SignInSettings {
+  /** @maxItems 20 */
+  second_factor_roles?: Role[];
+}
+
+/**
  * Every section whole. A secret appears as a mask where there is one, else as null.
  */
 export interface Settings {
   byok: ByokSettings;
   organisation: OrganisationSettings;
   power_levels: PowerLevelSettings;
+  sign_in: SignInSettings;
   updated_at: string | null;
   version: number;
 }
@@ -1349,6 +1387,7 @@ export interface SettingsUpdate {
   byok?: ByokSettings;
   organisation?: OrganisationSettings;
   power_levels?: PowerLevelSettings;
+  sign_in?: SignInSettings;
 }
 
 export interface SetupRequest {
@@ -1380,10 +1419,12 @@ export interface User {
   power_level_max: PowerLevel | null;
   requests_per_minute: number | null;
   role: Role;
+  second_factor: boolean;
   tokens_per_minute: number | null;
 }
 
 export interface SignedIn {
+  second_factor_missing?: boolean;
   user: User;
 }
 

@@ -17,6 +17,7 @@ import type {
   BudgetUpdate,
   ByokSummary,
   ByokUserList,
+  CodeGiven,
   CreatedApiKey,
   CreatedInvitation,
   ExportAuditLogParams,
@@ -37,6 +38,7 @@ import type {
   ModelCreate,
   ModelList,
   ModelUpdate,
+  NewSecondFactor,
   OwnKeySettings,
   OwnPowerLevel,
   OwnUsage,
@@ -52,6 +54,7 @@ import type {
   ProviderList,
   ProviderTypeList,
   ProviderUpdate,
+  RecoveryCodes,
   RefreshResult,
   RequestDetail,
   RequestPage,
@@ -59,6 +62,7 @@ import type {
   RoutePlan,
   RoutingRules,
   RoutingRulesUpdate,
+  SecondFactor,
   SessionList,
   Settings,
   SettingsUpdate,
@@ -201,7 +205,7 @@ export const getLogInUrl = () => {
 }
 
 /**
- * Sign in; 401 for a wrong email or password, 429 after too many of them.
+ * Sign in; 401 for a wrong email, password or code, 429 after too many of them.
  * @summary Log In
  */
 export const logIn = async (loginRequest: LoginRequest, options?: Parameters<typeof request>[1]): Promise<SignedIn> => {
@@ -1814,6 +1818,173 @@ return request<TestResult>(getRunOwnProviderKeyTestUrl(providerType),
 
 
 
+export const getGetSecondFactorUrl = () => {
+
+
+
+
+  return `/api/v1/me/second-factor`
+}
+
+/**
+ * Whether one has a second factor, and whether one's role must.
+ * @summary Get Second Factor
+ */
+export const getSecondFactor = async ( options?: Parameters<typeof request>[1]): Promise<SecondFactor> => {
+
+  return request<SecondFactor>(getGetSecondFactorUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getBeginSecondFactorUrl = () => {
+
+
+
+
+  return `/api/v1/me/second-factor`
+}
+
+/**
+ * A new secret for an authenticator app; it is asked for once it is confirmed. 409 when there is one.
+ * @summary Begin Second Factor
+ */
+export const beginSecondFactor = async ( options?: Parameters<typeof request>[1]): Promise<NewSecondFactor> => {
+
+  return request<NewSecondFactor>(getBeginSecondFactorUrl(),
+  {
+    ...options,
+    method: 'POST'
+
+
+  }
+);}
+
+
+
+export const getConfirmSecondFactorUrl = () => {
+
+
+
+
+  return `/api/v1/me/second-factor/confirm`
+}
+
+/**
+ * Prove that the app shows the right codes; the recovery codes are in this answer only.
+ * @summary Confirm Second Factor
+ */
+export const confirmSecondFactor = async (codeGiven: CodeGiven, options?: Parameters<typeof request>[1]): Promise<RecoveryCodes> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<RecoveryCodes>(getConfirmSecondFactorUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(codeGiven)
+  }
+);}
+
+
+
+export const getRenewRecoveryCodesUrl = () => {
+
+
+
+
+  return `/api/v1/me/second-factor/recovery-codes`
+}
+
+/**
+ * Ten new recovery codes; the old ones end.
+ * @summary Renew Recovery Codes
+ */
+export const renewRecoveryCodes = async (codeGiven: CodeGiven, options?: Parameters<typeof request>[1]): Promise<RecoveryCodes> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<RecoveryCodes>(getRenewRecoveryCodesUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(codeGiven)
+  }
+);}
+
+
+
+export const getRemoveSecondFactorUrl = () => {
+
+
+
+
+  return `/api/v1/me/second-factor/remove`
+}
+
+/**
+ * Sign in by password alone again. 403 when one's role must have it.
+ * @summary Remove Second Factor
+ */
+export const removeSecondFactor = async (codeGiven: CodeGiven, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<void>(getRemoveSecondFactorUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(codeGiven)
+  }
+);}
+
+
+
 export const getEndOtherSessionsUrl = () => {
 
 
@@ -2196,6 +2367,31 @@ return request<User>(getUpdateUserUrl(userId),
     method: 'PATCH',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(userUpdate)
+  }
+);}
+
+
+
+export const getResetSecondFactorUrl = (userId: string,) => {
+
+
+
+
+  return `/api/v1/users/${userId}/second-factor`
+}
+
+/**
+ * Take a user's second factor away, and end their sessions.
+ * @summary Reset Second Factor
+ */
+export const resetSecondFactor = async (userId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getResetSecondFactorUrl(userId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
   }
 );}
 

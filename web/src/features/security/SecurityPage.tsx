@@ -5,6 +5,7 @@ import { PageHeader } from "@/ui/PageHeader";
 import { Panel } from "@/ui/Panel";
 
 import { PasswordForm } from "./PasswordForm";
+import { SecondFactorPanel } from "./SecondFactorPanel";
 import { SessionsTable } from "./SessionsTable";
 
 export function SecurityPage() {
@@ -15,6 +16,7 @@ export function SecurityPage() {
         <Panel title="Sessions" description="A session you do not know: end it, then change your password.">
           <SessionsTable whose={null} />
         </Panel>
+        <SecondFactorPanel />
         <Panel title="Password" description="A new one ends your other sessions.">
           <PasswordForm />
         </Panel>

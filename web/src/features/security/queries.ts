@@ -2,14 +2,22 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
 import {
+  beginSecondFactor,
+  confirmSecondFactor,
   endOtherSessions,
   endOwnSession,
   endUserSession,
   endUserSessions,
+  getSecondFactor,
   listOwnSessions,
   listUserSessions,
+  removeSecondFactor,
+  renewRecoveryCodes,
+  resetSecondFactor,
   updateMe,
 } from "@/api/generated/control";
+import { sessionQuery } from "@/features/session/queries";
+import { usersQuery } from "@/features/users/queries";
 
 /** Whose sessions: one's own (null) or, for an admin, those of the user with this id. */
 type Whose = string | null;
@@ -40,5 +48,48 @@ export function useChangePassword() {
   return useMutation({
     mutationFn: (body: { current_password: string; password: string }) => updateMe(body),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: sessionsQuery(null).queryKey }),
+  });
+}
+
+export const secondFactorQuery = queryOptions({
+  queryKey: ["second-factor"],
+  queryFn: ({ signal }) => getSecondFactor({ signal }),
+});
+
+/** A new secret; made anew each time the set-up is opened. */
+export function useBeginSecondFactor() {
+  return useMutation({ mutationFn: () => beginSecondFactor() });
+}
+
+/** Each takes a code of the app: confirm and renew answer recovery codes, remove nothing. */
+export function useProveSecondFactor(what: "confirm" | "renew" | "remove") {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: async (code: string): Promise<string[]> => {
+      if (what === "remove") {
+        await removeSecondFactor({ code });
+        return [];
+      }
+      const { recovery_codes } = await (what === "confirm" ? confirmSecondFactor : renewRecoveryCodes)({ code });
+      return recovery_codes;
+    },
+    onSuccess: () =>
+      Promise.all([
+        queryClient.invalidateQueries({ queryKey: secondFactorQuery.queryKey }),
+        queryClient.invalidateQueries({ queryKey: sessionsQuery(null).queryKey }),
+      ]),
+  });
+}
+
+export function useResetSecondFactor(userId: string) {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: () => resetSecondFactor(userId),
+    onSuccess: () =>
+      Promise.all([
+        queryClient.invalidateQueries({ queryKey: usersQuery.queryKey }),
+        queryClient.invalidateQueries({ queryKey: sessionsQuery(userId).queryKey }),
+        queryClient.invalidateQueries({ queryKey: sessionQuery.queryKey }),
+      ]),
   });
 }

@@ -3,6 +3,7 @@ import { Alert, Button, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRouter, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
 
 import { asApiError } from "@/api/request";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -15,14 +16,21 @@ export function LoginPage() {
   const queryClient = useQueryClient();
   const { redirect } = useSearch({ from: "/login" });
   const setup = useQuery(setupQuery);
-  const form = useForm({ initialValues: { email: "", password: "" } });
+  const form = useForm({ initialValues: { email: "", password: "", code: "" } });
+  const [asksCode, setAsksCode] = useState(false);
   const login = useMutation({
     mutationKey: ["session", "login"],
-    mutationFn: (values: typeof form.values) => signIn(values.email.trim(), values.password),
+    mutationFn: (values: typeof form.values) => signIn(values.email.trim(), values.password, values.code.trim()),
     onSuccess: (user) => {
       queryClient.clear(); // Nothing that another user saw may stay on screen.
       queryClient.setQueryData(sessionQuery.queryKey, user);
       router.history.push(redirect ?? "/");
+    },
+    onError: (error) => {
+      const { param, message } = asApiError(error);
+      if (param !== "code") return;
+      setAsksCode(true);
+      form.setFieldError("code", asksCode ? message : null);
     },
   });
 
@@ -55,7 +63,19 @@ export function LoginPage() {
             visibilityToggleButtonProps={{ "aria-label": "Show or hide what is typed", tabIndex: 0 }}
             {...form.getInputProps("password")}
           />
-          {login.isError && <ProblemAlert error={asApiError(login.error)} />}
+          {asksCode && (
+            <TextInput
+              label="Code"
+              name="code"
+              description="The six digits of your authenticator app, or a recovery code"
+              autoComplete="one-time-code"
+              autoFocus
+              required
+              withAsterisk={false}
+              {...form.getInputProps("code")}
+            />
+          )}
+          {login.isError && asApiError(login.error).param !== "code" && <ProblemAlert error={asApiError(login.error)} />}
           <Button type="submit" loading={login.isPending} fullWidth>
             Sign in
           </Button>

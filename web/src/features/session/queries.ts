@@ -2,13 +2,21 @@
 import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 
 import { acceptInvitation, getSetup, getSignedIn, getSystem, logIn, logOut, lookUpInvitation, setUp as createFirstAdmin } from "@/api/generated/control";
-import type { SystemAnswer } from "@/api/generated/control.schemas";
+import type { SignedIn, SystemAnswer } from "@/api/generated/control.schemas";
 import type { User } from "@/api/types";
 import { may, type Access } from "@/app/access";
 
+/** The user, and whether nothing may be done before a second factor is set up. */
+export type SessionUser = User & { secondFactorMissing: boolean };
+
+const signedIn = (answer: SignedIn): SessionUser => ({
+  ...answer.user,
+  secondFactorMissing: answer.second_factor_missing ?? false,
+});
+
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
-  queryFn: ({ signal }) => getSignedIn({ signal }).then((answer) => answer.user),
+  queryFn: ({ signal }) => getSignedIn({ signal }).then(signedIn),
   staleTime: 60_000,
 });
 
@@ -24,7 +32,7 @@ export const systemQuery = queryOptions({
 });
 
 /** The signed-in user; only below the signed-in route, which loads it first. */
-export function useUser(): User {
+export function useUser(): SessionUser {
   return useSuspenseQuery(sessionQuery).data;
 }
 
@@ -36,11 +44,12 @@ export function useSystem(): SystemAnswer | undefined {
   return useQuery(systemQuery).data;
 }
 
-export const signIn = (email: string, password: string): Promise<User> =>
-  logIn({ email, password }).then((answer) => answer.user);
+/** `code`: of the second factor, once it was asked for. */
+export const signIn = (email: string, password: string, code: string): Promise<SessionUser> =>
+  logIn({ email, password, ...(code && { code }) }).then(signedIn);
 
-export const setUp = (token: string, email: string, password: string): Promise<User> =>
-  createFirstAdmin({ token, email, password }).then((answer) => answer.user);
+export const setUp = (token: string, email: string, password: string): Promise<SessionUser> =>
+  createFirstAdmin({ token, email, password }).then(signedIn);
 
 /** What a link offers; asked once, as its answer does not change while the page is open. */
 export const offerQuery = (token: string) =>
@@ -51,7 +60,7 @@ export const offerQuery = (token: string) =>
     staleTime: Infinity,
   });
 
-export const acceptOffer = (token: string, name: string, password: string): Promise<User> =>
-  acceptInvitation({ token, password, ...(name && { name }) }).then((answer) => answer.user);
+export const acceptOffer = (token: string, name: string, password: string): Promise<SessionUser> =>
+  acceptInvitation({ token, password, ...(name && { name }) }).then(signedIn);
 
 export { logOut as signOut };

@@ -1,0 +1,165 @@
+/** Settings: the organisation, how people sign in, and where the rest is set. */
+import { Anchor, Checkbox, Group, List, Loader, Select, Stack, Text, TextInput } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { notifications } from "@mantine/notifications";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useRouter } from "@tanstack/react-router";
+import { useMemo } from "react";
+
+import { asApiError } from "@/api/request";
+import type { Role, Settings } from "@/api/types";
+import { sessionQuery } from "@/features/session/queries";
+import { ROLES } from "@/features/users/roles";
+import { BusyButton } from "@/ui/BusyButton";
+import { PageHeader } from "@/ui/PageHeader";
+import { Panel } from "@/ui/Panel";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+import { StaleNotice } from "@/ui/StaleNotice";
+
+import { settingsQuery, useChangeSettings } from "./queries";
+
+export function SettingsPage() {
+  const settings = useQuery(settingsQuery);
+  return (
+    <>
+      <PageHeader title="Settings" description="What holds for everybody. A change holds at once and is in the audit log." />
+      <Stack gap="lg">
+        <StaleNotice query={settings} />
+        {settings.isError && !settings.data && (
+          <ProblemAlert
+            error={asApiError(settings.error)}
+            title="The settings could not be loaded"
+            onRetry={() => void settings.refetch()}
+          />
+        )}
+        {settings.isPending && <Loader size="sm" aria-label="Loading" />}
+        {settings.data && (
+          <>
+            <Panel title="Organisation" description="Who runs this installation.">
+              <Organisation settings={settings.data} />
+            </Panel>
+            <Panel title="Sign-in" description="How people prove who they are.">
+              <SignIn settings={settings.data} />
+            </Panel>
+            <Panel title="Set elsewhere" description="These stand beside the figures that they change.">
+              <List size="sm" spacing={6}>
+                <List.Item>
+                  <Anchor component={Link} to="/admin/litellm-providers" underline="always" size="sm">
+                    Routing strategy, power levels and the policy over own keys
+                  </Anchor>
+                </List.Item>
+                <List.Item>
+                  <Anchor component={Link} to="/admin/users" underline="always" size="sm">
+                    Users, roles and invitations
+                  </Anchor>
+                </List.Item>
+              </List>
+            </Panel>
+          </>
+        )}
+      </Stack>
+    </>
+  );
+}
+
+const saved = (): string => notifications.show({ message: "Saved.", color: "green" });
+
+/** The zones that the browser knows, and the one that is set. */
+function zonesWith(current: string): string[] {
+  return [...new Set(["UTC", current, ...Intl.supportedValuesOf("timeZone")])].toSorted();
+}
+
+function Organisation({ settings }: { settings: Settings }) {
+  const change = useChangeSettings();
+  const { name = "", time_zone = "UTC" } = settings.organisation;
+  const form = useForm({ initialValues: { name, time_zone } });
+  const zones = useMemo(() => zonesWith(time_zone), [time_zone]);
+  const submit = form.onSubmit((values) => {
+    if (change.isPending) return;
+    change.mutate(
+      { organisation: { name: values.name.trim(), time_zone: values.time_zone } },
+      {
+        onSuccess: saved,
+        onError: (error) => {
+          const { param, message } = asApiError(error);
+          const field = param?.split(".").at(-1) ?? "";
+          if (field in form.values) form.setFieldError(field, message);
+        },
+      },
+    );
+  });
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack gap="md" maw={420}>
+        <TextInput
+          label="Name"
+          description="In invitations and in authenticator apps; may stay empty."
+          autoComplete="organization"
+          {...form.getInputProps("name")}
+        />
+        <Select
+          label="Time zone"
+          description="Where its days, weeks and months begin, for budgets."
+          data={zones}
+          searchable
+          allowDeselect={false}
+          {...form.getInputProps("time_zone")}
+        />
+        {change.isError && Object.keys(form.errors).length === 0 && (
+          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
+        )}
+        <Group>
+          <BusyButton type="submit" busy={change.isPending}>
+            Save Organisation
+          </BusyButton>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+function SignIn({ settings }: { settings: Settings }) {
+  const router = useRouter();
+  const queryClient = useQueryClient();
+  const change = useChangeSettings();
+  const form = useForm({ initialValues: { roles: settings.sign_in.second_factor_roles ?? [] } });
+  const submit = form.onSubmit(({ roles }) => {
+    if (change.isPending) return;
+    change.mutate(
+      { sign_in: { second_factor_roles: roles as Role[] } },
+      {
+        onSuccess: async () => {
+          saved();
+          const me = await queryClient.fetchQuery({ ...sessionQuery, staleTime: 0 });
+          if (me.secondFactorMissing) await router.navigate({ to: "/second-factor" });
+        },
+      },
+    );
+  });
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack gap="md">
+        <Checkbox.Group
+          label="Roles that must have a second factor"
+          description="Whoever has none yet sets it up before anything else, in sessions that are there already too."
+          {...form.getInputProps("roles")}
+        >
+          <Group mt="xs">
+            {ROLES.map(({ value, label }) => (
+              <Checkbox key={value} value={value} label={label} />
+            ))}
+          </Group>
+        </Checkbox.Group>
+        <Text size="sm" c="dimmed">
+          Your own role included: you would be asked right after saving, if you have none.
+        </Text>
+        {change.isError && <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />}
+        <Group>
+          <BusyButton type="submit" busy={change.isPending}>
+            Save Sign-in
+          </BusyButton>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
