@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+import httpx
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Console
-from live import LiveServer
+from live import LiveServer, SimulatorThread
 from ops_center.control.second_factor import codes
 
 PASSWORD = "a long enough password"
@@ -132,3 +133,55 @@ def test_a_role_that_must_have_a_second_factor_sets_it_up_and_signs_in_with_it(
     expect(page).to_have_url(re.compile("/admin/litellm-providers"))
     page.goto(server.url + "/account/security")
     expect(page.get_by_text("9 recovery codes left")).to_be_visible()
+
+
+def test_an_invited_user_gets_to_an_answer_on_their_own_key_in_one_sitting(
+    console: Console, server: LiveServer, simulator: SimulatorThread, browser: Browser
+) -> None:
+    platform_key, own_key = "sk-proj-the-platforms", "sk-proj-graces-own-0123456789"
+    simulator.configure(valid_keys=(platform_key, own_key))
+    server.add_provider("openai", api_key=platform_key, base_url=simulator.simulator.openai_url)
+    console.open("/login")
+    console.sign_in()
+    expect(console.page).to_have_url(re.compile("/admin/"))
+    link = invite(console, "grace@example.com")
+
+    # From here on only what the console itself offers, without another sign-in.
+    guest = Console(stranger(browser), server)
+    page = guest.page
+    page.goto(link)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    page.get_by_role("link", name="Provider Keys").click()
+    page.get_by_role("button", name="Add Provider Key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Provider Type").click()
+    page.get_by_role("option", name="OpenAI", exact=True).click()
+    dialog.get_by_label("API Key", exact=True).fill(own_key)
+    dialog.get_by_role("button", name="Save Key").click()
+    expect(page.get_by_role("article", name="OpenAI")).to_contain_text("Working")
+
+    page.get_by_role("link", name="API Keys").click()
+    page.get_by_role("button", name=re.compile("Create API key", re.I)).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("first")
+    dialog.get_by_role("button", name=re.compile("^Create", re.I)).click()
+    secret = page.get_by_test_id("secret").inner_text()
+    answer = httpx.post(
+        f"{server.openai_url}/chat/completions",
+        json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello"}]},
+        headers={"authorization": f"Bearer {secret}"},
+        timeout=20,
+    )
+    assert (answer.status_code, answer.headers["x-ops-credential"]) == (200, "byok")
+    assert answer.json()["choices"][0]["message"]["content"]
+    row = server.wait_for_request(answer.headers["x-request-id"])
+    assert (row["user_email"], row["cost_usd"]) == ("grace@example.com", 0)
+    assert row["own_cost_usd"] > 0
+
+    page.get_by_role("button", name="I have copied it").click()
+    page.get_by_role("link", name="Usage").click()
+    page.reload()  # the page was open before, and would ask again by itself only later
+    expect(page.get_by_role("region", name="Paid with my own keys")).to_contain_text("1 request")
+    page.context.close()
+    assert guest.errors == []
