@@ -116,7 +116,7 @@ async def test_duplicates_are_ignored_where_asked(database: Database) -> None:
 async def test_deleting_a_user_takes_its_sessions_along(database: Database) -> None:
     user = {"id": "usr_1", "email": "a@example.com", "role": "admin", "created_at": NOW, "updated_at": NOW}
     instants = {"created_at": NOW, "expires_at": NOW, "last_seen_at": NOW}
-    session = {"token_hash": b"x" * 32, "user_id": "usr_1", **instants}
+    session = {"id": "ses_1", "token_hash": b"x" * 32, "user_id": "usr_1", "method": "password", **instants}
     async with database.write() as connection:
         await connection.execute(insert(users).values(user))
         await connection.execute(insert(sessions).values(session))
