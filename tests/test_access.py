@@ -31,6 +31,9 @@ PUBLIC_OPERATIONS = {
     "set_up",
     "log_in",
     "log_out",
+    "get_single_sign_on",
+    "begin_single_sign_on",
+    "finish_single_sign_on",
     "look_up_invitation",
     "accept_invitation",
 }

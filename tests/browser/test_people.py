@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Console
 from live import LiveServer, SimulatorThread
+from oidc_provider import OidcProvider
 from ops_center.control.second_factor import codes
 
 PASSWORD = "a long enough password"
@@ -185,3 +186,17 @@ def test_an_invited_user_gets_to_an_answer_on_their_own_key_in_one_sitting(
     expect(page.get_by_role("region", name="Paid with my own keys")).to_contain_text("1 request")
     page.context.close()
     assert guest.errors == []
+
+
+def test_single_sign_on_leads_to_the_provider_and_back_in(console: Console, server: LiveServer) -> None:
+    with OidcProvider() as provider:
+        section = provider.settings | {"label": "Example ID", "allowed_domains": ["example.com"]}
+        assert server.admin.patch("/settings", json={"oidc": section}).status_code == 200
+        page = console.open("/login")
+        page.get_by_role("button", name="Continue with Example ID").click()
+        expect(page).to_have_url(re.compile("/account/usage"))
+        page.get_by_role("button", name="Account of grace@example.com").click()
+        page.get_by_role("menuitem", name="Security").click()
+        expect(page.get_by_role("cell", name="Single sign-on")).to_be_visible()
+        page.goto(server.url + "/sso?error=access_denied")
+        expect(page.get_by_text("The provider did not sign you in.")).to_be_visible()

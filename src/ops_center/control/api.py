@@ -21,6 +21,7 @@ from ops_center.control.edge import Edge
 from ops_center.control.invitations.endpoints import routes as invitations
 from ops_center.control.me.endpoints import routes as me
 from ops_center.control.models.endpoints import routes as models
+from ops_center.control.oidc.endpoints import routes as oidc
 from ops_center.control.power_levels.endpoints import own_routes as own_power_level
 from ops_center.control.power_levels.endpoints import routes as power_levels
 from ops_center.control.providers.endpoints import routes as providers
@@ -39,6 +40,7 @@ from ops_center.control.users.endpoints import routes as users
 NOUNS: tuple[Routes, ...] = (
     setup,
     auth,
+    oidc,
     providers,
     models,
     routing,

@@ -102,7 +102,16 @@ sessions = Table(
     Column("ip_address", String(64), nullable=False, default=""),
     Column("user_agent", String(400), nullable=False, default=""),
     Column("id", String(40), nullable=False, unique=True),  # ses_: what it is called, which opens nothing
-    Column("method", String(16), nullable=False),  # password | setup | invitation
+    Column("method", String(16), nullable=False),  # password | setup | invitation | oidc
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", String(300), primary_key=True),
+    Column("subject", String(255), primary_key=True),  # the issuer's own name for somebody; never given anew
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
 )
 
 invitations = Table(

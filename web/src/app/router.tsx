@@ -26,6 +26,7 @@ import {
   rangeSearch,
   requestsSearch,
   setupSearch,
+  ssoSearch,
   stringifySearch,
 } from "./search";
 import { Shell } from "./shell/Shell";
@@ -55,6 +56,13 @@ const invite = createRoute({
   path: "/invite",
   validateSearch: inviteSearch,
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/session/InvitePage")), "InvitePage"),
+});
+
+const sso = createRoute({
+  getParentRoute: () => root,
+  path: "/sso",
+  validateSearch: ssoSearch,
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/session/SsoPage")), "SsoPage"),
 });
 
 const secondFactor = createRoute({
@@ -209,6 +217,7 @@ const routeTree = root.addChildren([
   setup,
   invite,
   secondFactor,
+  sso,
   signedIn.addChildren([
     home,
     providers,

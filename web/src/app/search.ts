@@ -123,4 +123,9 @@ export const loginSearch = (raw: RawSearch): { redirect?: string } => {
   return { redirect: wanted && /^\/(?![/\\])/.test(wanted) ? wanted : undefined };
 };
 export const inviteSearch = (raw: RawSearch): { token?: string } => ({ token: text(raw.token) });
+export const ssoSearch = (raw: RawSearch): { code?: string; state?: string; error?: string } => ({
+  code: text(raw.code),
+  state: text(raw.state),
+  error: text(raw.error),
+});
 export const setupSearch = (raw: RawSearch): { token?: string } => ({ token: text(raw.token) });

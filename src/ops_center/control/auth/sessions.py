@@ -62,6 +62,7 @@ async def find(database: Database, token: str, now: datetime) -> FoundSession | 
             users.c.email,
             users.c.role,
             sessions.c.last_seen_at,
+            sessions.c.method,
             second_factors.c.confirmed_at.label("second_factor_since"),
         )
         .join(users, users.c.id == sessions.c.user_id)
@@ -73,6 +74,8 @@ async def find(database: Database, token: str, now: datetime) -> FoundSession | 
     async with database.read() as conn:
         row = (await conn.execute(query)).one_or_none()
         missing = row is not None and row.second_factor_since is None
+        # The provider of single sign-on asks for its own second factor.
+        missing = missing and row is not None and row.method != "oidc"
         if row is not None and missing:
             missing = row.role in (await read_setting(conn, SignInSettings)).second_factor_roles
     if row is None:
@@ -156,16 +159,16 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
         token,
         max_age=int(LIFETIME.total_seconds()),
         path="/",
-        secure=_is_https(request),
+        secure=is_https(request),
         httponly=True,
         samesite="lax",
     )
 
 
 def clear_cookie(response: Response, request: Request) -> None:
-    response.delete_cookie(COOKIE, path="/", secure=_is_https(request), httponly=True, samesite="lax")
+    response.delete_cookie(COOKIE, path="/", secure=is_https(request), httponly=True, samesite="lax")
 
 
-def _is_https(request: Request) -> bool:
+def is_https(request: Request) -> bool:
     # Behind a proxy that ends TLS the socket speaks http, but the browser's Origin still says https.
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")

@@ -8,7 +8,7 @@ from ops_center.control.fields import Instant, ResponseModel
 class Session(ResponseModel):
     id: str
     method: str
-    """How it began: password, setup or invitation."""
+    """How it began: password, setup, invitation or oidc."""
     ip_address: str
     """The socket's address at the sign-in."""
     user_agent: str

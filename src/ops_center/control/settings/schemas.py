@@ -7,6 +7,7 @@ from pydantic import Field
 from ops_center.control.auth.settings import SignInSettings
 from ops_center.control.byok.policy import ByokSettings
 from ops_center.control.fields import Instant, RequestModel, ResponseModel
+from ops_center.control.oidc.settings import OidcSettings
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.section import Section
@@ -20,6 +21,7 @@ class Settings(ResponseModel):
     updated_at: Instant | None
     organisation: OrganisationSettings
     sign_in: SignInSettings
+    oidc: OidcSettings
     byok: ByokSettings
     power_levels: PowerLevelSettings
 
@@ -29,6 +31,7 @@ class SettingsUpdate(RequestModel):
 
     organisation: OrganisationSettings = Field(default_factory=OrganisationSettings)
     sign_in: SignInSettings = Field(default_factory=SignInSettings)
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
     byok: ByokSettings = Field(default_factory=ByokSettings)
     power_levels: PowerLevelSettings = Field(default_factory=PowerLevelSettings)
 

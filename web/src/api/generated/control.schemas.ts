@@ -734,6 +734,37 @@ export interface NewSecondFactor {
   uri: string;
 }
 
+export type OidcSettingsGroupRoles = {[key: string]: Role};
+
+/**
+ * One provider. `allowed_domains`: whose accounts are made at their first sign-in; none: nobody's.
+ * `group_roles`: from a group in the claim `groups_claim` to a role, the highest counts; `default_role`: for
+ * whom no group names one; null: they are refused. With `group_roles` the provider decides at each sign-in.
+ */
+export interface OidcSettings {
+  allow_private_network?: boolean;
+  /**
+     * @maxItems 100
+     * @items.maxLength 300
+     */
+  allowed_domains?: string[];
+  /** @maxLength 300 */
+  client_id?: string;
+  client_secret?: string | null;
+  default_role?: Role | null;
+  enabled?: boolean;
+  group_roles?: OidcSettingsGroupRoles;
+  /**
+     * @minLength 1
+     * @maxLength 300
+     */
+  groups_claim?: string;
+  /** @maxLength 300 */
+  issuer?: string;
+  /** @maxLength 40 */
+  label?: string;
+}
+
 /**
  * A field that a type asks for beside key and base URL. `default` is taken when it is left blank.
  */
@@ -1373,6 +1404,7 @@ export interface SignInSettings {
  */
 export interface Settings {
   byok: ByokSettings;
+  oidc: OidcSettings;
   organisation: OrganisationSettings;
   power_levels: PowerLevelSettings;
   sign_in: SignInSettings;
@@ -1385,6 +1417,7 @@ export interface Settings {
  */
 export interface SettingsUpdate {
   byok?: ByokSettings;
+  oidc?: OidcSettings;
   organisation?: OrganisationSettings;
   power_levels?: PowerLevelSettings;
   sign_in?: SignInSettings;
@@ -1404,6 +1437,23 @@ export interface SetupRequest {
 
 export interface SetupState {
   needed: boolean;
+}
+
+export interface SignInBegun {
+  authorization_url: string;
+}
+
+export interface SignInFinish {
+  /**
+     * @minLength 1
+     * @maxLength 4000
+     */
+  code: string;
+  /**
+     * @minLength 1
+     * @maxLength 200
+     */
+  state: string;
 }
 
 export interface User {
@@ -1426,6 +1476,11 @@ export interface User {
 export interface SignedIn {
   second_factor_missing?: boolean;
   user: User;
+}
+
+export interface SingleSignOn {
+  enabled: boolean;
+  label: string;
 }
 
 export interface SystemAnswer {

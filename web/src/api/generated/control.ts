@@ -68,7 +68,10 @@ import type {
   SettingsUpdate,
   SetupRequest,
   SetupState,
+  SignInBegun,
+  SignInFinish,
   SignedIn,
+  SingleSignOn,
   SystemAnswer,
   TestRequest,
   TestResult,
@@ -280,6 +283,95 @@ export const getSignedIn = async ( options?: Parameters<typeof request>[1]): Pro
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getGetSingleSignOnUrl = () => {
+
+
+
+
+  return `/api/v1/auth/oidc`
+}
+
+/**
+ * Whether single sign-on is on.
+ * @summary Get Single Sign On
+ */
+export const getSingleSignOn = async ( options?: Parameters<typeof request>[1]): Promise<SingleSignOn> => {
+
+  return request<SingleSignOn>(getGetSingleSignOnUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getBeginSingleSignOnUrl = () => {
+
+
+
+
+  return `/api/v1/auth/oidc/begin`
+}
+
+/**
+ * Where to send the browser; a cookie of ten minutes remembers what must come back.
+ * @summary Begin Single Sign On
+ */
+export const beginSingleSignOn = async ( options?: Parameters<typeof request>[1]): Promise<SignInBegun> => {
+
+  return request<SignInBegun>(getBeginSingleSignOnUrl(),
+  {
+    ...options,
+    method: 'POST'
+
+
+  }
+);}
+
+
+
+export const getFinishSingleSignOnUrl = () => {
+
+
+
+
+  return `/api/v1/auth/oidc/finish`
+}
+
+/**
+ * Sign in with what the provider sent back; 401 for what is not this browser's, 403 for who may not in.
+ * @summary Finish Single Sign On
+ */
+export const finishSingleSignOn = async (signInFinish: SignInFinish, options?: Parameters<typeof request>[1]): Promise<SignedIn> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<SignedIn>(getFinishSingleSignOnUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(signInFinish)
   }
 );}
 

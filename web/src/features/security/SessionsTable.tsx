@@ -17,6 +17,7 @@ const BEGAN: Record<string, string> = {
   password: "Password",
   setup: "Set-up link",
   invitation: "Invitation",
+  oidc: "Single sign-on",
 };
 
 /** `whose`: null for one's own, else a user's id. */

@@ -1,5 +1,5 @@
 /** Email and password, then back to the page that was wanted. */
-import { Alert, Button, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { Alert, Button, Divider, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRouter, useSearch } from "@tanstack/react-router";
@@ -9,13 +9,19 @@ import { asApiError } from "@/api/request";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { EntryPage } from "./EntryPage";
-import { sessionQuery, setupQuery, signIn } from "./queries";
+import { beginSso, sessionQuery, setupQuery, signIn, singleSignOnQuery } from "./queries";
 
 export function LoginPage() {
   const router = useRouter();
   const queryClient = useQueryClient();
   const { redirect } = useSearch({ from: "/login" });
   const setup = useQuery(setupQuery);
+  const singleSignOn = useQuery(singleSignOnQuery);
+  const leave = useMutation({
+    mutationKey: ["session", "sso"],
+    mutationFn: beginSso,
+    onSuccess: (url) => window.location.assign(url),
+  });
   const form = useForm({ initialValues: { email: "", password: "", code: "" } });
   const [asksCode, setAsksCode] = useState(false);
   const login = useMutation({
@@ -79,6 +85,15 @@ export function LoginPage() {
           <Button type="submit" loading={login.isPending} fullWidth>
             Sign in
           </Button>
+          {singleSignOn.data?.enabled && (
+            <>
+              <Divider label="or" />
+              {leave.isError && <ProblemAlert error={asApiError(leave.error)} />}
+              <Button variant="default" fullWidth loading={leave.isPending} onClick={() => leave.mutate()}>
+                Continue with {singleSignOn.data.label}
+              </Button>
+            </>
+          )}
         </Stack>
       </form>
     </EntryPage>

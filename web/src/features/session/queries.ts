@@ -1,7 +1,12 @@
 /** Who is signed in, and the ways in and out. */
 import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 
-import { acceptInvitation, getSetup, getSignedIn, getSystem, logIn, logOut, lookUpInvitation, setUp as createFirstAdmin } from "@/api/generated/control";
+import {
+  acceptInvitation,
+  beginSingleSignOn,
+  finishSingleSignOn,
+  getSetup,
+  getSingleSignOn, getSignedIn, getSystem, logIn, logOut, lookUpInvitation, setUp as createFirstAdmin } from "@/api/generated/control";
 import type { SignedIn, SystemAnswer } from "@/api/generated/control.schemas";
 import type { User } from "@/api/types";
 import { may, type Access } from "@/app/access";
@@ -24,6 +29,17 @@ export const setupQuery = queryOptions({
   queryKey: ["setup"],
   queryFn: ({ signal }) => getSetup({ signal }),
 });
+
+export const singleSignOnQuery = queryOptions({
+  queryKey: ["single-sign-on"],
+  queryFn: ({ signal }) => getSingleSignOn({ signal }),
+});
+
+/** Where the provider's sign-in page is. */
+export const beginSso = (): Promise<string> => beginSingleSignOn().then((answer) => answer.authorization_url);
+
+export const finishSso = (code: string, state: string): Promise<SessionUser> =>
+  finishSingleSignOn({ code, state }).then(signedIn);
 
 export const systemQuery = queryOptions({
   queryKey: ["system"],

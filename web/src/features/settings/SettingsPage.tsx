@@ -16,6 +16,7 @@ import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
 
+import { SingleSignOnForm } from "./SingleSignOnForm";
 import { settingsQuery, useChangeSettings } from "./queries";
 
 export function SettingsPage() {
@@ -40,6 +41,12 @@ export function SettingsPage() {
             </Panel>
             <Panel title="Sign-in" description="How people prove who they are.">
               <SignIn settings={settings.data} />
+            </Panel>
+            <Panel
+              title="Single sign-on"
+              description="An OpenID Connect provider beside passwords. The address to allow there ends in /sso."
+            >
+              <SingleSignOnForm settings={settings.data} />
             </Panel>
             <Panel title="Set elsewhere" description="These stand beside the figures that they change.">
               <List size="sm" spacing={6}>
