@@ -14,12 +14,15 @@ from sqlalchemy import select, update
 from clock import Clock
 from control_fixtures import Clients, ScriptedFetcher
 from ledger_rows import add_attempts, add_records, attempt, record
+from ops_center.control.byok.validation import check_due
 from ops_center.control.context import Control
 from ops_center.errors import ProviderUnreachable
+from ops_center.providers.google_tokens import GOOGLES_ISSUER
 from ops_center.snapshot import Principal, api_key_digest
 from ops_center.storage.tables import api_keys, credentials, users
 from ops_center.transport.client import FetchAnswer
 from ops_center.types import ByokPolicy, CredentialSource
+from test_google_tokens import key_file
 
 pytestmark = pytest.mark.anyio
 
@@ -260,6 +263,149 @@ async def test_a_test_of_the_saved_key_marks_it_and_one_of_a_pasted_key_does_not
     assert (await user.post("/me/provider-keys/openai/test")).json()["success"] is True
     [key] = (await own_keys(user))["provider_keys"]
     assert (key["status"], key["failing_since"]) == ("working", None)
+
+
+# ── a service account's key, a file of several lines ──────────────────────────
+
+
+async def test_a_service_accounts_key_is_kept_whole_and_shown_by_its_public_name(
+    user: httpx.AsyncClient,
+    control_client: httpx.AsyncClient,
+    control: Control,
+    http_fetcher: ScriptedFetcher,
+) -> None:
+    lists = "https://aiplatform.googleapis.com/v1beta1/publishers/google/models?pageSize=300"
+    http_fetcher.answers[GOOGLES_ISSUER] = FetchAnswer(
+        200, {}, b'{"access_token": "ya29.x", "expires_in": 3599, "token_type": "Bearer"}'
+    )
+    http_fetcher.answers[lists] = FetchAnswer(200, {}, b'{"publisherModels": []}')
+    file = key_file(token_uri=GOOGLES_ISSUER)
+    assert "\n" in file
+    answer = await put(user, "vertex", api_key=f"\n{file}\n")
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert shown["status"] == "working"
+    assert shown["credential_preview"] == "gateway@my-project.iam.gserviceaccount.c"
+    [vertex] = [one for one in (await own_keys(user))["types"] if one["type"] == "vertex"]
+    assert vertex["key_is_a_file"] is True
+    assert (await user.post("/me/provider-keys/vertex/test")).json()["success"] is True
+    async with control.database.read() as conn:
+        [row] = (await conn.execute(select(credentials))).all()
+    assert b"PRIVATE KEY" not in bytes(row.secret)
+    assert control.secrets.open(bytes(row.secret), f"credential:{row.id}") == file
+    seen = [await control_client.get(path) for path in ("/llm/byok/users", "/audit-log", "/users")]
+    assert all(answer.status_code == 200 for answer in seen)
+    assert not any("gserviceaccount" in answer.text for answer in seen)  # not even its name
+
+
+async def test_a_service_account_of_ones_own_may_name_no_address_but_googles(
+    user: httpx.AsyncClient, http_fetcher: ScriptedFetcher
+) -> None:
+    answer = await put(user, "vertex", api_key=key_file(token_uri="https://tokens.example/token"), force=True)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "api_key")
+    assert not http_fetcher.sent
+
+
+async def test_half_a_file_is_no_key(user: httpx.AsyncClient, http_fetcher: ScriptedFetcher) -> None:
+    answer = await put(user, "vertex", api_key=key_file()[:-20])
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "api_key")
+    assert "PRIVATE" not in answer.text
+    assert not http_fetcher.sent
+
+
+# ── proven again, in the background ───────────────────────────────────────────
+
+
+async def test_every_key_is_proven_again_once_a_day(
+    user: httpx.AsyncClient, control: Control, http_fetcher: ScriptedFetcher, clock: Clock
+) -> None:
+    await put(user)
+    assert await check_due(control) == 0
+    clock.advance(23 * 3600)
+    assert await check_due(control) == 0
+    http_fetcher.answers[OPENAI_MODELS] = FetchAnswer(401, {}, b"{}")
+    clock.advance(2 * 3600)
+    assert await check_due(control) == 1
+    [key] = (await own_keys(user))["provider_keys"]
+    assert (key["status"], key["last_check"]["message"]) == ("failing", "Invalid API key")
+    assert key["failing_since"] == key["last_check"]["at"]
+    assert await check_due(control) == 0
+    http_fetcher.answers[OPENAI_MODELS] = models("gpt-4o-mini")
+    clock.advance(25 * 3600)
+    assert await check_due(control) == 1
+    assert (await own_keys(user))["provider_keys"][0]["status"] == "working"
+
+
+async def test_a_provider_that_could_not_be_asked_is_asked_again_within_the_hour(
+    user: httpx.AsyncClient, control: Control, http_fetcher: ScriptedFetcher, clock: Clock
+) -> None:
+    http_fetcher.answers[OPENAI_MODELS] = ProviderUnreachable("Address unreachable")
+    assert (await put(user)).json()["status"] == "unproven"
+    clock.advance(1800)
+    assert await check_due(control) == 0
+    http_fetcher.answers[OPENAI_MODELS] = models("gpt-4o-mini")
+    clock.advance(1801)
+    assert await check_due(control) == 1
+    assert (await own_keys(user))["provider_keys"][0]["status"] == "working"
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"status": 401, "error_type": "provider_auth_error", "own_cost_source": "unknown"},
+        {"fallback_from": "byok"},
+    ],
+    ids=["an error", "a fallback"],
+)
+async def test_a_key_that_a_request_was_refused_on_is_proven_again_soon(
+    user: httpx.AsyncClient,
+    control: Control,
+    http_fetcher: ScriptedFetcher,
+    clock: Clock,
+    refused: dict[str, Any],
+) -> None:
+    await put(user)
+    clock.advance(1200)
+    me = (await user.get("/auth/me")).json()["user"]["id"]
+    fields = {"provider_type": "openai", "own_cost_source": None, **refused}
+    await add_records(control.database, [record(clock(), user_id="usr_other", **fields)])
+    await add_records(control.database, [record(clock(), user_id=me, **fields | {"provider_type": "groq"})])
+    assert await check_due(control) == 0
+    await add_records(control.database, [record(clock(), user_id=me, **fields)])
+    http_fetcher.answers[OPENAI_MODELS] = FetchAnswer(401, {}, b"{}")
+    assert await check_due(control) == 1
+    assert (await own_keys(user))["provider_keys"][0]["status"] == "failing"
+    clock.advance(1200)
+    await add_records(control.database, [record(clock(), user_id=me, **fields)])
+    assert await check_due(control) == 0  # known already
+
+
+async def test_keys_that_nothing_can_run_on_are_not_proven(
+    user: httpx.AsyncClient, control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    await put(user)
+    await user.put("/me/provider-keys/openai", json={"enabled": False})
+    clock.advance(25 * 3600)
+    assert await check_due(control) == 0
+    await user.put("/me/provider-keys/openai", json={"enabled": True})
+    me = (await user.get("/auth/me")).json()["user"]["id"]
+    await control_client.patch(f"/users/{me}", json={"disabled": True})
+    assert await check_due(control) == 0
+
+
+async def test_one_key_that_cannot_be_checked_keeps_no_other_from_its_turn(
+    user: httpx.AsyncClient, clients: Clients, control: Control, clock: Clock
+) -> None:
+    await put(user)
+    async with control.database.write() as conn:
+        await conn.execute(update(credentials).values(secret=b"not what was sealed"))
+    other = await clients.signed_in("user", "other@example.com")
+    await put(other)
+    clock.advance(25 * 3600)
+    assert await check_due(control) == 2
+    [key] = (await own_keys(user))["provider_keys"]
+    assert key["status"] == "failing"
+    assert (await own_keys(other))["provider_keys"][0]["status"] == "working"
 
 
 # ── the switch and the policies ───────────────────────────────────────────────

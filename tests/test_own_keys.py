@@ -220,6 +220,8 @@ async def test_a_refused_own_key_is_a_clear_error_and_no_step_onto_the_platforms
     record = await plane.sink.until()
     assert [a.credential_source for a in record.attempts] == [CredentialSource.BYOK]
     assert (record.cost_usd, record.own_cost_usd, record.saved_usd) == (0, 0, 0)
+    # what the daily look at own keys goes by
+    assert (record.error_type, record.own_cost_source) == ("provider_auth_error", CostSource.COMPUTED)
     assert not plane.simulators[1].requests
 
 

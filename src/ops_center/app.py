@@ -22,6 +22,7 @@ from ops_center.console.files import ConsoleFiles
 from ops_center.control.api import create_control_app
 from ops_center.control.auth.service import setup_link
 from ops_center.control.budgets.counting import BudgetCounting
+from ops_center.control.byok.validation import keep_proven
 from ops_center.control.context import Control, utc_now
 from ops_center.control.providers.discovery import resume_pending
 from ops_center.control.publish import Publisher
@@ -129,6 +130,14 @@ class Application:
         closing.push_async_callback(stop_comparing)
         await publisher.publish()
         await resume_pending(control)
+        proving = asyncio.create_task(keep_proven(control), name="own_keys")
+
+        async def stop_proving() -> None:
+            proving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await proving
+
+        closing.push_async_callback(stop_proving)
         timeouts = Timeouts(
             connect_seconds=settings.connect_timeout_seconds,
             answer_seconds=settings.answer_timeout_seconds,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import Console
-from live import LiveServer, SimulatorThread
+from live import LiveServer, SimulatorThread, wait_until
+from test_google_tokens import key_file
 
 pytestmark = pytest.mark.browser
 
@@ -90,6 +92,38 @@ def test_from_an_own_key_to_the_saving_that_the_admin_sees(
     expect(page.get_by_text("Working")).to_be_visible()
     assert OWN_KEY[-4:] not in page.content()
 
+    # the key stops working: it is marked, its owner is told, and the admin sees that much
+    simulator.configure(valid_keys=(PLATFORM_KEY,))
+    page.context.clear_cookies()
+    console.open("/account/provider-keys")
+    console.sign_in(EMAIL, PASSWORD)
+    card.get_by_role("button", name="Test").click()
+    told = page.get_by_role("alert").filter(has_text="OpenAI refuses your key")
+    expect(told).to_contain_text("Invalid API key")
+    expect(told.get_by_role("button", name="Replace key")).to_be_visible()
+    expect(card).to_contain_text("Refused")
+    [seen] = server.admin.get("/llm/byok/users").json()["users"]
+    assert [key["status"] for key in seen["keys"]] == ["failing"]
+
+
+def test_a_key_that_is_a_file_is_pasted_with_its_lines(
+    console: Console, server: LiveServer, simulator: SimulatorThread
+) -> None:
+    page = console.open("/account/provider-keys")
+    console.sign_in()
+    page.get_by_role("button", name="Add Provider Key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Provider Type").click()
+    page.get_by_role("option", name="Google Vertex AI").click()
+    field = dialog.get_by_label("API Key", exact=True)
+    file = key_file(token_uri="https://tokens.example/token")  # refused before anybody is called
+    field.fill(file)
+    assert field.input_value() == file
+    assert field.evaluate("one => getComputedStyle(one).webkitTextSecurity") == "disc"
+    dialog.get_by_role("button", name="Save Key").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("token_uri is not Google's")
+    assert "PRIVATE KEY" not in dialog.get_by_role("alert").inner_text()
+
 
 def test_levels_are_shown_narrowed_and_given_to_users(
     console: Console, server: LiveServer, simulator: SimulatorThread
@@ -102,7 +136,28 @@ def test_levels_are_shown_narrowed_and_given_to_users(
     for name, price in (("Eco Mode", "$0.20"), ("Balanced Mode", "$1.00"), ("Precision Mode", "$5.00")):
         expect(panel.get_by_role("article", name=name)).to_contain_text(price)
     eco = panel.get_by_role("article", name="Eco Mode")
-    expect(eco).to_contain_text("llama-3-8b, mixtral-8x7b")
+    for name, words in (
+        (
+            "Eco Mode",
+            ("High-volume, simple tasks", "Bulk data processing", "Simple Q&A", "llama-3-8b, mixtral-8x7b"),
+        ),
+        ("Balanced Mode", ("General purpose", "Most user interactions", "gpt-4o-mini, claude-haiku")),
+        (
+            "Precision Mode",
+            ("Complex reasoning", "Advanced analysis", "Coding", "Research", "gpt-4, claude-opus"),
+        ),
+    ):
+        for word in words:
+            expect(panel.get_by_role("article", name=name)).to_contain_text(word)
+    # the models shown are those that requests of the level get; which comes first may hang on a request's length
+    key = server.create_api_key()
+    for level in server.admin.get("/llm/power-levels").json()["levels"]:
+        models = [one["model"] for one in level["models"]]
+        for model in models:
+            expect(panel.get_by_role("article", name=level["name"])).to_contain_text(model)
+        answer = ask(server, key, {"x-power-level": level["level"]})
+        assert answer.status_code == 200
+        assert answer.headers["x-ops-model"] in models
     eco.get_by_role("button", name="Edit Eco Mode").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Highest price").fill("0.5")
@@ -114,12 +169,16 @@ def test_levels_are_shown_narrowed_and_given_to_users(
     page.goto(server.url + "/admin/users")
     page.get_by_role("button", name=f"Edit {EMAIL}").click()
     dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Power level", exact=True).click()
+    page.get_by_role("option", name="Eco", exact=True).click()
     dialog.get_by_role("combobox", name="Highest power level").click()
     page.get_by_role("option", name="Balanced", exact=True).click()
     dialog.get_by_role("button", name="Save Changes").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    [ben] = [one for one in server.admin.get("/users").json()["users"] if one["email"] == EMAIL]
-    assert ben["power_level_max"] == "balanced"
+    ben = user(server)
+    assert (ben["power_level"], ben["power_level_max"]) == ("eco", "balanced")
+    page.goto(server.url + "/admin/litellm-providers")
+    expect(eco).to_contain_text("1 user")
 
     page.context.clear_cookies()
     console.open("/account/usage")
@@ -129,5 +188,29 @@ def test_levels_are_shown_narrowed_and_given_to_users(
     expect(page.get_by_role("option", name=re.compile("Precision Mode"))).to_have_attribute(
         "data-combobox-disabled", "true"
     )
-    page.get_by_role("option", name="Eco Mode").click()
-    expect(level).to_contain_text("Eco Mode: high-volume, simple tasks")
+    page.get_by_role("option", name="Balanced Mode").click()
+    expect(level).to_contain_text("Balanced Mode: general purpose")
+    wait_until(
+        lambda: user(server)["power_level"] == "balanced", what="the choice"
+    )  # shown before it is kept
+    made = page.evaluate(
+        """async () => (await fetch("/api/v1/me/api-keys", {method: "POST",
+            headers: {"content-type": "application/json"}, body: '{"name": "k"}'})).json()"""
+    )
+    assert ask(server, made["secret"], {}).status_code == 200
+    refused = ask(server, made["secret"], {"x-power-level": "precision"})
+    assert (refused.status_code, "balanced" in refused.json()["error"]["message"]) == (403, True)
+
+
+def user(server: LiveServer) -> dict[str, Any]:
+    [one] = [one for one in server.admin.get("/users").json()["users"] if one["email"] == EMAIL]
+    return dict(one)
+
+
+def ask(server: LiveServer, key: str, headers: dict[str, str]) -> httpx.Response:
+    return httpx.post(
+        f"{server.openai_url}/chat/completions",
+        json={"model": "auto", "messages": [{"role": "user", "content": "Say hello"}]},
+        headers={"authorization": f"Bearer {key}", **headers},
+        timeout=20,
+    )

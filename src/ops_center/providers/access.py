@@ -90,7 +90,7 @@ def access_to(
         return Access()
     if spec.auth == "aws" and (key := aws_key(credential)) is not None:
         return AwsAccess(key, options.get("region", ""))
-    if spec.auth == "google" and (account := service_account(credential)) is not None:
+    if takes_service_accounts(spec) and (account := service_account(credential)) is not None:
         return ServiceAccountAccess(account, tokens, allow_private_network)
     if spec.auth in ("bearer", "aws"):
         return Access((("Authorization", f"Bearer {credential}"),))
@@ -99,21 +99,26 @@ def access_to(
 
 def url_values(spec: ProviderSpec, options: Mapping[str, str], credential: str) -> Mapping[str, str]:
     """The options as they go into URLs; a service account's project where none was named."""
-    if spec.auth == "google" and not options.get("project"):
+    if takes_service_accounts(spec) and not options.get("project"):
         account = service_account(credential)
         if account is not None:
             return {**options, "project": account.project_id}
     return options
 
 
+def takes_service_accounts(spec: ProviderSpec) -> bool:
+    """Whether its key may be the JSON file of a service account, of several lines."""
+    return spec.auth == "google"
+
+
 def is_usable_credential(spec: ProviderSpec, credential: str) -> bool:
     """Whether it is one that can be sent: printable ASCII without a space, or a service account's key."""
-    if spec.auth == "google" and service_account(credential) is not None:
+    if takes_service_accounts(spec) and service_account(credential) is not None:
         return True
     return all(33 <= ord(ch) <= 126 for ch in credential)
 
 
 def public_name(spec: ProviderSpec, credential: str) -> str | None:
     """What names a credential and is no secret, to be shown in place of its first and last characters."""
-    account = service_account(credential) if spec.auth == "google" else None
+    account = service_account(credential) if takes_service_accounts(spec) else None
     return account.client_email if account else None

@@ -34,7 +34,7 @@ from ops_center.control.providers import fields
 from ops_center.control.providers.proof import Address, failed, invalid_api_key, prove
 from ops_center.control.providers.schemas import LastTest, TestResult
 from ops_center.errors import Conflict, Invalid, NotFound
-from ops_center.providers.access import is_usable_credential
+from ops_center.providers.access import is_usable_credential, takes_service_accounts
 from ops_center.providers.google_tokens import GOOGLES_ISSUER, service_account
 from ops_center.providers.registry import PROVIDER_SPECS, provider_spec
 from ops_center.providers.spec import ProviderSpec, own_place
@@ -44,7 +44,7 @@ from ops_center.types import ByokPolicy, new_id
 _MONTH = timedelta(days=30)
 _NOTHING = OwnSums()
 # What says nothing about the key: the provider could not be asked.
-_UNPROVEN = frozenset({"timeout", "unreachable", "rate_limited", "provider_error"})
+UNPROVEN = frozenset({"timeout", "unreachable", "rate_limited", "provider_error"})
 
 
 # ── looking ───────────────────────────────────────────────────────────────────
@@ -93,6 +93,11 @@ def _used_at(spec: ProviderSpec, instances: Mapping[str, Sequence[Instance]]) ->
     return list(dict.fromkeys(addresses))
 
 
+def provable_types(instances: Mapping[str, Sequence[Instance]]) -> list[str]:
+    """The types whose keys can be proven now: there is an address to send them to."""
+    return [spec.type for spec in PROVIDER_SPECS if _used_at(spec, instances)]
+
+
 def _type(spec: ProviderSpec, used_at: list[str]) -> OwnKeyType:
     return OwnKeyType(
         type=spec.type,
@@ -102,6 +107,7 @@ def _type(spec: ProviderSpec, used_at: list[str]) -> OwnKeyType:
         get_key_url=spec.get_key_url,
         key_prefix=spec.key_prefix,
         key_help=spec.key_help,
+        key_is_a_file=takes_service_accounts(spec),
         used_at=used_at,
     )
 
@@ -152,7 +158,7 @@ async def put_key(control: Control, actor: Actor, provider_type: str, wanted: Pr
     if not key:
         return await _switch(control, actor, spec, wanted)
     result = await _prove(control, spec, key)
-    if not result.success and not wanted.force and result.error_type not in _UNPROVEN:
+    if not result.success and not wanted.force and result.error_type not in UNPROVEN:
         raise Invalid(
             result.message,
             param="api_key",
@@ -307,7 +313,7 @@ async def _prove(control: Control, spec: ProviderSpec, key: str) -> TestResult:
 
 def _check_names_no_address(spec: ProviderSpec, key: str) -> None:
     """A service account's key says where its tokens come from: for a user's own, Google's address alone."""
-    account = service_account(key) if spec.auth == "google" else None
+    account = service_account(key) if takes_service_accounts(spec) else None
     if account is not None and account.token_uri != GOOGLES_ISSUER:
         raise Invalid(
             "The key's token_uri is not Google's",
@@ -320,7 +326,7 @@ def _checked(result: TestResult, now: datetime, failing_since: datetime | None) 
     """The columns after a check. A provider that could not be asked neither marks a key nor clears it."""
     if result.success:
         failing_since = None
-    elif result.error_type not in _UNPROVEN:
+    elif result.error_type not in UNPROVEN:
         failing_since = failing_since or now
     return {
         "check_at": now,

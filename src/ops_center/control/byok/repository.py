@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, insert, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.errors import ProviderAuthError
 from ops_center.storage.tables import Instant, Money, credentials, providers, usage_records, users
 from ops_center.types import CredentialSource
 
@@ -36,6 +37,8 @@ class OwnKeyRow:
 _NAMES = OwnKeyRow.__dataclass_fields__
 _COLUMNS = tuple(credentials.c[name] for name in _NAMES)
 _own = credentials.c.user_id.is_not(None)
+_r = usage_records.c
+_on_own_key = _r.own_cost_source.is_not(None)  # the condition of the partial index
 
 
 def _row(row: Any) -> OwnKeyRow:
@@ -63,17 +66,49 @@ async def everybodys(conn: AsyncConnection) -> Sequence[OwnKeyRow]:
     return [_row(row) for row in await conn.execute(query)]
 
 
-async def due(conn: AsyncConnection, before: datetime, limit: int) -> Sequence[OwnKeyRow]:
-    """Enabled keys of enabled users that were last checked before then, the longest ago first."""
+async def due(
+    conn: AsyncConnection,
+    *,
+    types: Sequence[str],
+    unreached: Sequence[str],
+    day_ago: datetime,
+    hour_ago: datetime,
+    refused_before: datetime,
+    limit: int,
+) -> Sequence[OwnKeyRow]:
+    """Enabled keys of enabled users that are to be proven again, the longest ago first: a day after the last
+    check; an hour after one that ended as one of `unreached`; and one checked before `refused_before` when a
+    request has failed on it since."""
+    checked = credentials.c.check_at
+    ran_since = (
+        (_r.user_id == credentials.c.user_id)
+        & (_r.provider_type == credentials.c.provider_type)
+        & (_r.started_at > checked)
+    )
+    # two questions, so that each has a partial index of its own
+    refused = exists().where(ran_since, _on_own_key, _r.error_type == ProviderAuthError.type)
+    fell_back = exists().where(
+        ran_since, _r.fallback_from.is_not(None), _r.fallback_from == CredentialSource.BYOK.value
+    )
     query = (
         select(*_COLUMNS)
         .join(users, users.c.id == credentials.c.user_id)
         .where(
             credentials.c.enabled,
             users.c.disabled_at.is_(None),
-            or_(credentials.c.check_at.is_(None), credentials.c.check_at < before),
+            credentials.c.provider_type.in_(types),
+            or_(
+                checked.is_(None),
+                checked < day_ago,
+                and_(checked < hour_ago, credentials.c.check_error_type.in_(unreached)),
+                and_(
+                    checked < refused_before,
+                    credentials.c.failing_since.is_(None),
+                    or_(refused, fell_back),
+                ),
+            ),
         )
-        .order_by(credentials.c.check_at.is_not(None), credentials.c.check_at, credentials.c.id)
+        .order_by(checked.is_not(None), checked, credentials.c.id)
         .limit(limit)
     )
     return [_row(row) for row in await conn.execute(query)]
@@ -139,9 +174,6 @@ async def set_fallback(conn: AsyncConnection, user_id: str, fallback: bool, now:
 
 
 # ── the ledger of own keys ────────────────────────────────────────────────────
-
-_r = usage_records.c
-_on_own_key = _r.own_cost_source.is_not(None)  # the condition of the partial index
 
 
 @dataclass(frozen=True, slots=True)

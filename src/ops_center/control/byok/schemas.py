@@ -45,7 +45,8 @@ class ProviderKey(ResponseModel):
 
 
 class OwnKeyType(ResponseModel):
-    """A type that one can have an own key for, and the only addresses such a key is sent to."""
+    """A type that one can have an own key for, and the only addresses such a key is sent to. `key_is_a_file`:
+    the key may be a whole JSON file of several lines."""
 
     type: str
     name: str
@@ -54,6 +55,7 @@ class OwnKeyType(ResponseModel):
     get_key_url: str | None
     key_prefix: str | None
     key_help: str | None
+    key_is_a_file: bool
     used_at: list[str]
 
 

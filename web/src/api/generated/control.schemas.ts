@@ -795,13 +795,15 @@ export interface OwnKeySettings {
 }
 
 /**
- * A type that one can have an own key for, and the only addresses such a key is sent to.
+ * A type that one can have an own key for, and the only addresses such a key is sent to. `key_is_a_file`:
+ * the key may be a whole JSON file of several lines.
  */
 export interface OwnKeyType {
   color: string;
   description: string;
   get_key_url: string | null;
   key_help: string | null;
+  key_is_a_file: boolean;
   key_prefix: string | null;
   name: string;
   type: string;

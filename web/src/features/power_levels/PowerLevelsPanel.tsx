@@ -68,7 +68,7 @@ function LevelCard({ level, onEdit }: { level: PowerLevelFigures; onEdit?: () =>
   ].filter(Boolean);
   return (
     <Paper component="article" aria-labelledby={heading} p="md">
-      <Stack gap={6}>
+      <Stack gap={6} h="100%">
         <Group justify="space-between" gap={4}>
           <Title order={3} id={heading} fz={15}>
             {level.name}
@@ -113,7 +113,7 @@ function LevelCard({ level, onEdit }: { level: PowerLevelFigures; onEdit?: () =>
           <Button
             size="xs"
             variant="default"
-            mt="xs"
+            mt="auto"
             leftSection={<IconAdjustments size={14} />}
             aria-label={`Edit ${level.name}`}
             onClick={onEdit}

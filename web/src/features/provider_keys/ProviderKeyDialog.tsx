@@ -1,8 +1,8 @@
 /** Add an own key for a type of provider, or replace one; it is proven before it is kept. */
-import { Anchor, Button, Group, Modal, PasswordInput, Select, Stack, Text } from "@mantine/core";
+import { Anchor, Button, Group, Modal, PasswordInput, Select, Stack, Text, Textarea } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { IconBolt, IconExternalLink } from "@tabler/icons-react";
-import { useState } from "react";
+import { type ChangeEvent, type CSSProperties, type ReactNode, useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { OwnKeyType, ProviderKey } from "@/api/types";
@@ -83,28 +83,12 @@ function ProviderKeyForm({ replacing, types, onClose }: FormProps) {
             }}
           />
         )}
-        <PasswordInput
-          label="API Key"
-          autoComplete="off"
-          data-1p-ignore
-          data-autofocus={replacing ? true : undefined}
-          placeholder={chosen?.key_prefix ? `${chosen.key_prefix}…` : "Paste your key"}
-          inputWrapperOrder={["label", "input", "description", "error"]}
-          visibilityToggleButtonProps={{ "aria-label": "Reveal or hide what is typed", tabIndex: 0 }}
-          description={
-            <>
-              {chosen?.key_help && `${chosen.key_help} `}
-              {chosen?.get_key_url && (
-                <Anchor href={chosen.get_key_url} target="_blank" rel="noreferrer" size="xs">
-                  Get a key from {chosen.name}{" "}
-                  <IconExternalLink size={12} aria-label="(opens in a new tab)" style={{ verticalAlign: "-1px" }} />
-                </Anchor>
-              )}
-            </>
-          }
+        <KeyField
+          type={chosen}
+          focused={replacing !== null}
           {...form.getInputProps("api_key")}
-          onChange={(event) => {
-            form.setFieldValue("api_key", event.currentTarget.value);
+          onChange={(key) => {
+            form.setFieldValue("api_key", key);
             changed();
           }}
         />
@@ -148,5 +132,58 @@ function ProviderKeyForm({ replacing, types, onClose }: FormProps) {
         </Group>
       </Stack>
     </form>
+  );
+}
+
+interface KeyFieldProps {
+  type: OwnKeyType | undefined;
+  focused: boolean;
+  value?: string;
+  error?: ReactNode;
+  onChange: (key: string) => void;
+}
+
+/** Masked either way; a key that may be a whole file gets lines, which a password field would drop. */
+function KeyField({ type, focused, value, error, onChange }: KeyFieldProps) {
+  const shared = {
+    label: "API Key",
+    autoComplete: "off",
+    "data-1p-ignore": true,
+    "data-autofocus": focused ? true : undefined,
+    inputWrapperOrder: ["label", "input", "description", "error"] as ("label" | "input" | "description" | "error")[],
+    value,
+    error,
+    onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) => onChange(event.currentTarget.value),
+    description: (
+      <>
+        {type?.key_help && `${type.key_help} `}
+        {type?.get_key_url && (
+          <Anchor href={type.get_key_url} target="_blank" rel="noreferrer" size="xs">
+            Get a key from {type.name}{" "}
+            <IconExternalLink size={12} aria-label="(opens in a new tab)" style={{ verticalAlign: "-1px" }} />
+          </Anchor>
+        )}
+      </>
+    ),
+  };
+  if (type?.key_is_a_file) {
+    return (
+      <Textarea
+        {...shared}
+        placeholder="Paste the whole file, or a key"
+        autosize
+        minRows={3}
+        maxRows={8}
+        spellCheck={false}
+        styles={{ input: { WebkitTextSecurity: "disc", fontFamily: "monospace" } as CSSProperties }}
+      />
+    );
+  }
+  return (
+    <PasswordInput
+      {...shared}
+      placeholder={type?.key_prefix ? `${type.key_prefix}…` : "Paste your key"}
+      visibilityToggleButtonProps={{ "aria-label": "Reveal or hide what is typed", tabIndex: 0 }}
+    />
   );
 }
