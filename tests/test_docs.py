@@ -329,7 +329,7 @@ def test_every_outcome_of_a_test_is_documented() -> None:
 
 def test_every_audited_action_is_documented_and_no_other() -> None:
     source = "".join(file.read_text() for file in (SRC / "control").rglob("*.py"))
-    nouns = "auth|session|second_factor|invitation|user|api_key|budget|provider|provider_key|model|routing|settings"
+    nouns = "alias|auth|session|second_factor|invitation|user|api_key|budget|provider|provider_key|model|routing|settings"
     real = set(re.findall(rf'"((?:{nouns})\.[a-z_]+)"', source))
     assert real
     assert {word for word in first_words(page("audit-log.md")) if "." in word} == real

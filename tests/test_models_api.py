@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -253,3 +254,152 @@ async def test_changes_are_in_the_audit_log(control_client: httpx.AsyncClient, c
     [entry] = [e for e in entries if e["object_type"] == "model"]
     assert (entry["action"], entry["object_name"]) == ("model.update", "gpt-4o")
     assert (entry["before"]["input_mtok"], entry["after"]["input_mtok"]) == (None, "2.25")
+
+
+# ── filters, order and many at once ───────────────────────────────────────────
+
+
+async def names(client: httpx.AsyncClient, **params: Any) -> list[str]:
+    answer = await client.get("/llm/models", params=params)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["total"] >= len(body["models"])
+    return [model["name"] for model in body["models"]]
+
+
+async def test_models_are_filtered_by_what_is_believed_about_them(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    await add_provider(control_client, control)
+    assert await names(control_client, capability="embedding") == ["text-embedding-3-small"]
+    assert "text-embedding-3-small" not in await names(control_client, capability="chat")
+    assert await names(control_client, max_input_mtok=0.15) == ["gpt-4o-mini", "text-embedding-3-small"]
+    assert await names(control_client, min_context=100_000) == ["gpt-4o", "gpt-4o-mini"]
+    assert await names(control_client, min_context=100_000, max_input_mtok="0.2") == ["gpt-4o-mini"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("name", ["gpt-4o", "gpt-4o-mini", "new-one", "text-embedding-3-small"]),
+        ("-name", ["text-embedding-3-small", "new-one", "gpt-4o-mini", "gpt-4o"]),
+        ("price", ["text-embedding-3-small", "gpt-4o-mini", "gpt-4o", "new-one"]),
+        ("-price", ["gpt-4o", "gpt-4o-mini", "text-embedding-3-small", "new-one"]),
+        ("-score", ["gpt-4o", "gpt-4o-mini", "new-one", "text-embedding-3-small"]),
+        ("context", ["text-embedding-3-small", "gpt-4o", "gpt-4o-mini", "new-one"]),
+    ],
+)
+async def test_models_are_sorted_and_the_unknown_comes_last(
+    control_client: httpx.AsyncClient, control: Control, sort: str, expected: list[str]
+) -> None:
+    await add_provider(control_client, control)
+    assert await names(control_client, sort=sort) == expected
+    assert await names(control_client, sort=sort, limit=1, offset=1) == expected[1:2]
+
+
+@pytest.mark.parametrize(
+    ("params", "param"),
+    [
+        ({"sort": "colour"}, "sort"),
+        ({"capability": "Robert'); DROP"}, "capability"),
+        ({"max_input_mtok": "-1"}, "max_input_mtok"),
+        ({"max_input_mtok": "NaN"}, "max_input_mtok"),
+        ({"min_context": "0"}, "min_context"),
+    ],
+)
+async def test_an_impossible_filter_is_named(
+    control_client: httpx.AsyncClient, params: dict[str, str], param: str
+) -> None:
+    answer = await control_client.get("/llm/models", params=params)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
+
+
+async def test_each_value_says_where_it_comes_from(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    await add_provider(control_client, control)
+    await add_provider(control_client, control, "openrouter")
+    models = await listed(control_client)
+    assert models["gpt-4o"]["sources"] == {
+        "context_window": "models.dev 2026-07-02",
+        "max_output_tokens": "models.dev 2026-07-02",
+        "capabilities": "models.dev 2026-07-02",
+        "price": "models.dev 2026-07-02",
+        "score": "benchmarks 2026-07-02",
+    }
+    assert models["anthropic/claude-opus-4.8"]["sources"]["context_window"] == "provider"
+    changed = await patch(control_client, models["gpt-4o"], score=50, input_mtok=1, context_window=1000)
+    assert {changed["sources"][field] for field in ("score", "price", "context_window")} == {"override"}
+    assert models["new-one"]["sources"] == {}
+
+
+async def test_a_model_that_retires_says_when_and_what_follows(
+    control_client: httpx.AsyncClient, control: Control, http_fetcher: ScriptedFetcher
+) -> None:
+    entry = {
+        "id": "old-one",
+        "deprecation": "2027-01-31T12:00:00Z",
+        "deprecation_replacement_model": "new-one",
+    }
+    other = {"id": "new-one", "deprecation": "soon"}
+    http_fetcher.answers[OPENAI] = FetchAnswer(200, {}, json.dumps({"data": [entry, other]}).encode())
+    await add_provider(control_client, control)
+    models = await listed(control_client)
+    assert (models["old-one"]["retires_on"], models["old-one"]["successor"]) == ("2027-01-31", "new-one")
+    assert models["new-one"]["retires_on"] is None
+
+
+async def test_many_models_are_switched_by_id_or_filter(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    await add_provider(control_client, control)
+    models = await listed(control_client)
+    ids = [models[name]["id"] for name in ("gpt-4o", "gpt-4o-mini")]
+    off = await control_client.patch("/llm/models", json={"enabled": False, "ids": ids})
+    assert (off.status_code, off.json()) == (200, {"changed": 2})
+    assert [name for name, model in (await listed(control_client)).items() if model["enabled"]] == [
+        "new-one",
+        "text-embedding-3-small",
+    ]
+    served = {target.model for target in control.publisher.current.targets}
+    assert served == {"new-one", "text-embedding-3-small"}
+    again = await control_client.patch("/llm/models", json={"enabled": False, "ids": ids})
+    assert again.json() == {"changed": 0}
+    cheap = {"max_input_mtok": 0.15, "capability": "chat"}
+    on = await control_client.patch("/llm/models", json={"enabled": True, "filter": cheap})
+    assert on.json() == {"changed": 1}
+    everything = await control_client.patch("/llm/models", json={"enabled": True, "filter": {}})
+    assert everything.json() == {"changed": 1}
+    entries = (await control_client.get("/audit-log")).json()["entries"]
+    switches = [e for e in entries if e["action"] == "model.switch"]
+    assert [e["object_name"] for e in switches] == ["gpt-4o", "gpt-4o-mini", "2 models"]
+    assert switches[-1]["after"]["models"] == ["OpenAI/gpt-4o", "OpenAI/gpt-4o-mini"]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"enabled": True}, "ids"),
+        ({"enabled": True, "ids": [], "filter": {}}, "ids"),
+        ({"enabled": True, "ids": ["mdl_unknown"]}, "ids"),
+        ({"ids": []}, "enabled"),
+        ({"enabled": True, "filter": {"colour": "red"}}, "colour"),
+    ],
+)
+async def test_a_switch_of_nothing_in_particular_is_refused(
+    control_client: httpx.AsyncClient, body: dict[str, Any], param: str
+) -> None:
+    answer = await control_client.patch("/llm/models", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
+
+
+async def test_five_thousand_models_are_sorted_quickly(
+    control_client: httpx.AsyncClient, control: Control, http_fetcher: ScriptedFetcher
+) -> None:
+    listed = [{"id": f"gpt-4o-mini-{number:04d}", "context_window": number} for number in range(1, 5001)]
+    http_fetcher.answers[OPENAI] = FetchAnswer(200, {}, json.dumps({"data": listed}).encode())
+    await add_provider(control_client, control)
+    started = time.process_time()
+    found = await names(control_client, sort="-context", capability="chat", limit=100)
+    assert found[0] == "gpt-4o-mini-5000"
+    assert time.process_time() - started < 3, "a page is a matter of a moment"

@@ -18,7 +18,7 @@ from clock import Clock
 from control_fixtures import ScriptedFetcher
 from ledger_rows import add_attempts, add_records, attempt, record
 from ops_center.control.context import Control
-from ops_center.control.providers.discovery import NO_MODELS, resume_pending
+from ops_center.control.providers.discovery import NO_MODELS, refresh_stale, resume_pending
 from ops_center.control.providers.health import health_of
 from ops_center.control.usage.repository import AttemptCount
 from ops_center.errors import ProviderTimeout, ProviderUnreachable
@@ -892,3 +892,18 @@ async def test_types_show_where_keys_come_from_and_what_models_cost(
         cost_range = types[name]["cost_range"]
         assert 0 < cost_range["min_usd"] < cost_range["max_usd"] < 1000
         assert types[name]["models_count"] > 10
+
+
+async def test_lists_a_day_old_are_read_again(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock, http_fetcher: ScriptedFetcher
+) -> None:
+    added = await add(control_client)
+    disabled = await add(control_client, name="Off", enabled=False)
+    await control.background.finished()
+    http_fetcher.answers[OPENAI_MODELS] = model_list("gpt-4o", "gpt-4o-mini", "brand-new")
+    assert await refresh_stale(control) == 0
+    clock.advance(25 * 3600)
+    assert await refresh_stale(control) == 1
+    assert (await get(control_client, added))["models_count"] == 3
+    assert (await get(control_client, disabled))["models_count"] == 2
+    assert await refresh_stale(control) == 0

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import signal
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from ops_center.control.auth.service import setup_link
 from ops_center.control.budgets.counting import BudgetCounting
 from ops_center.control.byok.validation import keep_proven
 from ops_center.control.context import Control, utc_now
-from ops_center.control.providers.discovery import resume_pending
+from ops_center.control.providers.discovery import keep_current, resume_pending
 from ops_center.control.publish import Publisher
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
@@ -120,24 +120,11 @@ class Application:
         limiter = await self._limiter()
         counting = BudgetCounting(database, limiter, ingester.drain, utc_now)
         publisher.before_swap(counting.prepare)
-        comparing = asyncio.create_task(counting.run(), name="budgets")
-
-        async def stop_comparing() -> None:
-            comparing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await comparing
-
-        closing.push_async_callback(stop_comparing)
+        self._keep_running(counting.run(), name="budgets")
         await publisher.publish()
         await resume_pending(control)
-        proving = asyncio.create_task(keep_proven(control), name="own_keys")
-
-        async def stop_proving() -> None:
-            proving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await proving
-
-        closing.push_async_callback(stop_proving)
+        self._keep_running(keep_proven(control), name="own_keys")
+        self._keep_running(keep_current(control), name="model_lists")
         timeouts = Timeouts(
             connect_seconds=settings.connect_timeout_seconds,
             answer_seconds=settings.answer_timeout_seconds,
@@ -155,6 +142,17 @@ class Application:
         )
         self._control_app = create_control_app(control)
         await self._create_first_admin()
+
+    def _keep_running(self, job: Coroutine[None, None, None], *, name: str) -> None:
+        """Run a job beside the requests until everything closes."""
+        task = asyncio.create_task(job, name=name)
+
+        async def stop() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        self._closing.push_async_callback(stop)
 
     async def _limiter(self) -> MemoryLimiter | ValkeyLimiter:
         url = self._settings.valkey_url

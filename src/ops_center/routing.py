@@ -531,6 +531,11 @@ def _by_quality_then_cost(choice: Choice) -> tuple[float, float, int, str, str]:
     )
 
 
+def chooses_for_caller(name: str) -> bool:
+    """Whether a model's name leaves the choice to the strategy or a power level, so that no model has it."""
+    return name in _CHOOSE_FOR_ME or name in _LEVELS
+
+
 def _named(snapshot: Snapshot, name: str) -> tuple[Sequence[Target], str]:
     head, slash, rest = name.partition("/")
     if slash and (of_provider := snapshot.by_provider.get(head.lower())) is not None:

@@ -6,6 +6,7 @@ needs a certain model asks for it by its own id, which always wins over an alias
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -86,3 +87,11 @@ ALIASES: tuple[AliasRow, ...] = (
     ),
     AliasRow("gemini-pro", ("gemini-3.1-pro-preview", "gemini-3-pro-preview", "gemini-2.5-pro")),
 )
+
+PACKAGED: Mapping[str, tuple[str, ...]] = {row.name: row.candidates for row in ALIASES}
+
+
+def merged(changed: Mapping[str, Sequence[str]]) -> Iterator[AliasRow]:
+    """The packaged aliases with an admin's candidates in place of their own, then those of the admin alone."""
+    for name in {**PACKAGED, **changed}:
+        yield AliasRow(name, tuple(changed.get(name) or PACKAGED[name]))

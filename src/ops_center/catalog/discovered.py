@@ -7,6 +7,7 @@ shape is left out, and no text of it but names of models goes further. It fetche
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -142,8 +143,23 @@ def _facts(provider_type: str, name: str, entry: Mapping[str, Any], as_of: str) 
         "max_output_tokens": _tokens(places, _OUTPUT_FIELDS),
         "capabilities": _capabilities(entry),
         "price": _price(provider_type, name, entry, as_of),
+        "retires_on": next((day for field in _RETIRING_FIELDS if (day := _day(entry.get(field)))), None),
+        "successor": _name(entry.get("deprecation_replacement_model")),
     }
     return {field: value for field, value in facts.items() if value is not None}
+
+
+# The day after which a model is served no more: Mistral's and OpenRouter's lists say it
+# (https://docs.mistral.ai/api/endpoint/models, https://openrouter.ai/docs/api-reference/list-available-models,
+# 2026-11).
+_RETIRING_FIELDS = ("deprecation", "expiration_date")
+
+
+def _day(value: Any) -> str | None:
+    try:
+        return datetime.fromisoformat(value).date().isoformat() if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _tokens(places: list[Mapping[str, Any]], fields: tuple[str, ...]) -> int | None:

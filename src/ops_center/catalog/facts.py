@@ -34,6 +34,11 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     score: float | None = None  # quality, 0 to 100
     score_source: str | None = None  # "override", "benchmarks 2026-07-02"
+    retires_on: str | None = None  # ISO date from which the provider serves it no more
+    successor: str | None = None  # what the provider names instead
+    # field → "override", "provider" (its own list), "models.dev 2026-07-02" or "ops-center 2026-11-23"; of
+    # fields that are known at all, without price and score, which carry their own
+    sources: dict[str, str] = {}
 
 
 def resolve_model_facts(
@@ -53,17 +58,21 @@ def resolve_model_facts(
     known = here or packaged.find_anywhere(model_name)
     own = packaged.find_own(provider_type, model_name)
     rows = [row for row in (known, own) if row is not None]
+    sources: dict[str, str] = {}
 
     price = _override_price(wanted, _base_price(provider_type, said, here, own))
     score, score_source = _score(model_name, wanted)
     return ModelFacts(
         display_name=_text(said.get("display_name")) or next((row.name for row in rows), model_name),
-        context_window=_first(wanted, said, rows, "context_window"),
-        max_output_tokens=_first(wanted, said, rows, "max_output_tokens"),
-        capabilities=_capabilities(provider_type, model_name, said, rows, price),
+        context_window=_first(wanted, said, rows, "context_window", own, sources),
+        max_output_tokens=_first(wanted, said, rows, "max_output_tokens", own, sources),
+        capabilities=_capabilities(provider_type, model_name, said, rows, price, own, sources),
         price=price,
         score=score,
         score_source=score_source,
+        retires_on=_text(said.get("retires_on")),
+        successor=_text(said.get("successor")),
+        sources=sources,
     )
 
 
@@ -118,10 +127,18 @@ def _score(model_name: str, wanted: Mapping[str, Any]) -> tuple[float | None, st
 
 
 def _first(
-    wanted: Mapping[str, Any], said: Mapping[str, Any], rows: list[packaged.PackagedModel], field: str
+    wanted: Mapping[str, Any],
+    said: Mapping[str, Any],
+    rows: list[packaged.PackagedModel],
+    field: str,
+    own: packaged.PackagedModel | None,
+    sources: dict[str, str],
 ) -> int | None:
-    for value in (wanted.get(field), said.get(field), *(getattr(row, field) for row in rows)):
+    told = [("override", wanted.get(field)), ("provider", said.get(field))]
+    told += [(packaged.source_of(own=row is own), getattr(row, field)) for row in rows]
+    for source, value in told:
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            sources[field] = source
             return value
     return None
 
@@ -132,13 +149,20 @@ def _capabilities(
     said: Mapping[str, Any],
     rows: list[packaged.PackagedModel],
     price: Price | None,
+    own: packaged.PackagedModel | None,
+    sources: dict[str, str],
 ) -> frozenset[str]:
     listed = said.get("capabilities")
+    found: set[str] = set()
     if isinstance(listed, list):
         found = {item for item in listed if isinstance(item, str)}
-    else:
-        found = set(next((row.capabilities for row in rows if row.capabilities), ()))
+        sources["capabilities"] = "provider"
+    elif (row := next((row for row in rows if row.capabilities), None)) is not None:
+        found = set(row.capabilities)
+        sources["capabilities"] = packaged.source_of(own=row is own)
     task = task_of_name(model_name)
+    if task is not None and not found:
+        sources["capabilities"] = "name"
     if task is not None:
         found.add(task)
     if price is not None and price.cache_read_mtok is not None:

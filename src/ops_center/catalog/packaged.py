@@ -165,6 +165,14 @@ def find_own(provider_type: str, model: str) -> PackagedModel | None:
     return rows.get(f"{provider_type}/{model}") or rows.get(f"*/{canonical_name(model)}")
 
 
+@cache
+def source_of(*, own: bool) -> str:
+    """How the packaged catalogue, or our own table, is named beside a value: source and day."""
+    shelf = _shelf(_MAKERS[0])
+    file = _own() if own or shelf is None else shelf.file
+    return f"{file.source} {file.as_of}"
+
+
 def find_score(model: str) -> tuple[float, str] | None:
     """The quality of a model, 0 to 100, and "benchmarks <date>"; None for one nobody has tested."""
     table = _scores()

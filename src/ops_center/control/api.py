@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from ops_center.control import reject
 from ops_center.control.access import GuardedRoute, Routes, UndeclaredAccess
+from ops_center.control.aliases.endpoints import routes as aliases
 from ops_center.control.api_keys.endpoints import routes as api_keys
 from ops_center.control.audit_log.endpoints import routes as audit_log
 from ops_center.control.auth.endpoints import routes as auth
@@ -53,6 +54,7 @@ NOUNS: tuple[Routes, ...] = (
     own_second_factor,
     own_provider_keys,
     byok,
+    aliases,
     api_keys,
     budgets,
     users,

@@ -17,9 +17,10 @@ import msgspec
 import structlog
 from sqlalchemy import Row, Text, cast, select
 
-from ops_center.catalog.aliases import ALIASES
+from ops_center.catalog.aliases import merged
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
 from ops_center.catalog.packaged import packaged_models
+from ops_center.control.aliases.repository import listed as listed_aliases
 from ops_center.control.byok.policy import ByokSettings, tightened
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.settings.organisation import OrganisationSettings
@@ -78,6 +79,7 @@ class _Rows:
     models: Sequence[_Row]
     api_keys: Sequence[_Row]
     budgets: Sequence[_Row]
+    aliases: Mapping[str, Sequence[str]]
     strategy: Strategy
     time_zone: str
     byok_policy: ByokPolicy
@@ -153,6 +155,7 @@ class Publisher:
                 models=(await conn.execute(_ENABLED_MODELS)).all(),
                 api_keys=(await conn.execute(_LIVING_KEYS)).all(),
                 budgets=(await conn.execute(_HARD_BUDGETS)).all(),
+                aliases=await listed_aliases(conn),
                 strategy=_strategy(strategy),
                 time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
                 byok_policy=(await read_setting(conn, ByokSettings)).policy,
@@ -253,7 +256,7 @@ def _assemble(
         levels=rows.power_levels.rules(),
         own_keys=own_keys,
         own_targets=_targets(packaged, elsewhere, known, facts),
-        aliases=(Alias(name=alias.name, candidates=tuple(alias.candidates)) for alias in ALIASES),
+        aliases=(Alias(name=row.name, candidates=row.candidates) for row in merged(rows.aliases)),
         budgets=bounds.all,
         time_zone=rows.time_zone,
     )

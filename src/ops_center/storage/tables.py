@@ -268,6 +268,15 @@ budgets = Table(
     UniqueConstraint("scope", "subject_id", "period"),
 )
 
+# Names that an admin made, or put in the place of a packaged one.
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("name", String(200), primary_key=True),  # lower case
+    Column("candidates", JSON, nullable=False),  # models' names, the best first
+    Column("updated_at", Instant, nullable=False),
+)
+
 routing_versions = Table(
     "routing_versions",
     metadata,

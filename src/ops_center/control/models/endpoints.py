@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Query
@@ -11,7 +12,17 @@ from ops_center.control.context import ControlDep
 from ops_center.control.fields import ObjectId, SearchText
 from ops_center.control.models import service
 from ops_center.control.models.repository import Filters
-from ops_center.control.models.schemas import Model, ModelCreate, ModelList, ModelUpdate
+from ops_center.control.models.schemas import (
+    Capability,
+    Model,
+    ModelCreate,
+    ModelList,
+    ModelsUpdate,
+    ModelsUpdated,
+    ModelUpdate,
+    Sort,
+)
+from ops_center.control.models.service import Wanted
 
 routes = Routes("models", prefix="/llm/models")
 
@@ -22,12 +33,29 @@ async def list_models(
     search: SearchText | None = None,
     provider_id: Annotated[str | None, Query(max_length=60)] = None,
     enabled: bool | None = None,
+    capability: Capability | None = None,
+    max_input_mtok: Annotated[Decimal | None, Query(ge=0, le=1_000_000, allow_inf_nan=False)] = None,
+    min_context: Annotated[int | None, Query(ge=1, le=1_000_000_000)] = None,
+    sort: Sort = "name",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> ModelList:
-    """By name; each word of `search` must be in the name of the model or of its provider."""
-    filters = Filters(search=search or None, provider_id=provider_id or None, enabled=enabled)
-    return await service.list_models(control, filters, limit, offset)
+    """Each word of `search` must be in the name of the model or of its provider. `max_input_mtok` and
+    `min_context` leave out models of which nobody knows it; sorted by price, context or score, those of
+    which nobody knows it come last."""
+    wanted = Wanted(
+        filters=Filters(search=search or None, provider_id=provider_id or None, enabled=enabled),
+        capability=capability,
+        max_input_mtok=max_input_mtok,
+        min_context=min_context,
+    )
+    return await service.list_models(control, wanted, sort, limit, offset)
+
+
+@routes.patch("", permission=Permission.MODELS_WRITE)
+async def switch_models(control: ControlDep, actor: ActorDep, body: ModelsUpdate) -> ModelsUpdated:
+    """Enable or disable many models at once."""
+    return await service.switch_models(control, actor, body)
 
 
 @routes.post("", permission=Permission.MODELS_WRITE, status_code=201)

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.tables import models, providers
 
+_CHUNK = 500  # ids in one statement
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
@@ -34,9 +36,12 @@ class Filters:
     search: str | None = None
     provider_id: str | None = None
     enabled: bool | None = None
+    ids: Sequence[str] | None = None
 
 
-async def listed(conn: AsyncConnection, filters: Filters, limit: int, offset: int) -> Sequence[ModelRow]:
+async def listed(
+    conn: AsyncConnection, filters: Filters, limit: int | None, offset: int = 0
+) -> Sequence[ModelRow]:
     """By name, then by the provider's priority."""
     query = (
         _query()
@@ -89,6 +94,12 @@ async def change(conn: AsyncConnection, model_id: str, values: Mapping[str, Any]
     await conn.execute(update(models).where(models.c.id == model_id).values(**values))
 
 
+async def switch(conn: AsyncConnection, ids: Sequence[str], enabled: bool) -> None:
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        await conn.execute(update(models).where(models.c.id.in_(chunk)).values(enabled=enabled))
+
+
 async def remove(conn: AsyncConnection, model_id: str) -> None:
     await conn.execute(delete(models).where(models.c.id == model_id))
 
@@ -116,6 +127,8 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filters.provider_id is not None:
         conditions.append(models.c.provider_id == filters.provider_id)
+    if filters.ids is not None:
+        conditions.append(models.c.id.in_(filters.ids))
     if filters.enabled is not None:
         conditions.append(models.c.enabled.is_(filters.enabled))
     for word in (filters.search or "").lower().split():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,6 +10,10 @@ from pydantic import Field
 from ops_center.control.fields import LongName, RequestModel, ResponseModel, Usd, UsdInput
 
 Tokens = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+Capability = Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
+Sort = Literal[
+    "name", "provider", "context", "price", "score", "-name", "-provider", "-context", "-price", "-score"
+]
 Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
@@ -41,11 +46,41 @@ class Model(ResponseModel):
     """The aliases that lead here."""
     overridden: list[str]
     """The fields that an admin has set by hand."""
+    sources: dict[str, str]
+    """Where the values of `context_window`, `max_output_tokens`, `capabilities`, `price` and `score` come
+    from: `override`, `provider` (its own list), a catalogue with its date, or `name`."""
+    retires_on: date | None
+    """The day from which the provider serves it no more, where its list says so."""
+    successor: str | None
 
 
 class ModelList(ResponseModel):
     models: list[Model]
     total: int
+
+
+class ModelFilter(RequestModel):
+    """The same as the query of the list."""
+
+    search: Annotated[str, Field(max_length=300)] | None = None
+    provider_id: Annotated[str, Field(max_length=60)] | None = None
+    enabled: bool | None = None
+    capability: Capability | None = None
+    max_input_mtok: UsdInput | None = None
+    min_context: Tokens | None = None
+
+
+class ModelsUpdate(RequestModel):
+    """Many models at once: those with these ids, or all that fit a filter (an empty one fits all)."""
+
+    enabled: bool
+    ids: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=5000)] | None = None
+    filter: ModelFilter | None = None
+
+
+class ModelsUpdated(ResponseModel):
+    changed: int
+    """How many were not so before."""
 
 
 class ModelCreate(RequestModel):

@@ -6,20 +6,30 @@ taking it back brings the other sources to light again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from ops_center.catalog.facts import OVERRIDE_PRICES, ModelFacts, resolve_model_facts
-from ops_center.catalog.names import canonical_name
+from ops_center.catalog.names import OTHER_TASKS, canonical_name
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control
 from ops_center.control.models import repository
 from ops_center.control.models.repository import Filters, ModelRow
-from ops_center.control.models.schemas import Model, ModelCreate, ModelList, ModelPrice, ModelUpdate
+from ops_center.control.models.schemas import (
+    Model,
+    ModelCreate,
+    ModelList,
+    ModelPrice,
+    ModelsUpdate,
+    ModelsUpdated,
+    ModelUpdate,
+)
 from ops_center.control.providers import repository as providers
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.snapshot import Snapshot
@@ -28,13 +38,119 @@ from ops_center.types import new_id
 _OVERRIDABLE = (*OVERRIDE_PRICES, "score", "context_window")
 
 
-async def list_models(control: Control, filters: Filters, limit: int, offset: int) -> ModelList:
-    """A page of models, by name."""
-    async with control.database.read() as conn:
-        total = await repository.count(conn, filters)
-        rows = await repository.listed(conn, filters, limit, offset)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which models: by what stands in their rows, and by what is believed about them."""
+
+    filters: Filters
+    capability: str | None = None
+    max_input_mtok: Decimal | None = None
+    min_context: int | None = None
+
+    @property
+    def of_facts(self) -> bool:
+        return (self.capability, self.max_input_mtok, self.min_context) != (None, None, None)
+
+    def fits(self, facts: ModelFacts) -> bool:
+        """A model of which nobody knows what is asked for does not fit."""
+        if self.capability is not None and not _has(facts, self.capability):
+            return False
+        if self.max_input_mtok is not None and (
+            facts.price is None or facts.price.input_mtok > self.max_input_mtok
+        ):
+            return False
+        return self.min_context is None or (facts.context_window or 0) >= self.min_context
+
+
+def _has(facts: ModelFacts, capability: str) -> bool:
+    """`chat` is what a model does that does nothing else."""
+    if capability == "chat":
+        return not (facts.capabilities & OTHER_TASKS)
+    return capability in facts.capabilities
+
+
+async def list_models(control: Control, wanted: Wanted, sort: str, limit: int, offset: int) -> ModelList:
+    """A page of models. What only the rows decide is decided by the database; the rest needs all of them."""
     led_to = aliases_of(control.publisher.current)
-    return ModelList(models=[_model(row, led_to) for row in rows], total=total)
+    if sort == "name" and not wanted.of_facts:
+        async with control.database.read() as conn:
+            total = await repository.count(conn, wanted.filters)
+            rows = await repository.listed(conn, wanted.filters, limit, offset)
+        return ModelList(models=[_model(row, led_to) for row in rows], total=total)
+    async with control.database.read() as conn:
+        rows = await repository.listed(conn, wanted.filters, None)
+    known = [(row, facts) for row in rows if wanted.fits(facts := _facts(row, row.override))]
+    _order(known, sort)
+    page = known[offset : offset + limit]
+    return ModelList(models=[_model(row, led_to, facts) for row, facts in page], total=len(known))
+
+
+def _order(known: list[tuple[ModelRow, ModelFacts]], sort: str) -> None:
+    """In place; within equals by name. What nobody knows is last in both directions."""
+    field = sort.removeprefix("-")
+    key = _SORT_KEYS[field]
+    known.sort(key=lambda one: key(*one) or 0, reverse=sort.startswith("-"))
+    known.sort(key=lambda one: key(*one) is None)
+
+
+def _blended(row: ModelRow, facts: ModelFacts) -> Decimal | None:
+    return None if facts.price is None else 3 * facts.price.input_mtok + facts.price.output_mtok
+
+
+_SORT_KEYS: Mapping[str, Callable[[ModelRow, ModelFacts], Any]] = {
+    "name": lambda row, facts: row.name.lower(),
+    "provider": lambda row, facts: row.provider_name.lower(),
+    "context": lambda row, facts: facts.context_window,
+    "price": _blended,
+    "score": lambda row, facts: facts.score,
+}
+
+
+async def switch_models(control: Control, actor: Actor, wanted: ModelsUpdate) -> ModelsUpdated:
+    """Enable or disable many models at once, with one entry in the audit log.
+
+    Raises Invalid unless there are either ids or a filter, or when an id is unknown.
+    """
+    if (wanted.ids is None) == (wanted.filter is None):
+        raise Invalid("Either ids or a filter says which models", param="ids")
+    which = Wanted(filters=Filters(ids=wanted.ids))
+    if wanted.filter is not None:
+        given = wanted.filter
+        which = Wanted(
+            filters=Filters(search=given.search, provider_id=given.provider_id, enabled=given.enabled),
+            capability=given.capability,
+            max_input_mtok=given.max_input_mtok,
+            min_context=given.min_context,
+        )
+    async with control.database.write() as conn:
+        rows = await repository.listed(conn, which.filters, None)
+        if wanted.ids is not None and len(rows) != len(set(wanted.ids)):
+            raise Invalid("There is no model with one of these ids", param="ids")
+        if which.of_facts:
+            rows = [row for row in rows if which.fits(_facts(row, row.override))]
+        changing = [row for row in rows if row.enabled is not wanted.enabled]
+        if changing:
+            await repository.switch(conn, [row.id for row in changing], wanted.enabled)
+            await record(
+                conn,
+                actor,
+                "model.switch",
+                "model",
+                "",
+                f"{len(changing)} models" if len(changing) > 1 else changing[0].name,
+                {"enabled": not wanted.enabled},
+                {
+                    "enabled": wanted.enabled,
+                    "models": [f"{row.provider_name}/{row.name}" for row in changing[:_MOST_NAMED]],
+                },
+                at=control.clock(),
+            )
+    if changing:
+        await control.publisher.publish()
+    return ModelsUpdated(changed=len(changing))
+
+
+_MOST_NAMED = 100  # models that an entry of the audit log names
 
 
 async def create_model(control: Control, actor: Actor, wanted: ModelCreate) -> Model:
@@ -144,8 +260,8 @@ def aliases_of(snapshot: Snapshot) -> dict[str, list[str]]:
     return led_to
 
 
-def _model(row: ModelRow, led_to: Mapping[str, list[str]]) -> Model:
-    facts = _facts(row, row.override)
+def _model(row: ModelRow, led_to: Mapping[str, list[str]], facts: ModelFacts | None = None) -> Model:
+    facts = facts or _facts(row, row.override)
     price = facts.price
     serving = row.enabled and row.provider_enabled
     return Model(
@@ -174,7 +290,20 @@ def _model(row: ModelRow, led_to: Mapping[str, list[str]]) -> Model:
         score_source=facts.score_source,
         served_as=led_to.get(canonical_name(row.name), []) if serving else [],
         overridden=sorted(_shown(row.override)),
+        sources=_sources(facts),
+        retires_on=None if facts.retires_on is None else date.fromisoformat(facts.retires_on),
+        successor=facts.successor,
     )
+
+
+def _sources(facts: ModelFacts) -> dict[str, str]:
+    sources = dict(facts.sources)
+    if facts.price is not None:
+        by_hand = facts.price.source == "override"
+        sources["price"] = "override" if by_hand else f"{facts.price.source} {facts.price.as_of}"
+    if facts.score_source is not None:
+        sources["score"] = facts.score_source
+    return sources
 
 
 def _facts(row: ModelRow, override: Mapping[str, Any] | None) -> ModelFacts:

@@ -6,9 +6,10 @@ so do the admin's overrides, even when the list no longer names the model.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -28,6 +29,8 @@ from ops_center.types import new_id
 
 _log = structlog.get_logger(__name__)
 _CHUNK = 500
+_DAY = timedelta(days=1)
+_LOOK_SECONDS = 900.0
 
 NO_MODELS = "The provider lists no models; enter them by hand"
 
@@ -43,6 +46,25 @@ async def resume_pending(control: Control) -> None:
         ids = await repository.pending(conn)
     for provider_id in ids:
         start_discovery(control, provider_id)
+
+
+async def keep_current(control: Control) -> None:
+    """Look at every enabled provider's list once a day, until cancelled; one after the other, unhurried."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            await refresh_stale(control)
+        except Exception as error:  # noqa: BLE001 - the next look may find the database well again
+            _log.warning("models_not_refreshed", error=type(error).__name__)
+
+
+async def refresh_stale(control: Control) -> int:
+    """Ask those whose list is a day old; how many were asked."""
+    async with control.database.read() as conn:
+        ids = await repository.listed_before(conn, control.clock() - _DAY)
+    for provider_id in ids:
+        await discover(control, provider_id)
+    return len(ids)
 
 
 async def discover(control: Control, provider_id: str) -> Discovery | None:

@@ -73,6 +73,16 @@ async def pending(conn: AsyncConnection) -> Sequence[str]:
     return (await conn.execute(query)).scalars().all()
 
 
+async def listed_before(conn: AsyncConnection, at: datetime) -> Sequence[str]:
+    """The ids of enabled providers whose list was last asked for before `at`, the oldest first."""
+    query = (
+        select(providers.c.id)
+        .where(providers.c.enabled, providers.c.discovery_at < at)
+        .order_by(providers.c.discovery_at, providers.c.id)
+    )
+    return (await conn.execute(query)).scalars().all()
+
+
 async def add(conn: AsyncConnection, row: ProviderRow) -> None:
     await conn.execute(
         insert(providers).values({column.name: getattr(row, column.name) for column in _COLUMNS})

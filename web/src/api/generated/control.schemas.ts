@@ -4,6 +4,38 @@
  * Ops-Center control API
  * OpenAPI spec version: 1
  */
+export type AliasOrigin = typeof AliasOrigin[keyof typeof AliasOrigin];
+
+
+export const AliasOrigin = {
+  packaged: 'packaged',
+  changed: 'changed',
+  own: 'own',
+} as const;
+
+export interface Alias {
+  candidates: string[];
+  hidden_by_model: boolean;
+  name: string;
+  origin: AliasOrigin;
+  providers: string[];
+  resolves_to: string | null;
+}
+
+export interface AliasList {
+  aliases: Alias[];
+}
+
+export interface AliasUpdate {
+  /**
+     * @minItems 1
+     * @maxItems 50
+     * @items.minLength 1
+     * @items.maxLength 300
+     */
+  candidates: string[];
+}
+
 /**
  * Whose credentials may serve, and whose are asked first: the user's own (byok) or the platform's (shared).
  */
@@ -663,6 +695,8 @@ export const ModelOrigin = {
   manual: 'manual',
 } as const;
 
+export type ModelSources = {[key: string]: string};
+
 export interface ModelPrice {
   as_of: string;
   cache_read_mtok: number | null;
@@ -686,9 +720,12 @@ export interface Model {
   price: ModelPrice | null;
   provider_id: string;
   provider_name: string;
+  retires_on: string | null;
   score: number | null;
   score_source: string | null;
   served_as: string[];
+  sources: ModelSources;
+  successor: string | null;
 }
 
 /**
@@ -707,6 +744,18 @@ export interface ModelCreate {
   provider_id: string;
 }
 
+/**
+ * The same as the query of the list.
+ */
+export interface ModelFilter {
+  capability?: string | null;
+  enabled?: boolean | null;
+  max_input_mtok?: number | null;
+  min_context?: number | null;
+  provider_id?: string | null;
+  search?: string | null;
+}
+
 export interface ModelList {
   models: Model[];
   total: number;
@@ -723,6 +772,19 @@ export interface ModelUpdate {
   input_mtok?: number | null;
   output_mtok?: number | null;
   score?: number | null;
+}
+
+/**
+ * Many models at once: those with these ids, or all that fit a filter (an empty one fits all).
+ */
+export interface ModelsUpdate {
+  enabled: boolean;
+  filter?: ModelFilter | null;
+  ids?: string[] | null;
+}
+
+export interface ModelsUpdated {
+  changed: number;
 }
 
 /**
@@ -1611,6 +1673,10 @@ export type ListModelsParams = {
 search?: string | null;
 provider_id?: string | null;
 enabled?: boolean | null;
+capability?: string | null;
+max_input_mtok?: number | string | null;
+min_context?: number | null;
+sort?: ListModelsSort;
 /**
  * @minimum 1
  * @maximum 500
@@ -1622,6 +1688,22 @@ limit?: number;
  */
 offset?: number;
 };
+
+export type ListModelsSort = typeof ListModelsSort[keyof typeof ListModelsSort];
+
+
+export const ListModelsSort = {
+  name: 'name',
+  provider: 'provider',
+  context: 'context',
+  price: 'price',
+  score: 'score',
+  '-name': '-name',
+  '-provider': '-provider',
+  '-context': '-context',
+  '-price': '-price',
+  '-score': '-score',
+} as const;
 
 export type ListRequestsParams = {
 /**

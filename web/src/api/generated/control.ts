@@ -5,6 +5,9 @@
  * OpenAPI spec version: 1
  */
 import type {
+  Alias,
+  AliasList,
+  AliasUpdate,
   ApiKeyCreate,
   ApiKeyList,
   ApiKeyRotate,
@@ -38,6 +41,8 @@ import type {
   ModelCreate,
   ModelList,
   ModelUpdate,
+  ModelsUpdate,
+  ModelsUpdated,
   NewSecondFactor,
   OwnKeySettings,
   OwnPowerLevel,
@@ -544,6 +549,96 @@ export const revokeInvitation = async (invitationId: string, options?: Parameter
 
 
 
+export const getListAliasesUrl = () => {
+
+
+
+
+  return `/api/v1/llm/aliases`
+}
+
+/**
+ * Every alias, and what it means now.
+ * @summary List Aliases
+ */
+export const listAliases = async ( options?: Parameters<typeof request>[1]): Promise<AliasList> => {
+
+  return request<AliasList>(getListAliasesUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getTakeAliasBackUrl = (name: string,) => {
+
+
+
+
+  return `/api/v1/llm/aliases/${name}`
+}
+
+/**
+ * Remove an alias of one's own, or give a packaged one its own candidates again.
+ * @summary Take Alias Back
+ */
+export const takeAliasBack = async (name: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getTakeAliasBackUrl(name),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getPutAliasUrl = (name: string,) => {
+
+
+
+
+  return `/api/v1/llm/aliases/${name}`
+}
+
+/**
+ * Make an alias, or change what it stands for.
+ * @summary Put Alias
+ */
+export const putAlias = async (name: string,
+    aliasUpdate: AliasUpdate, options?: Parameters<typeof request>[1]): Promise<Alias> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Alias>(getPutAliasUrl(name),
+  {
+    ...options,
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(aliasUpdate)
+  }
+);}
+
+
+
 export const getListApiKeysUrl = () => {
 
 
@@ -814,7 +909,9 @@ export const getListModelsUrl = (params?: ListModelsParams,) => {
 }
 
 /**
- * By name; each word of `search` must be in the name of the model or of its provider.
+ * Each word of `search` must be in the name of the model or of its provider. `max_input_mtok` and
+ * `min_context` leave out models of which nobody knows it; sorted by price, context or score, those of
+ * which nobody knows it come last.
  * @summary List Models
  */
 export const listModels = async (params?: ListModelsParams, options?: Parameters<typeof request>[1]): Promise<ModelList> => {
@@ -825,6 +922,45 @@ export const listModels = async (params?: ListModelsParams, options?: Parameters
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getSwitchModelsUrl = () => {
+
+
+
+
+  return `/api/v1/llm/models`
+}
+
+/**
+ * Enable or disable many models at once.
+ * @summary Switch Models
+ */
+export const switchModels = async (modelsUpdate: ModelsUpdate, options?: Parameters<typeof request>[1]): Promise<ModelsUpdated> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<ModelsUpdated>(getSwitchModelsUrl(),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(modelsUpdate)
   }
 );}
 
