@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sqlite3
@@ -79,6 +80,21 @@ def test_the_list_of_revisions_is_that_of_the_files() -> None:
 async def test_starts_at_the_same_time_migrate_once(empty_database_url: str, data_dir: Path) -> None:
     applied = await asyncio.gather(*(migrate(empty_database_url, data_dir) for _ in range(3)))
     assert sorted(applied) == [[], [], list(REVISIONS)]
+
+
+async def test_a_start_that_is_stopped_ends_only_when_nothing_writes_any_more(data_dir: Path) -> None:
+    file = data_dir / "stopped.db"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")  # the migration has begun, and waits for this one
+        starting = asyncio.create_task(migrate(f"sqlite:///{file}", data_dir))
+        await asyncio.sleep(0.1)
+        starting.cancel()
+        await asyncio.wait([starting], timeout=0.1)
+        assert not starting.done()
+        connection.execute("COMMIT")
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert connection.execute(f"SELECT version_num FROM {TABLE}").fetchall() == [(HEAD,)]
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(database_url: str, data_dir: Path) -> None:

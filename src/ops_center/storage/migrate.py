@@ -48,7 +48,12 @@ async def migrate(url: str, data_dir: Path) -> list[str]:
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return await asyncio.to_thread(_migrate_sqlite, parsed, data_dir)
+        stepping = asyncio.ensure_future(asyncio.to_thread(_migrate_sqlite, parsed, data_dir))
+        try:
+            return await asyncio.shield(stepping)
+        except asyncio.CancelledError:
+            await asyncio.wait([stepping])  # a thread cannot be stopped: nobody may take its files away
+            raise
     return await _migrate_postgresql(parsed)
 
 
