@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer.main
@@ -23,6 +23,7 @@ from ops_center import errors
 from ops_center.cli import app
 from ops_center.control.access import PERMISSIONS, Permission
 from ops_center.control.api import create_control_app
+from ops_center.control.notifications.events import EventType
 from ops_center.control.openapi import document
 from ops_center.control.providers.schemas import TestErrorType
 from ops_center.dataplane.endpoint import DataPlane
@@ -328,11 +329,18 @@ def test_every_outcome_of_a_test_is_documented() -> None:
 
 
 def test_every_audited_action_is_documented_and_no_other() -> None:
-    source = "".join(file.read_text() for file in (SRC / "control").rglob("*.py"))
+    # The types of notifications look the same; they are compared below.
+    files = (file for file in (SRC / "control").rglob("*.py") if file.name != "events.py")
+    source = "".join(file.read_text() for file in files)
     nouns = "alias|auth|session|second_factor|invitation|user|api_key|budget|provider|provider_key|model|routing|settings"
     real = set(re.findall(rf'"((?:{nouns})\.[a-z_]+)"', source))
     assert real
     assert {word for word in first_words(page("audit-log.md")) if "." in word} == real
+
+
+def test_every_notification_is_documented_and_no_other() -> None:
+    told = {row[0].strip("`") for row in rows(page("notifications.md")) if "." in row[0]}
+    assert told == set(get_args(EventType))
 
 
 def priced_record(**changes: object) -> UsageRecord:

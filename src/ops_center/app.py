@@ -24,6 +24,8 @@ from ops_center.control.auth.service import setup_link
 from ops_center.control.budgets.counting import BudgetCounting
 from ops_center.control.byok.validation import keep_proven
 from ops_center.control.context import Control, utc_now
+from ops_center.control.notifications.delivery import keep_delivering
+from ops_center.control.notifications.watch import keep_watch
 from ops_center.control.providers.discovery import keep_current, resume_pending
 from ops_center.control.publish import Publisher
 from ops_center.control.users.service import create_first_admin
@@ -41,6 +43,7 @@ from ops_center.storage.migrate import migrate
 from ops_center.storage.secrets import load_master_key
 from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
 from ops_center.transport.client import HttpClient
+from ops_center.transport.mail import Mailer
 from ops_center.types import Scope as KeyScope
 
 if TYPE_CHECKING:
@@ -110,6 +113,7 @@ class Application:
             database=database,
             secrets=secrets,
             http=http,
+            mailer=Mailer(http.address_book),
             publisher=publisher,
             public_url=public_url(settings),
             demo=self._demo,
@@ -125,6 +129,8 @@ class Application:
         await resume_pending(control)
         self._keep_running(keep_proven(control), name="own_keys")
         self._keep_running(keep_current(control), name="model_lists")
+        self._keep_running(keep_delivering(control), name="notifications")
+        self._keep_running(keep_watch(control), name="watch")
         timeouts = Timeouts(
             connect_seconds=settings.connect_timeout_seconds,
             answer_seconds=settings.answer_timeout_seconds,

@@ -170,6 +170,7 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
 
     open_models: tuple[tuple[str, str], ...] = ()  # target id, reason
     opened_at: datetime | None = None  # of the circuit that opened first
+    newest_opened_at: datetime | None = None  # of the one that opened last
     aside: tuple[CredentialTrouble, ...] = ()
     outstanding: int = 0
     last_call_seconds_ago: float | None = None
@@ -351,6 +352,7 @@ class Health(Live):
         return ProviderReport(
             open_models=tuple((id, circuit.reason) for id, circuit in open_ones.items()),
             opened_at=min(opened, default=None),
+            newest_opened_at=max(opened, default=None),
             aside=tuple(
                 CredentialTrouble(id, c.circuit.reason, c.circuit.opened_at)
                 for id, c in self._credentials.items()

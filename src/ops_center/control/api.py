@@ -22,6 +22,7 @@ from ops_center.control.edge import Edge
 from ops_center.control.invitations.endpoints import routes as invitations
 from ops_center.control.me.endpoints import routes as me
 from ops_center.control.models.endpoints import routes as models
+from ops_center.control.notifications.endpoints import routes as notifications
 from ops_center.control.oidc.endpoints import routes as oidc
 from ops_center.control.power_levels.endpoints import own_routes as own_power_level
 from ops_center.control.power_levels.endpoints import routes as power_levels
@@ -63,6 +64,7 @@ NOUNS: tuple[Routes, ...] = (
     invitations,
     audit_log,
     settings,
+    notifications,
     system,
 )
 

@@ -20,6 +20,7 @@ from ops_center.health import Health
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox
 from ops_center.transport.client import FetchAnswer
+from ops_center.transport.mail import Mailer
 
 
 class HttpFetcher(Protocol):
@@ -65,6 +66,7 @@ class Control:
     secrets: SecretBox
     http: HttpFetcher
     publisher: Publisher
+    mailer: Mailer = field(default_factory=Mailer)
     clock: Callable[[], datetime] = utc_now
     public_url: str = "http://127.0.0.1:8084"
     demo: bool = False

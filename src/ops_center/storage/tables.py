@@ -193,6 +193,7 @@ providers = Table(
     Column("discovery_status", String(16), nullable=False, default="pending"),  # pending | ok | failed
     Column("discovery_message", Text, nullable=True),
     Column("discovery_at", Instant, nullable=True),
+    Column("down_since", Instant, nullable=True),  # as told to people; null: not, or nobody was told
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )
@@ -263,6 +264,9 @@ budgets = Table(
     Column("period", String(16), nullable=False),  # day | week | month
     Column("amount_usd", Money, nullable=False),
     Column("hard", Boolean, nullable=False),  # true: refuse with 402; false: warn only
+    Column(
+        "warn_at", JSON, nullable=False, default=lambda: [50, 80, 100], server_default="[50, 80, 100]"
+    ),  # percent
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("scope", "subject_id", "period"),
@@ -275,6 +279,28 @@ aliases = Table(
     Column("name", String(200), primary_key=True),  # lower case
     Column("candidates", JSON, nullable=False),  # models' names, the best first
     Column("updated_at", Instant, nullable=False),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", String(40), primary_key=True),  # ntf_; of a webhook, what its receiver knows it by
+    Column(
+        "event", String(200), nullable=False
+    ),  # what happened, told once (control/notifications/events.py)
+    Column("type", String(40), nullable=False),  # "budget.threshold_reached"
+    Column("channel", String(16), nullable=False),  # email | webhook
+    Column("recipient", String(320), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("body", Text, nullable=False),  # as it is sent: the text of a mail, the JSON of a webhook
+    Column("status", String(16), nullable=False),  # pending | delivered | failed
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Instant, nullable=True),  # while pending; also the end of a claim
+    Column("outcome", Text, nullable=True),  # of the last attempt, in one sentence
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=True),
+    UniqueConstraint("event", "channel", "recipient"),
+    Index(None, "status", "next_attempt_at"),
 )
 
 routing_versions = Table(

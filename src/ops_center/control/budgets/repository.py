@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.storage.tables import api_keys, budgets, providers, usage_records, users
 from ops_center.types import BudgetPeriod, BudgetScope, new_id
 
+WARN_AT = (50, 80, 100)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -25,6 +27,7 @@ class BudgetRow:
     period: BudgetPeriod
     amount_usd: Decimal
     hard: bool
+    warn_at: tuple[int, ...]  # per cent, rising
     created_at: datetime
     updated_at: datetime
 
@@ -76,8 +79,11 @@ async def add(
     amount_usd: Decimal,
     hard: bool,
     now: datetime,
+    *,
+    warn_at: Iterable[int] = WARN_AT,
 ) -> BudgetRow:
-    row = BudgetRow(new_id("bud"), scope, subject_id, period, amount_usd, hard, now, now)
+    at = tuple(sorted(set(warn_at)))
+    row = BudgetRow(new_id("bud"), scope, subject_id, period, amount_usd, hard, at, now, now)
     await conn.execute(
         insert(budgets).values(
             id=row.id,
@@ -86,6 +92,7 @@ async def add(
             period=period.value,
             amount_usd=amount_usd,
             hard=hard,
+            warn_at=list(at),
             created_at=now,
             updated_at=now,
         )
@@ -183,6 +190,7 @@ def _row(row: Row[*tuple[Any, ...]]) -> BudgetRow:
         period=BudgetPeriod(row.period),
         amount_usd=row.amount_usd,
         hard=row.hard,
+        warn_at=tuple(row.warn_at),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -6,8 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ops_center.control.budgets.repository import WARN_AT
 from ops_center.control.fields import Instant, RequestModel, ResponseModel, Usd, UsdInput
 from ops_center.types import BudgetPeriod, BudgetScope
+
+WarnAt = Annotated[list[Annotated[int, Field(strict=True, ge=1, le=100)]], Field(max_length=10)]
+"""At what per cent of a budget its owner and the admins are told."""
 
 BudgetStatus = Literal["ok", "half_spent", "nearly_spent", "spent"]
 
@@ -21,6 +25,7 @@ class BudgetCreate(RequestModel):
     amount_usd: UsdInput
     period: BudgetPeriod = BudgetPeriod.MONTH
     hard: Annotated[bool, Field(strict=True)] = True
+    warn_at: WarnAt = Field(default_factory=lambda: list(WARN_AT))
 
 
 class BudgetUpdate(RequestModel):
@@ -29,6 +34,7 @@ class BudgetUpdate(RequestModel):
     amount_usd: UsdInput | None = None
     period: BudgetPeriod | None = None
     hard: Annotated[bool, Field(strict=True)] | None = None
+    warn_at: WarnAt | None = None
 
 
 class Budget(ResponseModel):
@@ -45,6 +51,8 @@ class Budget(ResponseModel):
     amount_usd: Usd
     period: BudgetPeriod
     hard: bool
+    warn_at: list[int]
+    """At what per cent people are told; none: nobody is."""
     period_start_at: Instant
     period_end_at: Instant
     spent_usd: Usd

@@ -57,7 +57,14 @@ async def create_budget(control: Control, actor: Actor, wanted: BudgetCreate) ->
                 hint="Change that one.",
             )
         row = await repository.add(
-            conn, wanted.scope, subject_id, wanted.period, wanted.amount_usd, wanted.hard, now
+            conn,
+            wanted.scope,
+            subject_id,
+            wanted.period,
+            wanted.amount_usd,
+            wanted.hard,
+            now,
+            warn_at=wanted.warn_at,
         )
         await record(conn, actor, "budget.create", "budget", row.id, name, None, _audited(row), at=now)
     await control.publisher.publish()
@@ -68,6 +75,8 @@ async def update_budget(control: Control, actor: Actor, budget_id: str, wanted: 
     now = control.clock()
     sent = wanted.model_dump(include=wanted.model_fields_set)
     values = {name: getattr(value, "value", value) for name, value in sent.items() if value is not None}
+    if wanted.warn_at is not None:
+        values["warn_at"] = sorted(set(wanted.warn_at))
     async with control.database.write() as conn:
         before = _existing(await repository.by_id(conn, budget_id, lock=True))
         names = await repository.subject_names(conn)
@@ -138,6 +147,7 @@ async def _public(conn: AsyncConnection, row: BudgetRow, name: str, control: Con
         amount_usd=row.amount_usd,
         period=row.period,
         hard=row.hard,
+        warn_at=list(row.warn_at),
         period_start_at=start,
         period_end_at=end,
         spent_usd=spent.cost_usd,
@@ -186,4 +196,5 @@ def _audited(row: BudgetRow) -> dict[str, Any]:
         "period": row.period.value,
         "amount_usd": row.amount_usd,
         "hard": row.hard,
+        "warn_at": list(row.warn_at),
     }

@@ -30,9 +30,12 @@ from ops_center.control.byok.schemas import (
     ProviderKeyTest,
 )
 from ops_center.control.context import Control
+from ops_center.control.notifications import outbox
+from ops_center.control.notifications.events import own_key_failing
 from ops_center.control.providers import fields
 from ops_center.control.providers.proof import Address, failed, invalid_api_key, prove
 from ops_center.control.providers.schemas import LastTest, TestResult
+from ops_center.control.users import repository as users
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.providers.access import is_usable_credential, takes_service_accounts
 from ops_center.providers.google_tokens import GOOGLES_ISSUER, service_account
@@ -267,8 +270,10 @@ async def test_key(control: Control, actor: Actor, provider_type: str, wanted: P
     return await check_saved(control, row)
 
 
-async def check_saved(control: Control, row: OwnKeyRow) -> TestResult:
-    """Prove a saved key now, and mark it by the outcome; a key replaced meanwhile is left alone."""
+async def check_saved(control: Control, row: OwnKeyRow, *, tell_owner: bool = False) -> TestResult:
+    """Prove a saved key now, and mark it by the outcome; a key replaced meanwhile is left alone.
+
+    With `tell_owner`, they are notified when it is this check that finds it broken."""
     spec = provider_spec(row.provider_type)
     try:
         key = control.secrets.open(row.secret, f"credential:{row.id}")
@@ -280,7 +285,13 @@ async def check_saved(control: Control, row: OwnKeyRow) -> TestResult:
         current = await repository.one(conn, row.user_id, row.provider_type, lock=True)
         if current is not None and current.id == row.id:
             now = control.clock()
-            await repository.change(conn, row.id, _checked(result, now, current.failing_since))
+            checked = _checked(result, now, current.failing_since)
+            await repository.change(conn, row.id, checked)
+            if tell_owner and current.failing_since is None and checked["failing_since"] is not None:
+                owner = await users.by_id(conn, row.user_id)
+                if owner is not None:
+                    event = own_key_failing(row.id, owner.id, owner.email, spec.type, spec.name, now)
+                    await outbox.post(control, conn, event)
     return result
 
 

@@ -52,7 +52,7 @@ async def check_due(control: Control) -> int:
     async def check(row: repository.OwnKeyRow) -> None:
         async with gate:
             try:
-                result = await own_keys.check_saved(control, row)
+                result = await own_keys.check_saved(control, row, tell_owner=True)
             except Exception as error:  # noqa: BLE001 - one key's trouble is not the others'
                 _log.warning(
                     "own_key_not_checked",

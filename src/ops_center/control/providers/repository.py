@@ -43,7 +43,8 @@ class ProviderRow:
     updated_at: datetime
 
 
-_COLUMNS = tuple(providers.c)
+# All but what is the watch's own (control/notifications).
+_COLUMNS = tuple(column for column in providers.c if column.name != "down_since")
 
 
 async def listed(conn: AsyncConnection) -> Sequence[ProviderRow]:

@@ -7,6 +7,7 @@ from pydantic import Field
 from ops_center.control.auth.settings import SignInSettings
 from ops_center.control.byok.policy import ByokSettings
 from ops_center.control.fields import Instant, RequestModel, ResponseModel
+from ops_center.control.notifications.settings import NotificationSettings
 from ops_center.control.oidc.settings import OidcSettings
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.settings.organisation import OrganisationSettings
@@ -24,6 +25,7 @@ class Settings(ResponseModel):
     oidc: OidcSettings
     byok: ByokSettings
     power_levels: PowerLevelSettings
+    notifications: NotificationSettings
 
 
 class SettingsUpdate(RequestModel):
@@ -34,6 +36,7 @@ class SettingsUpdate(RequestModel):
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     byok: ByokSettings = Field(default_factory=ByokSettings)
     power_levels: PowerLevelSettings = Field(default_factory=PowerLevelSettings)
+    notifications: NotificationSettings = Field(default_factory=NotificationSettings)
 
 
 SECTIONS: dict[str, type[Section]] = {

@@ -293,6 +293,7 @@ export interface Budget {
   subject_name: string;
   unknown_cost_requests: number;
   updated_at: string;
+  warn_at: number[];
 }
 
 /**
@@ -309,6 +310,12 @@ export interface BudgetCreate {
   period?: BudgetPeriod;
   scope: BudgetScope;
   subject_id?: string | null;
+  /**
+     * @maxItems 10
+     * @items.minimum 1
+     * @items.maximum 100
+     */
+  warn_at?: number[];
 }
 
 export interface BudgetList {
@@ -323,6 +330,7 @@ export interface BudgetUpdate {
   amount_usd?: number | null;
   hard?: boolean | null;
   period?: BudgetPeriod | null;
+  warn_at?: number[] | null;
 }
 
 /**
@@ -794,6 +802,110 @@ export interface NewSecondFactor {
   qr_svg: string;
   secret: string;
   uri: string;
+}
+
+export type NotificationEntryChannel = typeof NotificationEntryChannel[keyof typeof NotificationEntryChannel];
+
+
+export const NotificationEntryChannel = {
+  email: 'email',
+  webhook: 'webhook',
+} as const;
+
+export type NotificationEntryStatus = typeof NotificationEntryStatus[keyof typeof NotificationEntryStatus];
+
+
+export const NotificationEntryStatus = {
+  pending: 'pending',
+  delivered: 'delivered',
+  failed: 'failed',
+} as const;
+
+export type NotificationEntryType = typeof NotificationEntryType[keyof typeof NotificationEntryType];
+
+
+export const NotificationEntryType = {
+  budgetthreshold_reached: 'budget.threshold_reached',
+  own_keyfailing: 'own_key.failing',
+  providerdown: 'provider.down',
+  providerup: 'provider.up',
+  provider_keyset_aside: 'provider_key.set_aside',
+} as const;
+
+/**
+ * One delivery. `outcome`: of its last attempt, in one sentence; null before the first.
+ */
+export interface NotificationEntry {
+  attempts: number;
+  channel: NotificationEntryChannel;
+  created_at: string;
+  ended_at: string | null;
+  id: string;
+  next_attempt_at: string | null;
+  outcome: string | null;
+  recipient: string;
+  status: NotificationEntryStatus;
+  subject: string;
+  type: NotificationEntryType;
+}
+
+/**
+ * The newest first.
+ */
+export interface NotificationList {
+  notifications: NotificationEntry[];
+}
+
+export type NotificationSettingsSmtpTls = typeof NotificationSettingsSmtpTls[keyof typeof NotificationSettingsSmtpTls];
+
+
+export const NotificationSettingsSmtpTls = {
+  starttls: 'starttls',
+  tls: 'tls',
+  none: 'none',
+} as const;
+
+/**
+ * `webhook_secret`: `whsec_` and base64, as Standard Webhooks has it, or any text of 24 characters or
+ * more. `allow_private_network`: for both, and needed for http and for SMTP without TLS.
+ */
+export interface NotificationSettings {
+  allow_private_network?: boolean;
+  email_enabled?: boolean;
+  /** @maxLength 300 */
+  email_from?: string;
+  /** @maxLength 300 */
+  smtp_host?: string;
+  smtp_password?: string | null;
+  /**
+     * @minimum 1
+     * @maximum 65535
+     */
+  smtp_port?: number;
+  smtp_tls?: NotificationSettingsSmtpTls;
+  /** @maxLength 300 */
+  smtp_user?: string;
+  webhook_enabled?: boolean;
+  webhook_secret?: string | null;
+  /** @maxLength 2000 */
+  webhook_url?: string;
+}
+
+export type NotificationTestChannel = typeof NotificationTestChannel[keyof typeof NotificationTestChannel];
+
+
+export const NotificationTestChannel = {
+  email: 'email',
+  webhook: 'webhook',
+} as const;
+
+export interface NotificationTest {
+  channel: NotificationTestChannel;
+}
+
+export interface NotificationTestResult {
+  message: string;
+  success: boolean;
 }
 
 export type OidcSettingsGroupRoles = {[key: string]: Role};
@@ -1468,6 +1580,7 @@ export interface SignInSettings {
  */
 export interface Settings {
   byok: ByokSettings;
+  notifications: NotificationSettings;
   oidc: OidcSettings;
   organisation: OrganisationSettings;
   power_levels: PowerLevelSettings;
@@ -1481,6 +1594,7 @@ export interface Settings {
  */
 export interface SettingsUpdate {
   byok?: ByokSettings;
+  notifications?: NotificationSettings;
   oidc?: OidcSettings;
   organisation?: OrganisationSettings;
   power_levels?: PowerLevelSettings;
@@ -1733,5 +1847,13 @@ format?: ExportFormat;
 export type GetMyUsageParams = {
 period?: Period;
 bucket?: Bucket;
+};
+
+export type ListNotificationsParams = {
+/**
+ * @minimum 1
+ * @maximum 200
+ */
+limit?: number;
 };
 

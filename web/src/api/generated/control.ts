@@ -35,6 +35,7 @@ import type {
   InvitationOffer,
   ListAuditLogParams,
   ListModelsParams,
+  ListNotificationsParams,
   ListRequestsParams,
   LoginRequest,
   Model,
@@ -44,6 +45,9 @@ import type {
   ModelsUpdate,
   ModelsUpdated,
   NewSecondFactor,
+  NotificationList,
+  NotificationTest,
+  NotificationTestResult,
   OwnKeySettings,
   OwnPowerLevel,
   OwnUsage,
@@ -2315,6 +2319,77 @@ export const getMyUsage = async (params?: GetMyUsageParams, options?: Parameters
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getListNotificationsUrl = (params?: ListNotificationsParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/notifications?${stringifiedParams}` : `/api/v1/notifications`
+}
+
+/**
+ * The last deliveries and their outcome, those that still wait included.
+ * @summary List Notifications
+ */
+export const listNotifications = async (params?: ListNotificationsParams, options?: Parameters<typeof request>[1]): Promise<NotificationList> => {
+
+  return request<NotificationList>(getListNotificationsUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getTestNotificationsUrl = () => {
+
+
+
+
+  return `/api/v1/notifications/test`
+}
+
+/**
+ * Send one now by the saved settings: mail to the caller, or a call of the webhook.
+ * @summary Test Notifications
+ */
+export const testNotifications = async (notificationTest: NotificationTest, options?: Parameters<typeof request>[1]): Promise<NotificationTestResult> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<NotificationTestResult>(getTestNotificationsUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(notificationTest)
   }
 );}
 

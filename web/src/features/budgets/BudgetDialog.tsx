@@ -1,5 +1,5 @@
 /** A budget set or changed; whose it is is fixed once it is set. */
-import { Button, Group, Modal, NumberInput, Radio, Select, Stack } from "@mantine/core";
+import { Button, Group, Modal, NumberInput, Radio, Select, Stack, TagsInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
 
@@ -44,9 +44,11 @@ function BudgetForm({ budget, onClose }: { budget: Budget | null; onClose: () =>
       amount_usd: (budget?.amount_usd ?? "") as number | string,
       period: budget?.period ?? ("month" as Budget["period"]),
       hard: (budget?.hard ?? true) ? "hard" : "soft",
+      warn_at: (budget?.warn_at ?? [50, 80, 100]).map(String),
     },
     validate: {
       subject_id: (value, values) => (values.scope === "everything" || value ? null : "Say whose budget this is"),
+      warn_at: (values) => (values.every((each) => /^([1-9]\d?|100)$/.test(each)) ? null : "Whole numbers from 1 to 100"),
       amount_usd: (value) => (value === "" ? "Enter an amount" : null),
     },
   });
@@ -70,6 +72,7 @@ function BudgetForm({ budget, onClose }: { budget: Budget | null; onClose: () =>
       amount_usd: Number(values.amount_usd),
       period: values.period,
       hard: values.hard === "hard",
+      warn_at: values.warn_at.map(Number),
     };
     save.mutate(input, {
       onSuccess: onClose,
@@ -118,6 +121,14 @@ function BudgetForm({ budget, onClose }: { budget: Budget | null; onClose: () =>
             <Radio value="soft" label="Warn only" description="Requests go on; the console says so." />
           </Stack>
         </Radio.Group>
+        <TagsInput
+          label="Tell people at"
+          description="Per cent of the amount. None: nobody is told. By which way is under Settings, Notifications."
+          maxTags={10}
+          splitChars={[",", " "]}
+          acceptValueOnBlur
+          {...form.getInputProps("warn_at")}
+        />
         {failure && !shownInField && <ProblemAlert error={failure} title="The budget was not saved" />}
         <Group justify="flex-end">
           <Button variant="default" type="button" onClick={onClose}>

@@ -23,8 +23,8 @@ export function useSaveBudget(budget: Budget | null) {
   return useMutation({
     mutationFn: (input: BudgetInput) => {
       if (budget === null) return createBudget(input);
-      const { amount_usd, period, hard } = input;
-      return updateBudget(budget.id, { amount_usd, period, hard } satisfies BudgetChange);
+      const { amount_usd, period, hard, warn_at } = input;
+      return updateBudget(budget.id, { amount_usd, period, hard, warn_at } satisfies BudgetChange);
     },
     onSuccess: refresh,
   });

@@ -12,6 +12,7 @@ const budget = (given: Partial<Budget>): Budget => ({
   amount_usd: 10,
   period: "month",
   hard: true,
+  warn_at: [50, 80, 100],
   period_start_at: "2026-11-01T00:00:00Z",
   period_end_at: "2026-12-01T00:00:00Z",
   spent_usd: 1,

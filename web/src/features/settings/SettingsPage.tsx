@@ -16,6 +16,8 @@ import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
 
+import { Deliveries } from "./Deliveries";
+import { NotificationsForm } from "./NotificationsForm";
 import { SingleSignOnForm } from "./SingleSignOnForm";
 import { settingsQuery, useChangeSettings } from "./queries";
 
@@ -47,6 +49,15 @@ export function SettingsPage() {
               description="An OpenID Connect provider beside passwords. The address to allow there ends in /sso."
             >
               <SingleSignOnForm settings={settings.data} />
+            </Panel>
+            <Panel
+              title="Notifications"
+              description="Thresholds of budgets, providers that go down and come back, keys that are refused."
+            >
+              <Stack gap="lg">
+                <NotificationsForm settings={settings.data} />
+                <Deliveries />
+              </Stack>
             </Panel>
             <Panel title="Set elsewhere" description="These stand beside the figures that they change.">
               <List size="sm" spacing={6}>

@@ -1,0 +1,154 @@
+"""What is worth telling, in words: one function per kind. Pure; no secret and no text of others gets in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from ops_center.control.budgets.schemas import Budget
+
+EventType = Literal[
+    "budget.threshold_reached",
+    "own_key.failing",
+    "provider.down",
+    "provider.up",
+    "provider_key.set_aside",
+]
+
+_BUDGETS = "/admin/budgets"
+_PROVIDERS = "/admin/litellm-providers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`key` is the event's own, so that it is told once. `paths` lead into the console: an admin's, and that
+    of the user (`owner_id`) whom it concerns beside them."""
+
+    key: str
+    type: EventType
+    subject: str
+    text: str
+    data: Mapping[str, Any]
+    admins: bool = True
+    admin_path: str
+    owner_id: str | None = None
+    owner_path: str = "/account"
+
+
+def budget_threshold(budget: Budget, percent: int, owner_id: str | None) -> Event:
+    """So much of a budget is used up. A changed amount begins its thresholds anew."""
+    start = budget.period_start_at
+    name = "The budget of everything" if budget.subject_id is None else f"The budget of {budget.subject_name}"
+    used = f"{usd(budget.spent_usd)} of {usd(budget.amount_usd)} per {budget.period} are spent."
+    if budget.status != "spent":
+        then = "Requests beyond it will be refused." if budget.hard else "It only warns: requests go on."
+    else:
+        then = (
+            "Requests are refused until"
+            if budget.hard
+            else "It only warns: requests go on. It begins anew on"
+        )
+        then += f" {budget.period_end_at:%Y-%m-%d %H:%M} UTC."
+    return Event(
+        key=f"budget:{budget.id}:{start:%Y%m%d%H%M}:{budget.amount_usd.normalize():f}:{percent}",
+        type="budget.threshold_reached",
+        subject=f"{name} is used up" if percent >= 100 else f"{name} has reached {percent} %",
+        text=f"{used}\n{then}",
+        data={
+            "budget_id": budget.id,
+            "scope": budget.scope.value,
+            "subject_id": budget.subject_id,
+            "subject_name": budget.subject_name,
+            "period": budget.period.value,
+            "period_start_at": _instant(start),
+            "period_end_at": _instant(budget.period_end_at),
+            "threshold_percent": percent,
+            "amount_usd": float(budget.amount_usd),
+            "spent_usd": float(budget.spent_usd),
+            "hard": budget.hard,
+        },
+        admin_path=_BUDGETS,
+        owner_id=owner_id,
+        owner_path="/account/api-keys",
+    )
+
+
+def own_key_failing(
+    credential_id: str, user_id: str, user_email: str, provider_type: str, provider: str, at: datetime
+) -> Event:
+    """A user's own key is refused. Its owner alone gets mail: it is theirs to replace."""
+    return Event(
+        key=f"own_key:{credential_id}:{_moment(at)}",
+        type="own_key.failing",
+        subject=f"Your own key for {provider} has stopped working",
+        text=f"{provider} refused it. Replace it, or switch it off.",
+        data={"user_id": user_id, "user_email": user_email, "provider_type": provider_type},
+        admins=False,
+        admin_path="/admin/users",
+        owner_id=user_id,
+        owner_path="/account/provider-keys",
+    )
+
+
+def provider_down(provider_id: str, name: str, at: datetime) -> Event:
+    return Event(
+        key=f"provider:{provider_id}:down:{_moment(at)}",
+        type="provider.down",
+        subject=f"{name} is down",
+        text=f"Its last calls have all failed, and requests go elsewhere where they can (since {at:%H:%M} UTC).",
+        data={"provider_id": provider_id, "provider_name": name, "since": _instant(at)},
+        admin_path=_PROVIDERS,
+    )
+
+
+def provider_up(provider_id: str, name: str, down_since: datetime) -> Event:
+    return Event(
+        key=f"provider:{provider_id}:up:{_moment(down_since)}",
+        type="provider.up",
+        subject=f"{name} is back",
+        text=f"Calls succeed again. It was down since {down_since:%Y-%m-%d %H:%M} UTC.",
+        data={"provider_id": provider_id, "provider_name": name, "down_since": _instant(down_since)},
+        admin_path=_PROVIDERS,
+    )
+
+
+def key_set_aside(
+    provider_id: str, name: str, credential_id: str, aside: int, keys: int, at: datetime
+) -> Event:
+    """The provider refuses one of the platform's keys. Told once a day for as long as that lasts."""
+    which = "its key" if keys == 1 else "one of its keys"
+    rest = (
+        f"{name} serves nothing until it is replaced."
+        if aside >= keys
+        else f"{aside} of its {keys} keys are set aside; the others go on."
+    )
+    return Event(
+        key=f"provider_key:{credential_id}:{at:%Y%m%d}",
+        type="provider_key.set_aside",
+        subject=f"{name} refuses {which}",
+        text=f"{which[0].upper()}{which[1:]} was refused (401, 402 or 403) and is set aside.\n{rest}",
+        data={
+            "provider_id": provider_id,
+            "provider_name": name,
+            "credential_id": credential_id,
+            "keys_set_aside": aside,
+            "keys": keys,
+        },
+        admin_path=_PROVIDERS,
+    )
+
+
+def usd(amount: Decimal) -> str:
+    """Two places; more for what would vanish in them."""
+    return f"${amount:,.2f}" if not amount or amount >= Decimal("0.01") else f"${amount.normalize():f}"
+
+
+def _moment(at: datetime) -> str:
+    return str(int(at.timestamp() * 1000))
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,59 @@
+"""Notifications in the console: set, tested by either way, and said in one sentence."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from playwright.sync_api import expect
+
+from browser.conftest import Console
+from live import LiveServer
+
+
+def test_both_ways_are_set_and_tested_and_no_secret_comes_back(console: Console, server: LiveServer) -> None:
+    signatures: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            signatures.append(self.headers["webhook-signature"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    receiver = HTTPServer(("127.0.0.1", 0), Handler)
+    serving = threading.Thread(target=receiver.serve_forever, args=(0.05,))
+    serving.start()
+    try:
+        page = console.open("/admin/settings")
+        console.sign_in()
+        panel = page.get_by_role("region", name="Notifications", exact=True)
+        expect(panel.get_by_text("Nothing was sent yet")).to_be_visible()
+        save = panel.get_by_role("button", name="Save Notifications")
+        panel.get_by_role("switch", name="Call a webhook").check()
+        panel.get_by_label("Address", exact=True).fill(f"http://127.0.0.1:{receiver.server_port}/hook")
+        save.click()
+        expect(panel.get_by_text("webhook_secret is required")).to_be_visible()
+        panel.get_by_role("button", name="Make a Secret").click()
+        panel.get_by_role("switch", name="These are on a private network").check()
+        panel.get_by_role("switch", name="Send e-mail").check()
+        panel.get_by_label("SMTP host").fill("127.0.0.1")
+        panel.get_by_label("Port").fill("1")
+        panel.get_by_label("From").fill("ops@example.com")
+        save.click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        expect(panel.get_by_label("Signing secret")).to_have_value("")
+
+        panel.get_by_role("button", name="Call It with a Test").click()
+        expect(panel.get_by_text("The webhook answered 204.")).to_be_visible()
+        assert [one[:3] for one in signatures] == ["v1,"]
+        panel.get_by_role("button", name="Send a Test to Me").click()
+        expect(panel.get_by_text("127.0.0.1:1 could not be reached.")).to_be_visible()
+        assert "whsec_" not in server.admin.get("/settings").text
+    finally:
+        receiver.shutdown()
+        serving.join()
+        receiver.server_close()
