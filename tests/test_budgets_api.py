@@ -131,7 +131,7 @@ async def test_a_subject_has_one_budget_per_period(control_client: httpx.AsyncCl
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"scope": "team"}, "scope"),
+        ({"scope": "planet"}, "scope"),
         ({"amount_usd": -1}, "amount_usd"),
         ({"amount_usd": "much"}, "amount_usd"),
         ({"amount_usd": None}, "amount_usd"),

@@ -54,12 +54,14 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who calls: an API key and the user behind it."""
+    """Who calls: an API key and the user behind it; behind a service key, its team in the user's place."""
 
     api_key_id: str
     api_key_name: str
     user_id: str
     user_email: str
+    team_id: str | None = None
+    team_name: str | None = None
     scope: Scope = Scope.INFERENCE
     power_level: PowerLevel | None = None  # the key's own, else the user's; None: the global strategy
     highest_level: PowerLevel | None = None  # what key and request may choose at most; None: any
@@ -70,7 +72,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     # every limit that a call of this key takes a place in, its user's and everybody's included
     rates: tuple[Rate, ...] = ()
     budgets: tuple[Budget, ...] = ()
-    byok_policy: ByokPolicy = ByokPolicy.BYOK_THEN_SHARED  # global, user and key taken together
+    byok_policy: ByokPolicy = ByokPolicy.BYOK_THEN_SHARED  # global, team, user and key taken together
     byok_fallback: bool = False  # the user's switch: after an own key failed, the platform's may serve
     own_keys: OwnKeys | None = None  # the user's own credentials at providers
 

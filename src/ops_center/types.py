@@ -68,6 +68,7 @@ class BudgetScope(StrEnum):
 
     EVERYTHING = "everything"
     PROVIDER = "provider"
+    TEAM = "team"
     USER = "user"
     API_KEY = "api_key"
 
@@ -194,6 +195,8 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     api_key_name: str = ""
     user_id: str = ""
     user_email: str = ""
+    team_id: str | None = None  # whose the key is, or the team of its user then
+    team_name: str | None = None
 
     provider_id: str | None = None  # who answered (or was asked last)
     provider_name: str | None = None

@@ -182,6 +182,7 @@ def test_pages_have_no_accessibility_violations_and_do_not_scroll_sideways(
         "/admin/models",
         "/admin/users",
         "/admin/api-keys",
+        "/admin/teams",
         "/admin/budgets",
         "/admin/audit-log",
         "/account/usage",

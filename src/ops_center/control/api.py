@@ -35,6 +35,7 @@ from ops_center.control.sessions.endpoints import own_routes as own_sessions
 from ops_center.control.sessions.endpoints import routes as user_sessions
 from ops_center.control.settings.endpoints import routes as settings
 from ops_center.control.system.endpoints import routes as system
+from ops_center.control.teams.endpoints import routes as teams
 from ops_center.control.usage.endpoints import routes as usage
 from ops_center.control.users.endpoints import routes as users
 
@@ -58,6 +59,7 @@ NOUNS: tuple[Routes, ...] = (
     aliases,
     api_keys,
     budgets,
+    teams,
     users,
     user_sessions,
     second_factor,

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, Text, cast, select
+from sqlalchemy import Row, Text, and_, cast, func, or_, select
 
 from ops_center.catalog.aliases import merged
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
@@ -47,6 +47,8 @@ from ops_center.storage.tables import (
     models,
     providers,
     routing_versions,
+    team_members,
+    teams,
     users,
 )
 from ops_center.types import (
@@ -229,9 +231,22 @@ _LIVING_KEYS = (
         users.c.byok_policy.label("user_byok_policy"),
         users.c.byok_fallback,
         api_keys.c.byok_policy,
+        api_keys.c.team_id.is_not(None).label("of_service"),
+        teams.c.id.label("team_id"),
+        teams.c.name.label("team_name"),
+        teams.c.byok_policy.label("team_byok_policy"),
     )
     .join(users, users.c.id == api_keys.c.user_id)
-    .where(api_keys.c.revoked_at.is_(None), users.c.disabled_at.is_(None))
+    .outerjoin(team_members, team_members.c.user_id == users.c.id)
+    .outerjoin(teams, teams.c.id == func.coalesce(api_keys.c.team_id, team_members.c.team_id))
+    .where(
+        api_keys.c.revoked_at.is_(None),
+        # a service key outlives the account of whoever made it, but not its team
+        or_(
+            and_(api_keys.c.team_id.is_(None), users.c.disabled_at.is_(None)),
+            and_(api_keys.c.team_id.is_not(None), teams.c.id.is_not(None)),
+        ),
+    )
 )
 
 
@@ -295,6 +310,7 @@ class _Budgets:
 
 _SUBJECTS = {
     BudgetScope.API_KEY: "this API key",
+    BudgetScope.TEAM: "this team",
     BudgetScope.USER: "this user",
     BudgetScope.EVERYTHING: "this installation",
 }
@@ -430,15 +446,20 @@ def _principals(
     for row in rows.api_keys:
         if row.expires_at is not None and row.expires_at <= now:
             continue
-        chosen = row.power_level or row.user_power_level
-        highest = PowerLevel(row.power_level_max) if row.power_level_max else None
+        # A service key stands for its team alone: nothing of the user who made it holds for it.
+        service = bool(row.of_service)
+        user_id = row.team_id if service else row.user_id
+        chosen = row.power_level or (None if service else row.user_power_level)
+        highest = PowerLevel(row.power_level_max) if row.power_level_max and not service else None
         # A key of scope admin opens no more than its owner's role does today.
-        admin = row.scope == Scope.ADMIN and row.user_role == Role.ADMIN
+        admin = row.scope == Scope.ADMIN and row.user_role == Role.ADMIN and not service
         principal = Principal(
             api_key_id=row.id,
             api_key_name=row.name,
-            user_id=row.user_id,
-            user_email=row.user_email,
+            user_id=user_id,
+            user_email=team_as_user(row.team_name) if service else row.user_email,
+            team_id=row.team_id,
+            team_name=row.team_name,
             scope=Scope.ADMIN if admin else Scope.INFERENCE,
             power_level=rows.power_levels.bounded(
                 PowerLevel(chosen) if chosen else None, highest, rows.strategy
@@ -448,13 +469,19 @@ def _principals(
             expires_at=row.expires_at,
             providers=None if row.providers is None else frozenset(row.providers),
             ip_ranges=tuple(ip_network(text) for text in row.ip_ranges or ()),
-            rates=tuple(_rates(row)),
+            rates=tuple(_rates(row, service)),
             budgets=bounds.of(BudgetScope.API_KEY, row.id)
-            + bounds.of(BudgetScope.USER, row.user_id)
+            + bounds.of(BudgetScope.USER, user_id)
+            + (bounds.of(BudgetScope.TEAM, row.team_id) if row.team_id else ())
             + bounds.of(BudgetScope.EVERYTHING),
-            byok_policy=tightened(rows.byok_policy, row.user_byok_policy, row.byok_policy),
-            byok_fallback=row.byok_fallback,
-            own_keys=own_keys.get(row.user_id),
+            byok_policy=tightened(
+                rows.byok_policy,
+                row.team_byok_policy,
+                None if service else row.user_byok_policy,
+                row.byok_policy,
+            ),
+            byok_fallback=row.byok_fallback and not service,
+            own_keys=None if service else own_keys.get(row.user_id),
         )
         principals[bytes(row.secret_hash)] = principal
         ends_at = row.previous_secret_ends_at
@@ -466,9 +493,16 @@ def _principals(
     return principals
 
 
-def _rates(row: _Row) -> Iterable[Rate]:
+def team_as_user(name: str) -> str:
+    """What stands in a user's place where a team's own key has called."""
+    return f"{name} (team)"
+
+
+def _rates(row: _Row, service: bool) -> Iterable[Rate]:
     of_key = (row.requests_per_minute, row.tokens_per_minute, row.concurrent_requests)
     of_user = (row.user_requests_per_minute, row.user_tokens_per_minute, row.user_concurrent_requests)
+    if service:
+        of_user = (None, None, None)
     for counter, subject, limits in (
         (f"key:{row.id}", "This API key", of_key),
         (f"user:{row.user_id}", "This user", of_user),

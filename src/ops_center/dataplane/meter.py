@@ -184,6 +184,8 @@ class Meter:
                 api_key_name=principal.api_key_name,
                 user_id=principal.user_id,
                 user_email=principal.user_email,
+                team_id=principal.team_id,
+                team_name=principal.team_name,
                 provider_id=target.provider.id if target else None,
                 provider_name=target.provider.name if target else None,
                 provider_type=target.provider.spec.type if target else None,

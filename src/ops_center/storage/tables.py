@@ -145,6 +145,25 @@ recovery_codes = Table(
     Column("code_hash", LargeBinary(32), primary_key=True),  # SHA-256 of 80 random bits; gone once used
 )
 
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", String(40), primary_key=True),  # team_
+    Column("name", String(100), nullable=False, unique=True),
+    Column("byok_policy", String(20), nullable=True),  # null: the global one
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+team_members = Table(
+    "team_members",
+    metadata,
+    # a user is in one team at most, so that every request has one purse
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("team_id", ForeignKey("teams.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,
@@ -169,6 +188,8 @@ api_keys = Table(
     Column("previous_secret_ends_at", Instant, nullable=True),
     Column("revoked_at", Instant, nullable=True),
     Column("created_at", Instant, nullable=False),
+    # a service key: the team's, whoever made it; null: the user's own
+    Column("team_id", String(40), nullable=True),
 )
 
 providers = Table(
@@ -259,7 +280,7 @@ budgets = Table(
     "budgets",
     metadata,
     Column("id", String(40), primary_key=True),  # bud_
-    Column("scope", String(16), nullable=False),  # everything | provider | user | api_key
+    Column("scope", String(16), nullable=False),  # everything | provider | team | user | api_key
     Column("subject_id", String(40), nullable=False),  # of that scope; empty for everything
     Column("period", String(16), nullable=False),  # day | week | month
     Column("amount_usd", Money, nullable=False),
@@ -331,6 +352,8 @@ usage_records = Table(
     Column("api_key_name", String(200), nullable=False),
     Column("user_id", String(40), nullable=False),
     Column("user_email", String(320), nullable=False),
+    Column("team_id", String(40), nullable=True),
+    Column("team_name", String(100), nullable=True),
     Column("provider_id", String(40), nullable=True),
     Column("provider_name", String(100), nullable=True),
     Column("provider_type", String(40), nullable=True),
@@ -355,6 +378,7 @@ usage_records = Table(
     Index(None, "provider_id", "started_at"),
     Index(None, "api_key_id", "started_at"),
     Index(None, "user_id", "started_at"),
+    Index(None, "team_id", "started_at"),
     # few rows each: the ledger of own keys, and the steps from one purse to the other
     Index(
         "ix_usage_records_own",

@@ -50,6 +50,8 @@ export type {
   Settings,
   SettingsUpdate as SettingsChange,
   Strategy,
+  Team,
+  TeamCreate as TeamInput,
   TestRequest as TestInput,
   TestResult,
   Usage,

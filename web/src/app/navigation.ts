@@ -13,6 +13,7 @@ import {
   IconSettings,
   IconShieldLock,
   IconUsers,
+  IconUsersGroup,
   type Icon,
 } from "@tabler/icons-react";
 
@@ -51,6 +52,7 @@ const ADMIN_GROUPS: NavigationGroup[] = [
     label: "People",
     items: [
       { label: "Users", to: "/admin/users", icon: IconUsers, access: "manage users" },
+      { label: "Teams", to: "/admin/teams", icon: IconUsersGroup, access: "manage users" },
       { label: "BYOK", to: "/admin/byok", icon: IconUserDollar, access: "manage users" },
       { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
       { label: "Provider Keys", to: "/account/provider-keys", icon: IconPlugConnected, access: "own" },

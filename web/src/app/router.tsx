@@ -171,6 +171,13 @@ const providerKeys = createRoute({
   ),
 });
 
+const teams = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/teams",
+  beforeLoad: needs("manage users"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/teams/TeamsPage")), "TeamsPage"),
+});
+
 const budgets = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/budgets",
@@ -231,6 +238,7 @@ const routeTree = root.addChildren([
     byokUsers,
     providerKeys,
     security,
+    teams,
     budgets,
     allApiKeys,
     settings,

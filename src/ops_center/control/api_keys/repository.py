@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_center.storage.tables import api_keys, budgets, providers, usage_records, users
+from ops_center.storage.tables import api_keys, budgets, providers, teams, usage_records, users
 from ops_center.types import BudgetPeriod, BudgetScope
 
 _STATISTICS_WINDOW = timedelta(days=30)
@@ -38,17 +38,23 @@ class ApiKeyRow:
     expires_at: datetime | None
     created_at: datetime
     revoked_at: datetime | None
+    team_id: str | None = None  # a service key's
+    team_name: str | None = None
     previous_secret_ends_at: datetime | None = None
     last_used_at: datetime | None = None
     requests_30d: int = 0
     cost_30d_usd: Decimal | None = Decimal(0)
 
 
-async def listed(conn: AsyncConnection, now: datetime, *, user_id: str | None = None) -> Sequence[ApiKeyRow]:
-    """Newest first; only those of `user_id` when given."""
+async def listed(
+    conn: AsyncConnection, now: datetime, *, user_id: str | None = None, team_id: str | None = None
+) -> Sequence[ApiKeyRow]:
+    """Newest first; only the own ones of `user_id`, or the service keys of `team_id`, when given."""
     query = _query(now).order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
     if user_id is not None:
-        query = query.where(api_keys.c.user_id == user_id)
+        query = query.where(api_keys.c.user_id == user_id, api_keys.c.team_id.is_(None))
+    if team_id is not None:
+        query = query.where(api_keys.c.team_id == team_id)
     return [_row(row) for row in await conn.execute(query)]
 
 
@@ -79,6 +85,7 @@ async def add(conn: AsyncConnection, key: ApiKeyRow, secret_hash: bytes) -> None
             tags=key.tags,
             expires_at=key.expires_at,
             created_at=key.created_at,
+            team_id=key.team_id,
         )
     )
 
@@ -109,13 +116,16 @@ def _query(now: datetime) -> Select[*tuple[Any, ...]]:
     return select(
         api_keys,
         users.c.email.label("user_email"),
+        teams.c.name.label("team_name"),
         budgets.c.amount_usd.label("budget_usd"),
         # each a short walk along the index on (api_key_id, started_at)
         select(func.max(usage_records.c.started_at)).where(of_key).scalar_subquery().label("last_used_at"),
         select(func.count()).where(*recent).scalar_subquery().label("requests_30d"),
         select(func.sum(usage_records.c.cost_usd)).where(*recent).scalar_subquery().label("cost_30d_usd"),
     ).select_from(
-        api_keys.join(users, users.c.id == api_keys.c.user_id).outerjoin(
+        api_keys.join(users, users.c.id == api_keys.c.user_id)
+        .outerjoin(teams, teams.c.id == api_keys.c.team_id)
+        .outerjoin(
             budgets,
             and_(
                 budgets.c.scope == BudgetScope.API_KEY.value,
@@ -148,6 +158,8 @@ def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
         expires_at=row.expires_at,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        team_id=row.team_id,
+        team_name=row.team_name,
         previous_secret_ends_at=row.previous_secret_ends_at,
         last_used_at=row.last_used_at,
         requests_30d=row.requests_30d,

@@ -78,7 +78,7 @@ class ApiKey(ResponseModel):
     models: list[str] | None
     power_level: PowerLevel | None
     byok_policy: ByokPolicy | None
-    """Tightens the owner's policy over own keys."""
+    """Tightens the owner's policy over own keys; of a service key, the team's."""
     providers: list[str] | None
     """Ids of the providers it may use."""
     requests_per_minute: int | None
@@ -114,7 +114,11 @@ class ApiKeyList(ResponseModel):
 
 class OwnedApiKey(ApiKey):
     user_id: str
+    """Who made it."""
     user_email: str
+    team_id: str | None
+    """Whose service key it is; null: the user's own."""
+    team_name: str | None
 
 
 class OwnedApiKeyList(ResponseModel):

@@ -19,10 +19,13 @@ from ops_center.control.api_keys.repository import ApiKeyRow
 from ops_center.control.api_keys.schemas import ApiKey, ApiKeyCreate, CreatedApiKey, OwnedApiKey
 from ops_center.control.audit_log.service import record
 from ops_center.control.budgets import repository as budgets
+from ops_center.control.byok import repository as byok
 from ops_center.control.byok.policy import global_policy, tightened
 from ops_center.control.context import Control
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.settings.repository import read_setting
+from ops_center.control.teams import repository as teams
+from ops_center.control.teams.repository import TeamRow
 from ops_center.control.users import repository as users
 from ops_center.errors import Conflict, Forbidden, Invalid, NotFound
 from ops_center.snapshot import api_key_digest
@@ -47,13 +50,29 @@ async def list_all(control: Control) -> list[OwnedApiKey]:
     await control.drain_journal()
     async with control.database.read() as conn:
         rows = await repository.listed(conn, control.clock())
-    return [OwnedApiKey(**_public(row), user_id=row.user_id, user_email=row.user_email) for row in rows]
+    return [OwnedApiKey(**dataclasses.asdict(row)) for row in rows]
 
 
-async def create(control: Control, actor: Actor, wanted: ApiKeyCreate) -> CreatedApiKey:
-    """Raises Forbidden for scope admin without the role, Invalid naming `expires_at`."""
+async def list_of_team(control: Control, team_id: str) -> list[OwnedApiKey]:
+    """The service keys of a team, newest first. Raises NotFound."""
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        await _team(conn, team_id)
+        rows = await repository.listed(conn, control.clock(), team_id=team_id)
+    return [OwnedApiKey(**dataclasses.asdict(row)) for row in rows]
+
+
+async def create(
+    control: Control, actor: Actor, wanted: ApiKeyCreate, *, team_id: str | None = None
+) -> CreatedApiKey:
+    """The caller's own key, or with `team_id` a service key of that team.
+
+    Raises Forbidden for scope admin without the role, Invalid naming the field, NotFound for the team.
+    """
     now = control.clock()
     _check_scope(actor, wanted.scope)
+    if team_id is not None and wanted.scope is Scope.ADMIN:
+        raise Invalid("A service key may not use the control API", param="scope")
     key = ApiKeyRow(
         id=new_id("key"),
         user_id=actor.user_id,
@@ -76,11 +95,12 @@ async def create(control: Control, actor: Actor, wanted: ApiKeyCreate) -> Create
         else now + _ORDINARY_LIFE,
         created_at=now,
         revoked_at=None,
+        team_id=team_id,
     )
     key, secret = _with_secret(key)
     async with control.database.write() as conn:
         await _check_providers(conn, wanted.providers)
-        await _check_bounds_of_owner(conn, actor, wanted)
+        await _check_bounds_of_owner(conn, actor, wanted, team_id)
         await repository.add(conn, key, api_key_digest(secret))
         await budgets.set_monthly(conn, BudgetScope.API_KEY, key.id, wanted.budget_usd, now)
         await record(conn, actor, "api_key.create", "api_key", key.id, key.name, None, _audited(key), at=now)
@@ -88,7 +108,14 @@ async def create(control: Control, actor: Actor, wanted: ApiKeyCreate) -> Create
     return CreatedApiKey(**_public(key), secret=secret)
 
 
-async def rotate(control: Control, actor: Actor, key_id: str, grace: timedelta = _AT_ONCE) -> CreatedApiKey:
+async def rotate(
+    control: Control,
+    actor: Actor,
+    key_id: str,
+    grace: timedelta = _AT_ONCE,
+    *,
+    team_id: str | None = None,
+) -> CreatedApiKey:
     """A new secret for the same key, which keeps its limits, its budget and what it was used for.
 
     The old secret works for `grace` more, or is dead before this returns. Raises NotFound, or Conflict when
@@ -96,7 +123,7 @@ async def rotate(control: Control, actor: Actor, key_id: str, grace: timedelta =
     """
     now = control.clock()
     async with control.database.write() as conn:
-        old = await _own(control, actor, key_id, conn)
+        old = await _own(control, actor, key_id, conn, team_id)
         _check_scope(actor, Scope(old.scope))
         if old.revoked_at is not None:
             raise Conflict("This API key was revoked", hint="Create a new one.")
@@ -164,21 +191,43 @@ async def _check_providers(conn: AsyncConnection, wanted: list[str] | None) -> N
         raise Invalid(f"providers names one that does not exist: {min(unknown)}", param="providers")
 
 
-async def _check_bounds_of_owner(conn: AsyncConnection, actor: Actor, wanted: ApiKeyCreate) -> None:
-    """Raises Forbidden for a power level above the owner's highest, Invalid for a policy that loosens."""
-    owner = await users.by_id(conn, actor.user_id)
-    if owner is None:
-        return
+async def revoke_of_team(control: Control, actor: Actor, team_id: str, conn: AsyncConnection) -> None:
+    """Every service key of a team, when the team goes; the caller publishes."""
+    for key in await repository.listed(conn, control.clock(), team_id=team_id):
+        await _revoke(control, actor, key, conn)
+
+
+async def _team(conn: AsyncConnection, team_id: str) -> TeamRow:
+    team = await teams.by_id(conn, team_id)
+    if team is None:
+        raise NotFound("There is no team with this id")
+    return team
+
+
+async def _check_bounds_of_owner(
+    conn: AsyncConnection, actor: Actor, wanted: ApiKeyCreate, team_id: str | None
+) -> None:
+    """Raises Forbidden for a power level above the owner's highest, Invalid for a policy that loosens,
+    NotFound for a team that is not there."""
+    if team_id is not None:
+        policies: tuple[str | None, ...] = ((await _team(conn, team_id)).byok_policy,)
+        highest_of_owner = None
+    else:
+        owner = await users.by_id(conn, actor.user_id)
+        if owner is None:
+            return
+        policies = (await byok.wishes_of(conn, actor.user_id)).policies
+        highest_of_owner = owner.power_level_max
     if wanted.power_level is not None:
         settings = await read_setting(conn, PowerLevelSettings)
-        highest = settings.highest(owner.power_level_max)
+        highest = settings.highest(highest_of_owner)
         if wanted.power_level.exceeds(highest):
-            raise Forbidden(f"Your highest power level is {highest}", param="power_level")
+            raise Forbidden(f"The highest power level is {highest} here", param="power_level")
     if wanted.byok_policy is not None:
-        policy = tightened(await global_policy(conn), owner.byok_policy)
+        policy = tightened(await global_policy(conn), *policies)
         if wanted.byok_policy not in policy.tighter:
             raise Invalid(
-                f"Your policy is {policy}; {wanted.byok_policy} would not tighten it", param="byok_policy"
+                f"The policy is {policy} here; {wanted.byok_policy} would not tighten it", param="byok_policy"
             )
 
 
@@ -189,9 +238,12 @@ async def _any(control: Control, key_id: str, conn: AsyncConnection) -> ApiKeyRo
     return key
 
 
-async def _own(control: Control, actor: Actor, key_id: str, conn: AsyncConnection) -> ApiKeyRow:
+async def _own(
+    control: Control, actor: Actor, key_id: str, conn: AsyncConnection, team_id: str | None = None
+) -> ApiKeyRow:
+    """The caller's own key, or with `team_id` that team's."""
     key = await _any(control, key_id, conn)
-    if key.user_id != actor.user_id:
+    if key.team_id != team_id or (team_id is None and key.user_id != actor.user_id):
         raise NotFound("There is no API key with this id")
     return key
 
@@ -218,12 +270,14 @@ def _with_secret(key: ApiKeyRow) -> tuple[ApiKeyRow, str]:
 
 def _public(key: ApiKeyRow) -> dict[str, Any]:
     fields = dataclasses.asdict(key)
-    del fields["user_id"], fields["user_email"]
+    for name in ("user_id", "user_email", "team_id", "team_name"):
+        del fields[name]
     return fields
 
 
 def _audited(key: ApiKeyRow) -> dict[str, Any]:
     kept = (
+        "team_id",
         "scope",
         "models",
         "providers",

@@ -45,5 +45,5 @@ async def delete_budget(control: ControlDep, actor: ActorDep, budget_id: ObjectI
 
 @routes.get("/me/budgets", permission=Permission.OWN_READ)
 async def list_my_budgets(control: ControlDep, actor: ActorDep) -> BudgetList:
-    """One's own budgets, and those of one's keys."""
+    """One's own budgets, those of one's team and of one's keys."""
     return await service.list_own(control, actor)

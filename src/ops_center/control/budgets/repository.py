@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Row, case, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_center.storage.tables import api_keys, budgets, providers, usage_records, users
+from ops_center.storage.tables import api_keys, budgets, providers, team_members, teams, usage_records, users
 from ops_center.types import BudgetPeriod, BudgetScope, new_id
 
 WARN_AT = (50, 80, 100)
@@ -159,6 +159,7 @@ async def spent(
 
 _COLUMNS = {
     BudgetScope.API_KEY: usage_records.c.api_key_id,
+    BudgetScope.TEAM: usage_records.c.team_id,
     BudgetScope.USER: usage_records.c.user_id,
     BudgetScope.PROVIDER: usage_records.c.provider_id,
 }
@@ -169,6 +170,8 @@ async def subject_names(conn: AsyncConnection) -> dict[tuple[BudgetScope, str], 
     names: dict[tuple[BudgetScope, str], str] = {(BudgetScope.EVERYTHING, ""): "Everything"}
     for row in await conn.execute(select(providers.c.id, providers.c.name)):
         names[BudgetScope.PROVIDER, row.id] = row.name
+    for row in await conn.execute(select(teams.c.id, teams.c.name)):
+        names[BudgetScope.TEAM, row.id] = row.name
     for row in await conn.execute(select(users.c.id, users.c.email)):
         names[BudgetScope.USER, row.id] = row.email
     living = select(api_keys.c.id, api_keys.c.name).where(api_keys.c.revoked_at.is_(None))
@@ -178,8 +181,17 @@ async def subject_names(conn: AsyncConnection) -> dict[tuple[BudgetScope, str], 
 
 
 async def key_ids_of(conn: AsyncConnection, user_id: str) -> list[str]:
-    query = select(api_keys.c.id).where(api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
+    query = select(api_keys.c.id).where(
+        api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None), api_keys.c.team_id.is_(None)
+    )
     return list((await conn.execute(query)).scalars())
+
+
+async def team_id_of(conn: AsyncConnection, user_id: str) -> str | None:
+    found: str | None = await conn.scalar(
+        select(team_members.c.team_id).where(team_members.c.user_id == user_id)
+    )
+    return found
 
 
 def _row(row: Row[*tuple[Any, ...]]) -> BudgetRow:

@@ -17,7 +17,7 @@ BudgetStatus = Literal["ok", "half_spent", "nearly_spent", "spent"]
 
 
 class BudgetCreate(RequestModel):
-    """`subject_id`: the provider, user or API key; left out for everything. `hard`: refuse with 402, else
+    """`subject_id`: the provider, team, user or API key; left out for everything. `hard`: refuse with 402, else
     only warn."""
 
     scope: BudgetScope

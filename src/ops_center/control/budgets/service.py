@@ -29,10 +29,13 @@ async def list_budgets(control: Control) -> BudgetList:
 
 
 async def list_own(control: Control, actor: Actor) -> BudgetList:
-    """The budgets that bound the caller: their own, and those of their keys."""
+    """The budgets that bound the caller: their own, their team's, and those of their keys."""
     async with control.database.read() as conn:
         keys = await repository.key_ids_of(conn, actor.user_id)
+        team_id = await repository.team_id_of(conn, actor.user_id)
     subjects = [(BudgetScope.USER, actor.user_id), *((BudgetScope.API_KEY, key) for key in keys)]
+    if team_id is not None:
+        subjects.append((BudgetScope.TEAM, team_id))
     return await _list(control, subjects)
 
 

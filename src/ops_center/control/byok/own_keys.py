@@ -59,7 +59,7 @@ async def list_keys(control: Control, user_id: str) -> ProviderKeyList:
     async with control.database.read() as conn:
         rows = await repository.of_user(conn, user_id)
         wishes = await repository.wishes_of(conn, user_id)
-        policy = tightened(await global_policy(conn), wishes.policy)
+        policy = tightened(await global_policy(conn), *wishes.policies)
         instances = await repository.instances(conn)
         sums = await repository.sums_by_type(conn, user_id, now - _MONTH)
     return ProviderKeyList(

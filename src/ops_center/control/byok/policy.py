@@ -12,7 +12,7 @@ from ops_center.types import ByokPolicy
 
 
 class ByokSettings(Section):
-    """`policy` holds for everybody; users, API keys and requests can only tighten it."""
+    """`policy` holds for everybody; teams, users, API keys and requests can only tighten it."""
 
     key: ClassVar[str] = "byok"
 
@@ -24,7 +24,7 @@ async def global_policy(conn: AsyncConnection) -> ByokPolicy:
 
 
 def tightened(policy: ByokPolicy, *wishes: str | None) -> ByokPolicy:
-    """`policy`, tightened by each wish in turn (of a user, then of a key)."""
+    """`policy`, tightened by each wish in turn (of a team, of a user, then of a key)."""
     for wish in wishes:
         policy = policy.tightened(ByokPolicy(wish) if wish else None)
     return policy

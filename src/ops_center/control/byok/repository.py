@@ -12,7 +12,16 @@ from sqlalchemy import ColumnElement, and_, case, delete, exists, func, insert, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.errors import ProviderAuthError
-from ops_center.storage.tables import Instant, Money, credentials, providers, usage_records, users
+from ops_center.storage.tables import (
+    Instant,
+    Money,
+    credentials,
+    providers,
+    team_members,
+    teams,
+    usage_records,
+    users,
+)
 from ops_center.types import CredentialSource
 
 
@@ -154,17 +163,25 @@ async def instances(conn: AsyncConnection) -> dict[str, list[Instance]]:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What of a user's row decides over their own keys."""
+    """What decides over a user's own keys below the settings: the policies of team and user, and a switch."""
 
-    policy: str | None
+    policies: tuple[str | None, str | None]
     fallback: bool
 
 
 async def wishes_of(conn: AsyncConnection, user_id: str) -> Wishes:
     row = (
-        await conn.execute(select(users.c.byok_policy, users.c.byok_fallback).where(users.c.id == user_id))
+        await conn.execute(
+            select(users.c.byok_policy, users.c.byok_fallback, teams.c.byok_policy.label("team_policy"))
+            .select_from(
+                users.outerjoin(team_members, team_members.c.user_id == users.c.id).outerjoin(
+                    teams, teams.c.id == team_members.c.team_id
+                )
+            )
+            .where(users.c.id == user_id)
+        )
     ).one()
-    return Wishes(row.byok_policy, row.byok_fallback)
+    return Wishes((row.team_policy, row.byok_policy), row.byok_fallback)
 
 
 async def set_fallback(conn: AsyncConnection, user_id: str, fallback: bool, now: datetime) -> None:

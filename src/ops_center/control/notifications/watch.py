@@ -65,7 +65,9 @@ async def _look_at_budgets(control: Control) -> None:
             owner_id = budget.subject_id
             if budget.scope is BudgetScope.API_KEY:
                 owner_id = await conn.scalar(
-                    select(api_keys.c.user_id).where(api_keys.c.id == budget.subject_id)
+                    select(api_keys.c.user_id).where(
+                        api_keys.c.id == budget.subject_id, api_keys.c.team_id.is_(None)
+                    )
                 )
             elif budget.scope is not BudgetScope.USER:
                 owner_id = None

@@ -21,6 +21,8 @@ _SEARCHED = (
     _r.provider_name,
     _r.api_key_name,
     _r.user_email,
+    _r.team_id,
+    _r.team_name,
     _r.error_type,
 )
 

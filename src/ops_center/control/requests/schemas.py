@@ -34,6 +34,9 @@ class Request(ResponseModel):
     api_key_name: str
     user_id: str
     user_email: str
+    team_id: str | None
+    """Whose purse it was: the team of the key, else of its user then."""
+    team_name: str | None
     credential: Literal["platform", "byok"]
     input_tokens: int
     output_tokens: int

@@ -61,6 +61,8 @@ def record_fields(row: RecordRow) -> dict[str, Any]:
         "api_key_name": row.api_key_name,
         "user_id": row.user_id,
         "user_email": row.user_email,
+        "team_id": row.team_id,
+        "team_name": row.team_name,
         "credential": row.credential_source,
         "input_tokens": row.input_tokens,
         "output_tokens": row.output_tokens,

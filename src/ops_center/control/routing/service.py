@@ -180,7 +180,7 @@ async def _principal(control: Control, user_id: str | None) -> Principal | None:
         if user is None:
             raise Invalid("There is no user with this id", param="user_id")
         wishes = await wishes_of(conn, user_id)
-        policy = tightened(await global_policy(conn), wishes.policy)
+        policy = tightened(await global_policy(conn), *wishes.policies)
         levels = await read_setting(conn, PowerLevelSettings)
     email, level, highest = user
     return Principal(

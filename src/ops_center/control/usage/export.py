@@ -121,6 +121,8 @@ _NAMES = (
     "api_key_name",
     "user_id",
     "user_email",
+    "team_id",
+    "team_name",
     "credential",
     "input_tokens",
     "output_tokens",

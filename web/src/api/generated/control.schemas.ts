@@ -265,6 +265,7 @@ export type BudgetScope = typeof BudgetScope[keyof typeof BudgetScope];
 export const BudgetScope = {
   everything: 'everything',
   provider: 'provider',
+  team: 'team',
   user: 'user',
   api_key: 'api_key',
 } as const;
@@ -297,7 +298,7 @@ export interface Budget {
 }
 
 /**
- * `subject_id`: the provider, user or API key; left out for everything. `hard`: refuse with 402, else
+ * `subject_id`: the provider, team, user or API key; left out for everything. `hard`: refuse with 402, else
  * only warn.
  */
 export interface BudgetCreate {
@@ -360,7 +361,7 @@ export interface ByokKey {
 }
 
 /**
- * `policy` holds for everybody; users, API keys and requests can only tighten it.
+ * `policy` holds for everybody; teams, users, API keys and requests can only tighten it.
  */
 export interface ByokSettings {
   policy?: ByokPolicy;
@@ -1079,6 +1080,8 @@ export interface OwnedApiKey {
   revoked_at: string | null;
   scope: Scope;
   tags: string[];
+  team_id: string | null;
+  team_name: string | null;
   tokens_per_minute: number | null;
   user_email: string;
   user_id: string;
@@ -1403,6 +1406,8 @@ export interface Request {
   status: number;
   strategy: string | null;
   stream: boolean;
+  team_id: string | null;
+  team_name: string | null;
   time_to_first_chunk_ms: number | null;
   user_email: string;
   user_id: string;
@@ -1457,6 +1462,8 @@ export interface RequestDetail {
   status: number;
   strategy: string | null;
   stream: boolean;
+  team_id: string | null;
+  team_name: string | null;
   time_to_first_chunk_ms: number | null;
   user_email: string;
   user_id: string;
@@ -1667,6 +1674,61 @@ export interface SystemAnswer {
   organisation: string | null;
   time_zone: string;
   version: string;
+}
+
+export interface TeamMember {
+  disabled: boolean;
+  email: string;
+  id: string;
+  name: string;
+}
+
+/**
+ * The figures of `month` are of the calendar month so far, in the organisation's time zone.
+ */
+export interface Team {
+  byok_policy: ByokPolicy | null;
+  created_at: string;
+  id: string;
+  members: TeamMember[];
+  month_cost_usd: number;
+  month_requests: number;
+  month_unknown_cost_requests: number;
+  name: string;
+  service_keys: number;
+  updated_at: string;
+}
+
+/**
+ * `member_ids`: users, who leave the team that they are in.
+ */
+export interface TeamCreate {
+  byok_policy?: ByokPolicy | null;
+  /**
+     * @maxItems 2000
+     * @items.maxLength 40
+     */
+  member_ids?: string[];
+  /**
+     * @minLength 1
+     * @maxLength 100
+     */
+  name: string;
+}
+
+export interface TeamList {
+  month_start_at: string;
+  teams: Team[];
+}
+
+/**
+ * Only what is sent changes. `member_ids` is everybody who is in it from then on; null for
+ * `byok_policy` returns to the global one.
+ */
+export interface TeamUpdate {
+  byok_policy?: ByokPolicy | null;
+  member_ids?: string[] | null;
+  name?: string | null;
 }
 
 export type TestRequestOptions = {[key: string]: string | null};

@@ -82,6 +82,10 @@ import type {
   SignedIn,
   SingleSignOn,
   SystemAnswer,
+  Team,
+  TeamCreate,
+  TeamList,
+  TeamUpdate,
   TestRequest,
   TestResult,
   Usage,
@@ -1840,7 +1844,7 @@ export const getListMyBudgetsUrl = () => {
 }
 
 /**
- * One's own budgets, and those of one's keys.
+ * One's own budgets, those of one's team and of one's keys.
  * @summary List My Budgets
  */
 export const listMyBudgets = async ( options?: Parameters<typeof request>[1]): Promise<BudgetList> => {
@@ -2542,6 +2546,267 @@ export const getSystem = async ( options?: Parameters<typeof request>[1]): Promi
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getListTeamsUrl = () => {
+
+
+
+
+  return `/api/v1/teams`
+}
+
+/**
+ * Every team by name, with who is in it and what this month has cost.
+ * @summary List Teams
+ */
+export const listTeams = async ( options?: Parameters<typeof request>[1]): Promise<TeamList> => {
+
+  return request<TeamList>(getListTeamsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getCreateTeamUrl = () => {
+
+
+
+
+  return `/api/v1/teams`
+}
+
+/**
+ * Make a team; users who are named leave the one they are in.
+ * @summary Create Team
+ */
+export const createTeam = async (teamCreate: TeamCreate, options?: Parameters<typeof request>[1]): Promise<Team> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Team>(getCreateTeamUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(teamCreate)
+  }
+);}
+
+
+
+export const getDeleteTeamUrl = (teamId: string,) => {
+
+
+
+
+  return `/api/v1/teams/${teamId}`
+}
+
+/**
+ * Dissolve it: its service keys and budgets end, its users and its history stay.
+ * @summary Delete Team
+ */
+export const deleteTeam = async (teamId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getDeleteTeamUrl(teamId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getGetTeamUrl = (teamId: string,) => {
+
+
+
+
+  return `/api/v1/teams/${teamId}`
+}
+
+/**
+ * One team, as in the list.
+ * @summary Get Team
+ */
+export const getTeam = async (teamId: string, options?: Parameters<typeof request>[1]): Promise<Team> => {
+
+  return request<Team>(getGetTeamUrl(teamId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getUpdateTeamUrl = (teamId: string,) => {
+
+
+
+
+  return `/api/v1/teams/${teamId}`
+}
+
+/**
+ * Change what is sent: name, members, policy.
+ * @summary Update Team
+ */
+export const updateTeam = async (teamId: string,
+    teamUpdate: TeamUpdate, options?: Parameters<typeof request>[1]): Promise<Team> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Team>(getUpdateTeamUrl(teamId),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(teamUpdate)
+  }
+);}
+
+
+
+export const getListServiceKeysUrl = (teamId: string,) => {
+
+
+
+
+  return `/api/v1/teams/${teamId}/api-keys`
+}
+
+/**
+ * The keys that belong to the team and to no user.
+ * @summary List Service Keys
+ */
+export const listServiceKeys = async (teamId: string, options?: Parameters<typeof request>[1]): Promise<OwnedApiKeyList> => {
+
+  return request<OwnedApiKeyList>(getListServiceKeysUrl(teamId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getCreateServiceKeyUrl = (teamId: string,) => {
+
+
+
+
+  return `/api/v1/teams/${teamId}/api-keys`
+}
+
+/**
+ * Make a service key; its secret is in this answer only.
+ * @summary Create Service Key
+ */
+export const createServiceKey = async (teamId: string,
+    apiKeyCreate: ApiKeyCreate, options?: Parameters<typeof request>[1]): Promise<CreatedApiKey> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<CreatedApiKey>(getCreateServiceKeyUrl(teamId),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(apiKeyCreate)
+  }
+);}
+
+
+
+export const getRotateServiceKeyUrl = (teamId: string,
+    keyId: string,) => {
+
+
+
+
+  return `/api/v1/teams/${teamId}/api-keys/${keyId}/rotate`
+}
+
+/**
+ * A new secret for the same key; the old one stops working at once, or after the grace period.
+ * @summary Rotate Service Key
+ */
+export const rotateServiceKey = async (teamId: string,
+    keyId: string,
+    apiKeyRotate?: ApiKeyRotate, options?: Parameters<typeof request>[1]): Promise<CreatedApiKey> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<CreatedApiKey>(getRotateServiceKeyUrl(teamId,keyId),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(apiKeyRotate)
   }
 );}
 

@@ -20,7 +20,7 @@ export function AllApiKeysPage() {
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
   const wanted = search.trim().toLowerCase();
   const found = keys.data?.filter((key) =>
-    [key.name, key.user_email, key.preview, ...key.tags].some((text) => text.toLowerCase().includes(wanted)),
+    [key.name, key.team_name ?? key.user_email, key.preview, ...key.tags].some((text) => text.toLowerCase().includes(wanted)),
   );
   return (
     <>

@@ -20,7 +20,7 @@ interface ApiKeysTableProps {
 
 export function ApiKeysTable({ keys, withOwner = false, searched = false, onCreate, onRevoke, onRotate }: ApiKeysTableProps) {
   const owner: DataTableColumn<ApiKey | OwnedApiKey>[] = withOwner
-    ? [{ accessor: "user_email", title: "Owner", render: (key) => ("user_email" in key ? key.user_email : "") }]
+    ? [{ accessor: "user_email", title: "Owner", render: (key) => ("user_email" in key ? (key.team_name ? `${key.team_name} (team)` : key.user_email) : "") }]
     : [];
   return (
     <Table

@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { asApiError } from "@/api/request";
-import type { ApiKeyInput, NewApiKey, PowerLevel } from "@/api/types";
+import type { ApiKeyInput, NewApiKey, PowerLevel, Team } from "@/api/types";
 import { modelNamesQuery } from "@/features/models/queries";
 import { providersQuery } from "@/features/providers/queries";
 import { useMay } from "@/features/session/queries";
@@ -18,19 +18,21 @@ interface CreateApiKeyDialogProps {
   opened: boolean;
   onClose: () => void;
   onCreated: (key: NewApiKey) => void;
+  /** For a service key: the teams it may belong to. */
+  teams?: Team[];
 }
 
-export function CreateApiKeyDialog({ opened, onClose, onCreated }: CreateApiKeyDialogProps) {
+export function CreateApiKeyDialog({ opened, onClose, onCreated, teams }: CreateApiKeyDialogProps) {
   return (
     <Modal
       opened={opened}
       onClose={onClose}
-      title="Create API Key"
+      title={teams ? "Create Service Key" : "Create API Key"}
       size={480}
       closeOnClickOutside={false}
       closeButtonProps={{ "aria-label": "Close" }}
     >
-      <CreateApiKeyForm onClose={onClose} onCreated={onCreated} />
+      <CreateApiKeyForm onClose={onClose} onCreated={onCreated} teams={teams} />
     </Modal>
   );
 }
@@ -57,7 +59,7 @@ const numberOrNull = (value: number | string): number | null => (value === "" ? 
 
 const inDays = (days: number): string => new Date(Date.now() + days * DAY_MS).toISOString();
 
-function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, "opened">) {
+function CreateApiKeyForm({ onClose, onCreated, teams }: Omit<CreateApiKeyDialogProps, "opened">) {
   const create = useCreateApiKey();
   const isAdmin = useMay("manage users");
   const readsModels = useMay("read gateway");
@@ -67,6 +69,7 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
   const form = useForm({
     initialValues: {
       name: "",
+      team_id: teams?.length === 1 ? (teams[0]?.id ?? null) : (null as string | null),
       scope: "inference" as "inference" | "admin",
       expiry: "90",
       models: [] as string[],
@@ -79,7 +82,10 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
       ip_ranges: [] as string[],
       tags: [] as string[],
     },
-    validate: { name: (value) => (value.trim() ? null : "Give it a name that says who uses it") },
+    validate: {
+      name: (value) => (value.trim() ? null : "Give it a name that says who uses it"),
+      team_id: (value) => (teams && !value ? "Say whose key this is" : null),
+    },
   });
   const submit = form.onSubmit((values) => {
     if (create.isPending) return;
@@ -97,7 +103,7 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
       concurrent_requests: numberOrNull(values.concurrent_requests),
       budget_usd: numberOrNull(values.budget_usd),
     };
-    create.mutate(input, {
+    create.mutate({ teamId: values.team_id, input }, {
       onSuccess: (key) => {
         onClose();
         onCreated(key);
@@ -124,7 +130,15 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
           autoComplete="off"
           {...form.getInputProps("name")}
         />
-        {isAdmin && (
+        {teams && (
+          <Select
+            label="Team"
+            searchable
+            data={teams.map(({ id, name }) => ({ value: id, label: name }))}
+            {...form.getInputProps("team_id")}
+          />
+        )}
+        {isAdmin && !teams && (
           <Select
             label="Scope"
             allowDeselect={false}
@@ -188,7 +202,7 @@ function CreateApiKeyForm({ onClose, onCreated }: Omit<CreateApiKeyDialogProps, 
                   label="Power level"
                   allowDeselect={false}
                   data={[
-                    { value: "", label: "The owner's own" },
+                    { value: "", label: teams ? "As the routing strategy says" : "The owner's own" },
                     { value: "eco", label: "Eco" },
                     { value: "balanced", label: "Balanced" },
                     { value: "precision", label: "Precision" },

@@ -3,7 +3,7 @@ import { Button, Group, Modal, Select, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 
 import { asApiError } from "@/api/request";
-import type { ApiKey, NewApiKey } from "@/api/types";
+import type { ApiKey, NewApiKey, OwnedApiKey } from "@/api/types";
 import { plural, relativeTime } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -11,7 +11,7 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 import { useRevokeApiKey, useRotateApiKey } from "./queries";
 
 interface DialogProps {
-  apiKey: ApiKey | null;
+  apiKey: ApiKey | OwnedApiKey | null;
   onClose: () => void;
 }
 
@@ -32,7 +32,7 @@ export function RevokeApiKeyDialog({ apiKey, onClose }: DialogProps) {
   );
 }
 
-function Revoke({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
+function Revoke({ apiKey, onClose }: { apiKey: ApiKey | OwnedApiKey; onClose: () => void }) {
   const revoke = useRevokeApiKey(apiKey.id, "user_id" in apiKey);
   return (
     <Stack gap="md">
@@ -61,8 +61,8 @@ export function RotateApiKeyDialog({ apiKey, onClose, onRotated }: DialogProps &
   );
 }
 
-function Rotate({ apiKey, onClose, onRotated }: { apiKey: ApiKey; onClose: () => void; onRotated: (key: NewApiKey) => void }) {
-  const rotate = useRotateApiKey(apiKey.id);
+function Rotate({ apiKey, onClose, onRotated }: { apiKey: ApiKey | OwnedApiKey; onClose: () => void; onRotated: (key: NewApiKey) => void }) {
+  const rotate = useRotateApiKey(apiKey.id, "team_id" in apiKey ? apiKey.team_id : null);
   const [grace, setGrace] = useState("86400");
   return (
     <Stack gap="md">

@@ -1,7 +1,16 @@
 /** One's own API keys, and everybody's for administrators. */
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { createMyApiKey, listApiKeys, listMyApiKeys, revokeApiKey, revokeMyApiKey, rotateMyApiKey } from "@/api/generated/control";
+import {
+  createMyApiKey,
+  createServiceKey,
+  listApiKeys,
+  listMyApiKeys,
+  revokeApiKey,
+  revokeMyApiKey,
+  rotateMyApiKey,
+  rotateServiceKey,
+} from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
 import type { ApiKeyInput } from "@/api/types";
 
@@ -17,23 +26,28 @@ export const allApiKeysQuery = queryOptions({
   ...polling,
 });
 
-function useRefresh(): () => Promise<void> {
+function useRefresh(): () => Promise<unknown> {
   const queryClient = useQueryClient();
-  return () => queryClient.invalidateQueries({ queryKey: ["api-keys"] });
+  return () => Promise.all(["api-keys", "teams"].map((noun) => queryClient.invalidateQueries({ queryKey: [noun] })));
 }
 
 export function useCreateApiKey() {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (input: ApiKeyInput) => createMyApiKey(input),
+    mutationFn: ({ teamId, input }: { teamId: string | null; input: ApiKeyInput }) =>
+      teamId === null ? createMyApiKey(input) : createServiceKey(teamId, input),
     onSuccess: refresh,
   });
 }
 
-export function useRotateApiKey(id: string) {
+/** `teamId`: of a service key, which its team owns. */
+export function useRotateApiKey(id: string, teamId: string | null) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (graceSeconds: number) => rotateMyApiKey(id, { grace_seconds: graceSeconds }),
+    mutationFn: (graceSeconds: number) => {
+      const body = { grace_seconds: graceSeconds };
+      return teamId === null ? rotateMyApiKey(id, body) : rotateServiceKey(teamId, id, body);
+    },
     onSuccess: refresh,
   });
 }

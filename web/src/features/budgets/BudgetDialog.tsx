@@ -7,6 +7,7 @@ import { asApiError } from "@/api/request";
 import type { Budget, BudgetInput } from "@/api/types";
 import { allApiKeysQuery } from "@/features/api_keys/queries";
 import { providersQuery } from "@/features/providers/queries";
+import { teamsQuery } from "@/features/teams/queries";
 import { usersQuery } from "@/features/users/queries";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -54,15 +55,17 @@ function BudgetForm({ budget, onClose }: { budget: Budget | null; onClose: () =>
   });
   const { scope } = form.values;
   const providers = useQuery({ ...providersQuery, enabled: budget === null && scope === "provider" });
+  const teams = useQuery({ ...teamsQuery, enabled: budget === null && scope === "team" });
   const users = useQuery({ ...usersQuery, enabled: budget === null && scope === "user" });
   const keys = useQuery({ ...allApiKeysQuery, enabled: budget === null && scope === "api_key" });
   const subjects = {
     everything: [],
     provider: (providers.data ?? []).map(({ id, name }) => ({ value: id, label: name })),
+    team: (teams.data?.teams ?? []).map(({ id, name }) => ({ value: id, label: name })),
     user: (users.data ?? []).map(({ id, email }) => ({ value: id, label: email })),
     api_key: (keys.data ?? [])
       .filter((key) => key.revoked_at === null)
-      .map((key) => ({ value: key.id, label: `${key.name} (${key.user_email})` })),
+      .map((key) => ({ value: key.id, label: `${key.name} (${key.team_name ?? key.user_email})` })),
   }[scope];
   const submit = form.onSubmit((values) => {
     if (save.isPending) return;

@@ -34,7 +34,7 @@ export function BudgetsPage() {
     <>
       <PageHeader
         title="Budgets"
-        description={`What may be spent by a key, a user, at a provider or in all. Periods follow the calendar${zone ? ` of ${zone}` : ""}.`}
+        description={`What may be spent by a key, a user, a team, at a provider or in all. Periods follow the calendar${zone ? ` of ${zone}` : ""}.`}
         action={add}
       />
       <Stack gap="md">

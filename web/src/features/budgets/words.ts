@@ -5,6 +5,7 @@ import { dateOnly, money } from "@/format/format";
 export const SCOPES: { value: Budget["scope"]; label: string }[] = [
   { value: "everything", label: "Everything" },
   { value: "provider", label: "A provider" },
+  { value: "team", label: "A team" },
   { value: "user", label: "A user" },
   { value: "api_key", label: "An API key" },
 ];
@@ -12,6 +13,7 @@ export const SCOPES: { value: Budget["scope"]; label: string }[] = [
 export const KIND: Record<Budget["scope"], string> = {
   everything: "all requests",
   provider: "provider",
+  team: "team",
   user: "user",
   api_key: "API key",
 };

@@ -114,7 +114,7 @@ function FirstRequest() {
             size="xs"
             variant="light"
             busy={create.isPending}
-            onClick={() => create.mutate({ name: "First request" })}
+            onClick={() => create.mutate({ teamId: null, input: { name: "First request" } })}
           >
             Create a key for it
           </BusyButton>

@@ -1,0 +1,1 @@
+"""Users who share a purse, and keys that belong to them together."""
