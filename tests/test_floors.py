@@ -15,14 +15,33 @@ FLOORS: list[set[str]] = [
     {"errors", "telemetry"},
     {"wire", "catalog", "transport"},
     {"providers"},
-    {"snapshot", "ranking", "route_request", "routing", "own_keys", "health", "limits", "storage"},
+    {
+        "snapshot",
+        "ranking",
+        "route_request",
+        "routing",
+        "plan_record",
+        "own_keys",
+        "health",
+        "limits",
+        "storage",
+    },
     {"dataplane", "control"},
     {"app", "check", "console", "demo"},
     {"cli"},
 ]
 FLOOR_OF = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 # `snapshot` and the pure functions over it are one part in several files.
-SNAPSHOT_PARTS = {"snapshot", "ranking", "route_request", "routing", "own_keys", "health", "limits"}
+SNAPSHOT_PARTS = {
+    "snapshot",
+    "ranking",
+    "route_request",
+    "routing",
+    "plan_record",
+    "own_keys",
+    "health",
+    "limits",
+}
 # The data plane must start, and run in a worker of its own, without these.
 FORBIDDEN_BELOW_CONTROL = ("fastapi", "pydantic", "pydantic_settings", "sqlalchemy", "alembic", "starlette")
 

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
 from ops_center.storage.journal import JournalError, JournalIngester, UsageJournal
-from ops_center.storage.tables import attempts, journal_positions, usage_records
+from ops_center.storage.tables import attempts, journal_positions, plans, usage_records
 from ops_center.types import (
     AttemptRecord,
     CostSource,
@@ -180,19 +180,31 @@ async def test_every_field_of_a_record_reaches_its_column(
                 outcome="success",
             ),
         ),
+        plan=msgspec.Raw(b'{"model":"auto","targets":[["mdl_1"]]}'),
     )
     journal.record(record)
     await drain(database, folder)
     async with database.read() as connection:
         row = (await connection.execute(select(usage_records))).one()._asdict()
+        plan = (await connection.execute(select(plans))).one()
         tries = (await connection.execute(select(attempts).order_by(attempts.c.number))).all()
     expected = msgspec.structs.asdict(record) | msgspec.structs.asdict(record.usage) | {"demo": False}
-    for name in ("usage", "attempts", "provider_cost_usd"):
+    for name in ("usage", "attempts", "plan", "provider_cost_usd"):
         del expected[name]
     assert row == expected | {"cost_usd": Decimal(0)}  # half a nano-dollar: rounded once, to even
     assert [one._asdict() for one in tries] == [
         msgspec.structs.asdict(one) | {"request_id": "req_1"} for one in record.attempts
     ]
+    assert plan == ("req_1", NOW, '{"model":"auto","targets":[["mdl_1"]]}')
+
+
+async def test_a_request_without_a_plan_has_no_row_for_it(
+    database: Database, journal: UsageJournal, folder: Path
+) -> None:
+    journal.record(a_record())
+    await drain(database, folder)
+    async with database.read() as connection:
+        assert (await connection.execute(select(plans))).all() == []
 
 
 async def test_an_unknown_cost_stays_unknown(database: Database, journal: UsageJournal, folder: Path) -> None:
@@ -229,11 +241,14 @@ async def test_text_beyond_its_column_is_cut_and_nul_dropped(
 async def test_text_that_utf8_cannot_hold_does_not_cost_the_record(
     database: Database, journal: UsageJournal, folder: Path
 ) -> None:
-    journal.record(a_record("req_1", requested_model="half a \ud83d", cost_usd=Decimal("0.5")))
+    plan = msgspec.Raw(b'{"model":"auto"}')
+    journal.record(a_record("req_1", requested_model="half a \ud83d", cost_usd=Decimal("0.5"), plan=plan))
     await drain(database, folder)
     async with database.read() as connection:
         row = (await connection.execute(select(usage_records))).one()
+        kept = (await connection.execute(select(plans.c.plan))).scalar_one()
     assert (row.requested_model, row.cost_usd, row.started_at) == ("half a ?", Decimal("0.5"), NOW)
+    assert msgspec.json.decode(kept) == {"model": "auto"}
 
 
 # -- exactly once ---------------------------------------------------------------------------------------

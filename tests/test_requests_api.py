@@ -7,11 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from sqlalchemy import insert
 
 from clock import Clock
 from ledger_rows import add_attempts, add_records, attempt, random_records, record
 from ops_center.control.context import Control
+from ops_center.plan_record import PlanRecord, RecordedExclusion, RecordedTarget
+from ops_center.route_request import Options
+from ops_center.storage.tables import plans
 
 pytestmark = pytest.mark.anyio
 
@@ -147,6 +152,58 @@ async def test_a_request_shows_its_attempts_in_order(
     assert (first["detail"], first["time_to_first_chunk_ms"]) == ("no answer", None)
     assert (second["provider_name"], second["outcome"]) == ("Second", "success")
     assert (second["status"], second["time_to_first_chunk_ms"]) == (200, 200)
+    assert (body["plan"], body["dropped"]) == (None, [])
+
+
+async def test_a_request_shows_the_plan_it_was_served_by(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    asked = RecordedTarget(
+        "mdl_1", "prov_1", "OpenAI", "gpt-4o", 50, 71.5, 2_500_000_000, 10_000_000_000, True,
+        "named by model", None, 0.00125, (0.5, 0.01),
+    )  # fmt: skip
+    plan = PlanRecord(
+        routing_version=4,
+        model="gpt-4o",
+        needs=("tools",),
+        input_tokens=900,
+        output_tokens=50,
+        options=Options(only=("openai",)),
+        targets=(asked,),
+        excluded=(RecordedExclusion("mdl_2", "prov_2", "Groq", "gpt-4o", "its circuit is open", True),),
+        excluded_total=1,
+        dropped=(("logit_bias", "this provider has no such parameter"),),
+    )
+    row = record(clock.now)
+    await add_records(control.database, [row])
+    async with control.database.write() as conn:
+        values = {"request_id": row["request_id"], "started_at": clock.now}
+        await conn.execute(insert(plans).values(values | {"plan": msgspec.json.encode(plan).decode()}))
+    body = (await control_client.get(f"/llm/requests/{row['request_id']}")).json()
+    assert body["dropped"] == [{"parameter": "logit_bias", "reason": "this provider has no such parameter"}]
+    shown = body["plan"]
+    assert (shown["routing_version"], shown["needs"], shown["strategy"]) == (4, ["tools"], None)
+    assert (shown["wishes"], shown["error"]) == ({"only": ["openai"]}, None)
+    assert shown["targets"] == [
+        {
+            "model_id": "mdl_1",
+            "provider": "OpenAI",
+            "provider_id": "prov_1",
+            "model": "gpt-4o",
+            "priority": 50,
+            "score": 71.5,
+            "input_mtok": 2.5,
+            "output_mtok": 10.0,
+            "blended_mtok": 4.375,
+            "value": None,
+            "expected_cost_usd": 0.00125,
+            "expected_seconds": 1.0,
+            "credential": "byok",
+            "larger": False,
+            "reason": "named by model",
+        }
+    ]
+    assert [(x["provider"], x["momentary"]) for x in shown["excluded"]] == [("Groq", True)]
 
 
 async def test_an_unknown_cost_is_null(

@@ -20,6 +20,7 @@ from ops_center.types import ByokPolicy, CredentialSource
 _NONE: Mapping[str, Provider] = {}
 _HINT = "Add your key under Account → Provider keys."
 _NO_KEY = "you have no key of your own for it"
+_OWN_ASKED = "once an own key was asked, the platform's keys do not serve"
 
 
 def resolve(
@@ -52,7 +53,12 @@ def resolve(
     else:
         fallback = principal.byok_fallback and policy is ByokPolicy.BYOK_THEN_SHARED
         choices = _own_first(_one_model_own_first(plan, request.options, own), own, fallback)
-    return msgspec.structs.replace(plan, choices=tuple(choices[:MAX_TARGETS]))
+    return msgspec.structs.replace(
+        plan,
+        request=request,
+        choices=tuple(choices[:MAX_TARGETS]),
+        excluded=plan.excluded + _kept_from(plan.choices, choices),
+    )
 
 
 def _tightened(policy: ByokPolicy, wish: ByokPolicy) -> ByokPolicy:
@@ -116,6 +122,12 @@ def _own_first(choices: Sequence[Choice], own: Mapping[str, Provider], fallback:
         if _is_shared(choice) and (fallback if asked_own else True):
             found.append(choice)
     return found
+
+
+def _kept_from(planned: Sequence[Choice], choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """Those of the plan that nobody's key is left to ask."""
+    left = {choice.target.id for choice in choices}
+    return tuple([Choice(c.target, _OWN_ASKED) for c in planned if c.target.id not in left])
 
 
 def _shared_first(choices: Sequence[Choice], own: Mapping[str, Provider]) -> list[Choice]:

@@ -29,7 +29,7 @@ _SORTS: dict[str, Sort] = {"price": "price", "throughput": "throughput", "latenc
 _NO_NEEDS: frozenset[str] = frozenset()
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A request's own wishes on routing, in OpenRouter's words. Names are of providers or types, lower case."""
 
     models: tuple[str, ...] = ()  # asked after `model`, in this order

@@ -76,6 +76,7 @@ class Choice(msgspec.Struct, frozen=True):
     value: float | None = None  # what the strategy's order goes by, higher is better
     cost_usd: float | None = None  # what the request is expected to cost there
     larger: bool = False  # asked only when the prompt turns out too long for those before it
+    momentary: bool = False  # left out for what is so just now: its health, a budget used up
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +86,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     requested_model: str
+    request: RouteRequest = RouteRequest()  # what it was made for
+    routing_version: int = 0
+    snapshot_version: int = 0
     strategy: Strategy | None = None
+    power_level: PowerLevel | None = None  # in force, if the strategy chose
+    speeds: Speeds = Speeds()  # as they were measured when it was made
+    home: str | None = None  # the target that holds the conversation's prompt cache
     choices: tuple[Choice, ...] = ()
     excluded: tuple[Choice, ...] = ()
     output_tokens: int = ASSUMED_OUTPUT_TOKENS  # the expected answer that costs were compared by
@@ -183,7 +190,7 @@ class _Query:
             choices = self._home_first(choices)
         if self.snapshot.rules.larger_window and choices:
             choices = self._with_larger(choices)
-        return self._plan(name, None, choices, excluded, blocked)
+        return self._plan(name, None, None, choices, excluded, blocked)
 
     def _found(self, name: str) -> tuple[Sequence[Target], str]:
         """Who serves this name, and for a task beside chat: whose provider answers its endpoint, too."""
@@ -281,7 +288,7 @@ class _Query:
         full = False
         for target, value, nominal in order:
             if full:
-                excluded.append(Choice(target, _why_not(target, self) or _LOWER))
+                excluded.append(Choice(target, _why_not(target, self) or LOWER))
                 continue
             window = target.context_window
             if (
@@ -299,14 +306,14 @@ class _Query:
                 trouble = live.blocked(target, own_key=target.provider.id in self.own)
                 if trouble is not None:
                     blocked.append(trouble)
-                    excluded.append(Choice(target, trouble.reason))
+                    excluded.append(Choice(target, trouble.reason, momentary=True))
                     continue
             if len(picked) >= MAX_TARGETS and (
                 len(picked) >= _MOST_COMPARED
                 or (nominal > enough if strategy is Strategy.COST else value != last_value)
             ):
                 full = True
-                excluded.append(Choice(target, _LOWER))
+                excluded.append(Choice(target, LOWER))
                 if not request.explain:
                     break
                 continue
@@ -325,14 +332,14 @@ class _Query:
         if strategy is not Strategy.BALANCED:
             picked.sort(key=_by_quality_then_cost)
         if len(picked) > MAX_TARGETS:
-            excluded[:0] = [Choice(c.target, _LOWER, c.value, c.cost_usd) for c in picked[MAX_TARGETS:]]
+            excluded[:0] = [Choice(c.target, LOWER, c.value, c.cost_usd) for c in picked[MAX_TARGETS:]]
             del picked[MAX_TARGETS:]
         picked = self._shared_head(picked)
         if self.options.sort not in (None, "price") or self.options.order:
             picked, _ = self._as_wished(picked)
         if request.session is not None:
             picked = self._home_first(picked)
-        return self._plan(request.model or "auto", strategy, picked, excluded, blocked)
+        return self._plan(request.model or "auto", strategy, level, picked, excluded, blocked)
 
     def _nobody(self, excluded: Sequence[Choice]) -> ModelNotFound | BadRequest:
         if excluded and all(choice.reason.startswith(_TOO_SMALL) for choice in excluded):
@@ -464,7 +471,7 @@ class _Query:
                 well.append(choice)
             else:
                 blocked.append(trouble)
-                excluded.append(Choice(target, trouble.reason))
+                excluded.append(Choice(target, trouble.reason, momentary=True))
         return well, blocked
 
     def _home_first(self, choices: list[Choice]) -> list[Choice]:
@@ -481,20 +488,29 @@ class _Query:
         self,
         name: str,
         strategy: Strategy | None,
+        level: PowerLevel | None,
         choices: Sequence[Choice],
         excluded: Sequence[Choice],
         blocked: Sequence[Blocked],
     ) -> Plan:
         nobody = not choices
+        snapshot, request = self.snapshot, self.request
+        belongs_to = conversation(self.principal, request)
         return Plan(
             requested_model=name,
+            request=request,
+            routing_version=snapshot.routing_version,
+            snapshot_version=snapshot.version,
             strategy=strategy,
+            power_level=level,
+            speeds=self.live.speeds,
+            home=None if belongs_to is None else self.live.home(belongs_to),
             choices=tuple(choices[:MAX_TARGETS]),
             excluded=tuple(excluded),
             output_tokens=self.output_tokens,
             fallbacks=self.options.allow_fallbacks,
-            retries=self.snapshot.rules.retries,
-            conversation=conversation(self.principal, self.request),
+            retries=snapshot.rules.retries,
+            conversation=belongs_to,
             retry_after_seconds=min(b.seconds for b in blocked) if nobody and blocked else None,
             limited=nobody and all(b.limited for b in blocked),
         )
@@ -502,7 +518,7 @@ class _Query:
 
 _NOBODY: Sequence[Blocked] = ()
 _NO_KEYS: Mapping[str, Provider] = {}
-_LOWER = "ranked lower than the targets chosen"
+LOWER = "ranked lower than the targets chosen"
 _HOME = "holds this conversation's prompt cache"
 _TOO_SMALL = "has a context window"
 _REASON = {

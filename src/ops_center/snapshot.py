@@ -236,6 +236,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     version: int
+    routing_version: int = 0  # of the routing rules, as their history counts
     strategy: Strategy = Strategy.BALANCED
     rules: Rules = Rules()
     principals: Mapping[bytes, Principal] = {}  # by SHA-256 of the secret
@@ -275,6 +276,7 @@ def build_snapshot(
     targets: Iterable[Target],
     aliases: Iterable[Alias] = (),
     rules: Rules = Rules(),
+    routing_version: int = 0,
     budgets: Iterable[Budget] = (),
     time_zone: str = "UTC",
     levels: Mapping[PowerLevel, LevelRule] | None = None,
@@ -297,6 +299,7 @@ def build_snapshot(
             targets=(*targets, *(target for each in view for target in by_type.get(each, ()))),
             aliases=aliases,
             rules=rules,
+            routing_version=routing_version,
             levels=levels,
             budgets=budgets,
             time_zone=time_zone,
@@ -326,6 +329,7 @@ def build_snapshot(
             by_provider.setdefault(name, {}).setdefault(target.model, target)
     return Snapshot(
         version=version,
+        routing_version=routing_version,
         strategy=strategy,
         rules=rules,
         principals=principals,

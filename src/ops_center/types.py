@@ -217,6 +217,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     fallback_from: CredentialSource | None = None  # whose credential had failed before the other's served
 
     attempts: tuple[AttemptRecord, ...] = ()
+    plan: msgspec.Raw = msgspec.Raw()  # JSON of a `plan_record.PlanRecord`; empty: none was made
 
 
 def new_id(prefix: str) -> str:

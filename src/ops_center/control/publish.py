@@ -83,6 +83,7 @@ class _Rows:
     budgets: Sequence[_Row]
     aliases: Mapping[str, Sequence[str]]
     strategy: Strategy
+    routing_version: int
     time_zone: str
     byok_policy: ByokPolicy
     power_levels: PowerLevelSettings
@@ -145,11 +146,7 @@ class Publisher:
 
     async def _read(self) -> _Rows:
         async with self._database.read() as conn:
-            strategy = (
-                await conn.execute(
-                    select(routing_versions.c.rules).order_by(routing_versions.c.version.desc()).limit(1)
-                )
-            ).scalar_one_or_none()
+            routing = (await conn.execute(_NEWEST_RULES)).one_or_none()
             return _Rows(
                 providers=(await conn.execute(_ENABLED_PROVIDERS)).all(),
                 credentials=(await conn.execute(_PLATFORM_CREDENTIALS)).all(),
@@ -158,12 +155,19 @@ class Publisher:
                 api_keys=(await conn.execute(_LIVING_KEYS)).all(),
                 budgets=(await conn.execute(_HARD_BUDGETS)).all(),
                 aliases=await listed_aliases(conn),
-                strategy=_strategy(strategy),
+                strategy=_strategy(routing.rules if routing else None),
+                routing_version=routing.version if routing else 0,
                 time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
                 byok_policy=(await read_setting(conn, ByokSettings)).policy,
                 power_levels=await read_setting(conn, PowerLevelSettings),
             )
 
+
+_NEWEST_RULES = (
+    select(routing_versions.c.version, routing_versions.c.rules)
+    .order_by(routing_versions.c.version.desc())
+    .limit(1)
+)
 
 _ENABLED_PROVIDERS = select(
     providers.c.id,
@@ -266,6 +270,7 @@ def _assemble(
     snapshot = build_snapshot(
         version=version,
         strategy=rows.strategy,
+        routing_version=rows.routing_version,
         principals=_principals(rows, bounds, own_keys, now),
         targets=_targets(rows.models, usable, known, facts),
         levels=rows.power_levels.rules(),

@@ -66,7 +66,8 @@ def _own_keys_alone(plan: Plan, refusal: BudgetExceeded) -> Plan:
     own = tuple(choice for choice in plan.choices if not _on_the_platform(choice))
     if not own or len(own) == len(plan.choices):
         raise refusal
-    return msgspec.structs.replace(plan, choices=own)
+    gone = tuple(_spent(c, refusal.message) for c in plan.choices if _on_the_platform(c))
+    return msgspec.structs.replace(plan, choices=own, excluded=plan.excluded + gone)
 
 
 def _admitted(call: Call, plan: Plan, reservation: Reservation) -> Admitted:
@@ -94,8 +95,12 @@ def _without_spent(plan: Plan, reservation: Reservation) -> Plan:
         reservation.settle(None)
         names = ", ".join(sorted({c.target.provider.name for c in plan.choices}))
         raise BudgetExceeded(f"The budget of every provider of this model is used up: {names}.")
-    excluded = tuple(msgspec.structs.replace(c, reason="the budget of its provider is used up") for c in gone)
+    excluded = tuple(_spent(c, "the budget of its provider is used up") for c in gone)
     return msgspec.structs.replace(plan, choices=left, excluded=plan.excluded + excluded)
+
+
+def _spent(choice: Choice, reason: str) -> Choice:
+    return msgspec.structs.replace(choice, reason=reason, momentary=True)
 
 
 def _on_the_platform(choice: Choice) -> bool:

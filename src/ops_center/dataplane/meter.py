@@ -20,6 +20,7 @@ from ops_center.dataplane.ports import UsageSink
 from ops_center.errors import OpsCenterError, ProviderError
 from ops_center.health import Health, Ticket
 from ops_center.limits.demand import Reservation
+from ops_center.plan_record import encoded
 from ops_center.routing import Plan
 from ops_center.snapshot import Credential, Principal, Target
 from ops_center.types import AttemptRecord, CostSource, CredentialSource, Price, Usage, UsageRecord
@@ -201,6 +202,7 @@ class Meter:
                 saved_usd=saved_usd,
                 fallback_from=self._fallback_from(credential_source),
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
+                plan=encoded(self.plan, call.dropped) if self.plan else _NO_PLAN,
             )
         )
         if self.reservation is not None:
@@ -298,6 +300,7 @@ def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, C
 
 
 _NO_USAGE = Usage()
+_NO_PLAN = msgspec.Raw()
 _FREE = Decimal(0)
 _PRICED = frozenset({CostSource.COMPUTED, CostSource.ESTIMATED})
 

@@ -413,6 +413,15 @@ attempts = Table(
     Index(None, "provider_id", "started_at"),
 )
 
+# How each request was routed: `plan_record.PlanRecord` as JSON, apart so that usage rows stay narrow.
+plans = Table(
+    "plans",
+    metadata,
+    Column("request_id", String(40), primary_key=True),
+    Column("started_at", Instant, nullable=False, index=True),
+    Column("plan", Text, nullable=False),
+)
+
 journal_positions = Table(
     "journal_positions",
     metadata,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.paging import Cursor
 from ops_center.control.usage.repository import Window
-from ops_center.storage.tables import Instant, attempts, usage_records
+from ops_center.storage.tables import Instant, attempts, plans, usage_records
 
 _r = usage_records.c
 _SEARCHED = (
@@ -65,6 +65,12 @@ async def attempts_of(conn: AsyncConnection, request_id: str) -> Sequence[Record
     """In the order in which they were made."""
     query = select(attempts).where(attempts.c.request_id == request_id).order_by(attempts.c.number)
     return (await conn.execute(query)).all()
+
+
+async def plan_of(conn: AsyncConnection, request_id: str) -> str | None:
+    """The JSON of its `PlanRecord`."""
+    query = select(plans.c.plan).where(plans.c.request_id == request_id)
+    return (await conn.execute(query)).scalar_one_or_none()
 
 
 def cursor_of(row: RecordRow) -> Cursor:

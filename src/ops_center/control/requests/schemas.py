@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from ops_center.control.fields import Instant, ResponseModel, Usd
+from ops_center.control.routing.schemas import RoutePlan
 from ops_center.types import CostSource
 
 
@@ -73,8 +74,17 @@ class Attempt(ResponseModel):
     credential: Literal["platform", "byok"]
 
 
+class DroppedParameter(ResponseModel):
+    parameter: str
+    reason: str
+
+
 class RequestDetail(Request):
     attempts: list[Attempt]
+    plan: RoutePlan | None
+    """How it was routed; null where no plan could be made, and for requests from before plans were kept."""
+    dropped: list[DroppedParameter]
+    """Parameters that the provider asked last does not take."""
 
 
 class RequestPage(ResponseModel):

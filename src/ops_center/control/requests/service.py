@@ -11,8 +11,10 @@ from ops_center.control.context import Control
 from ops_center.control.paging import Cursor
 from ops_center.control.requests import repository
 from ops_center.control.requests.repository import Filters, RecordRow
-from ops_center.control.requests.schemas import Attempt, Request, RequestDetail, RequestPage
+from ops_center.control.requests.schemas import Attempt, DroppedParameter, Request, RequestDetail, RequestPage
+from ops_center.control.routing.plan import shown_plan
 from ops_center.errors import NotFound
+from ops_center.plan_record import decoded
 
 
 async def list_requests(control: Control, filters: Filters, cursor: str | None, limit: int) -> RequestPage:
@@ -34,9 +36,18 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
     async with control.database.read() as conn:
         row = await repository.by_id(conn, request_id)
         attempts = await repository.attempts_of(conn, request_id) if row is not None else ()
+        kept = await repository.plan_of(conn, request_id) if row is not None else None
     if row is None:
         raise NotFound("There is no request with this id")
-    return RequestDetail(**record_fields(row), attempts=[_attempt(attempt) for attempt in attempts])
+    plan = decoded(kept) if kept is not None else None
+    return RequestDetail(
+        **record_fields(row),
+        attempts=[_attempt(attempt) for attempt in attempts],
+        plan=None if plan is None else shown_plan(plan),
+        dropped=[]
+        if plan is None
+        else [DroppedParameter(parameter=name, reason=reason) for name, reason in plan.dropped],
+    )
 
 
 def record_fields(row: RecordRow) -> dict[str, Any]:

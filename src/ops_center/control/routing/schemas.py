@@ -65,25 +65,39 @@ class RouteExplain(RequestModel):
 
 
 class PlannedTarget(ResponseModel):
+    """A target to be asked, with names, prices and score as they were when the plan was made."""
+
+    model_id: str
     provider: str
     provider_id: str
     model: str
     priority: int
     score: float | None
+    input_mtok: Usd | None
+    output_mtok: Usd | None
     blended_mtok: Usd | None
     value: float | None
     """What the strategy's order goes by, higher is better: the balance (0 to 1), or the score."""
     expected_cost_usd: float | None
     """Of this request there; null without a price."""
+    expected_seconds: float | None
+    """For the expected answer, by what was measured there; null where nothing was."""
     credential: Literal["platform", "byok"]
     """Whose key serves there: the platform's or the user's own."""
+    larger: bool
+    """Asked only when the prompt turns out too long for those before it."""
     reason: str
 
 
 class ExcludedTarget(ResponseModel):
+    """A target left out. `momentary`: for what was so just then, such as an open circuit."""
+
+    model_id: str
     provider: str
+    provider_id: str
     model: str
     reason: str
+    momentary: bool
 
 
 class RouteError(ResponseModel):
@@ -91,12 +105,29 @@ class RouteError(ResponseModel):
 
 
 class RoutePlan(ResponseModel):
+    """Who is asked in which order, who is not and why, and what that was decided by."""
+
+    model: str | None
+    """As the caller wrote it."""
     strategy: Strategy | None
     """Null where the request names its model."""
-    targets: list[PlannedTarget]
-    excluded: list[ExcludedTarget]
-    excluded_total: int
+    power_level: PowerLevel | None
+    """In force, whether it came from the request, the key or the user."""
+    routing_version: int
+    """Of the routing rules; 0 before their first change."""
+    needs: list[str]
+    """Capabilities without which a model could not answer."""
     input_tokens: int | None
     """Estimated; costs and context windows are compared by it. `output_tokens`: the expected answer."""
     output_tokens: int | None
+    max_output_tokens: int | None
+    """As the request asks for."""
+    wishes: dict[str, Any]
+    """What the request itself says about its route."""
+    stays_at: str | None
+    """The id of the model that holds the conversation's prompt cache."""
+    targets: list[PlannedTarget]
+    excluded: list[ExcludedTarget]
+    excluded_total: int
+    """Those counted too that are not shown one by one."""
     error: RouteError | None = None

@@ -19,11 +19,10 @@ from ops_center.control.byok.repository import wishes_of
 from ops_center.control.context import Control
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.routing import repository
+from ops_center.control.routing.plan import refused, shown_plan
 from ops_center.control.routing.repository import RulesRow
 from ops_center.control.routing.schemas import (
-    ExcludedTarget,
     PickedModel,
-    PlannedTarget,
     RouteError,
     RouteExplain,
     RoutePlan,
@@ -36,8 +35,8 @@ from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage.repository import NOTHING, Window, by_strategy
 from ops_center.errors import CallerError, Invalid, ModelNotFound
 from ops_center.own_keys import resolve
+from ops_center.plan_record import recorded
 from ops_center.route_request import RouteRequest, estimated_tokens, needs_of, read_options
-from ops_center.routing import Plan
 from ops_center.snapshot import Principal, Snapshot
 from ops_center.types import PowerLevel, Strategy
 
@@ -112,47 +111,11 @@ async def explain(control: Control, wanted: RouteExplain) -> RoutePlan:
         request = _request(wanted)
         plan = resolve(control.publisher.current, principal, request, control.health)
     except CallerError as error:
-        return RoutePlan(
-            strategy=None,
-            targets=[],
-            excluded=[],
-            excluded_total=0,
-            input_tokens=None,
-            output_tokens=None,
-            error=RouteError(message=error.message),
-        )
-    return _shown(plan, request.input_tokens)
-
-
-def _shown(plan: Plan, input_tokens: int) -> RoutePlan:
-    return RoutePlan(
-        strategy=plan.strategy,
-        targets=[
-            PlannedTarget(
-                provider=choice.target.provider.name,
-                provider_id=choice.target.provider.id,
-                model=choice.target.model,
-                priority=choice.target.provider.priority,
-                score=choice.target.score,
-                blended_mtok=choice.target.blended_mtok,
-                value=choice.value,
-                expected_cost_usd=choice.cost_usd,
-                credential=choice.target.provider.credential_source.value,
-                reason=choice.reason,
-            )
-            for choice in plan.choices
-        ],
-        excluded=[
-            ExcludedTarget(
-                provider=choice.target.provider.name, model=choice.target.model, reason=choice.reason
-            )
-            for choice in plan.excluded[:_EXCLUDED_SHOWN]
-        ],
-        excluded_total=len(plan.excluded),
-        input_tokens=input_tokens,
-        output_tokens=plan.output_tokens,
-        error=None if plan.choices else RouteError(message=_NOBODY_WELL),
-    )
+        return refused(wanted.model, error.message)
+    shown = shown_plan(recorded(plan, _EXCLUDED_SHOWN, lower=True))
+    if not plan.choices:
+        shown.error = RouteError(message=_NOBODY_WELL)
+    return shown
 
 
 def picks(snapshot: Snapshot, level: PowerLevel | None = None) -> list[PickedModel]:

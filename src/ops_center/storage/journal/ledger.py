@@ -18,13 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.storage.database import Database, Dialect
 from ops_center.storage.journal.rows import (
     ATTEMPT_COLUMNS,
+    PLAN_COLUMNS,
     RECORD_COLUMNS,
     Row,
     attempt_rows,
     drop_nul,
+    plan_row,
     record_row,
 )
-from ops_center.storage.tables import attempts, journal_positions, usage_records
+from ops_center.storage.tables import attempts, journal_positions, plans, usage_records
 from ops_center.types import UsageRecord
 
 _ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)  # few shapes, so that each is prepared once
@@ -37,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     record: UsageRecord
     row: list[Any]
     attempt_rows: list[list[Any]]
+    plan_row: list[Any] | None
     line: bytes
     end: int  # offset behind the line in its segment
 
@@ -46,7 +49,7 @@ def entry(record: UsageRecord, line: bytes, end: int, *, demo: bool = False) -> 
     row, tries = record_row(record, demo=demo), attempt_rows(record)
     if b"\\u0000" in line:
         drop_nul((row, *tries))
-    return Entry(record, row, tries, line, end)
+    return Entry(record, row, tries, plan_row(record), line, end)
 
 
 def is_refused(error: DBAPIError) -> bool:
@@ -63,6 +66,7 @@ class Ledger:
         self._known_ids = text(_KNOWN_IDS[database.dialect])
         self._records = _Inserter(usage_records, RECORD_COLUMNS, database.dialect)
         self._attempts = _Inserter(attempts, ATTEMPT_COLUMNS, database.dialect)
+        self._plans = _Inserter(plans, PLAN_COLUMNS, database.dialect)
 
     async def offsets(self) -> dict[str, int]:
         """How many bytes of each segment are in the tables."""
@@ -98,6 +102,7 @@ class Ledger:
         if fresh:
             await self._records.insert(connection, [one.row for one in fresh])
             await self._attempts.insert(connection, [row for one in fresh for row in one.attempt_rows])
+            await self._plans.insert(connection, [one.plan_row for one in fresh if one.plan_row])
         return fresh
 
     async def _without_known(self, connection: AsyncConnection, entries: Iterable[Entry]) -> list[Entry]:

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from sqlalchemy import Column, String, Table
 
-from ops_center.storage.tables import Instant, Money, attempts, usage_records
+from ops_center.storage.tables import Instant, Money, attempts, plans, usage_records
 from ops_center.types import AttemptRecord, Usage, UsageRecord
 
 Row = Sequence[Any]
@@ -79,6 +79,12 @@ def attempt_rows(record: UsageRecord) -> list[list[Any]]:
     return rows
 
 
+def plan_row(record: UsageRecord) -> list[Any] | None:
+    """The values of `PLAN_COLUMNS`; None where no plan was made."""
+    plan = bytes(record.plan)
+    return [record.request_id, _microseconds(record.started_at), plan.decode()] if plan else None
+
+
 def drop_nul(rows: Iterable[list[Any]]) -> None:
     """Take NUL out of all text: PostgreSQL has no place for it."""
     for row in rows:
@@ -122,3 +128,4 @@ _ATTEMPT = _shape(attempts, AttemptRecord, None, apart="request_id")
 
 RECORD_COLUMNS = (*_RECORD.names, "demo")
 ATTEMPT_COLUMNS = (*_ATTEMPT.names, "request_id")
+PLAN_COLUMNS = tuple(column.name for column in plans.columns)

@@ -139,5 +139,9 @@ class UsageJournal:
 
 def _encode_anyhow(record: UsageRecord) -> bytes:
     """For text that UTF-8 cannot hold and numbers beyond 64 bits: whatever is readable of it."""
-    plain = msgspec.to_builtins(record, builtin_types=())
+    plain = msgspec.to_builtins(msgspec.structs.replace(record, plan=None), builtin_types=())
+    if bytes(record.plan):
+        plain["plan"] = json.loads(bytes(record.plan))
+    else:
+        del plain["plan"]
     return json.dumps(plain, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"

@@ -529,6 +529,11 @@ export interface Discovery {
   status: DiscoveryStatus;
 }
 
+export interface DroppedParameter {
+  parameter: string;
+  reason: string;
+}
+
 export interface ErrorBody {
   hint?: string | null;
   message: string;
@@ -543,9 +548,15 @@ export interface ErrorAnswer {
   error: ErrorBody;
 }
 
+/**
+ * A target left out. `momentary`: for what was so just then, such as an open circuit.
+ */
 export interface ExcludedTarget {
   model: string;
+  model_id: string;
+  momentary: boolean;
   provider: string;
+  provider_id: string;
   reason: string;
 }
 
@@ -1105,11 +1116,19 @@ export const PlannedTargetCredential = {
   byok: 'byok',
 } as const;
 
+/**
+ * A target to be asked, with names, prices and score as they were when the plan was made.
+ */
 export interface PlannedTarget {
   blended_mtok: number | null;
   credential: PlannedTargetCredential;
   expected_cost_usd: number | null;
+  expected_seconds: number | null;
+  input_mtok: number | null;
+  larger: boolean;
   model: string;
+  model_id: string;
+  output_mtok: number | null;
   priority: number;
   provider: string;
   provider_id: string;
@@ -1429,6 +1448,32 @@ export const RequestDetailFallbackFrom = {
   byok: 'byok',
 } as const;
 
+export interface RouteError {
+  message: string;
+}
+
+export type RoutePlanWishes = { [key: string]: unknown };
+
+/**
+ * Who is asked in which order, who is not and why, and what that was decided by.
+ */
+export interface RoutePlan {
+  error?: RouteError | null;
+  excluded: ExcludedTarget[];
+  excluded_total: number;
+  input_tokens: number | null;
+  max_output_tokens: number | null;
+  model: string | null;
+  needs: string[];
+  output_tokens: number | null;
+  power_level: PowerLevel | null;
+  routing_version: number;
+  stays_at: string | null;
+  strategy: Strategy | null;
+  targets: PlannedTarget[];
+  wishes: RoutePlanWishes;
+}
+
 export interface RequestDetail {
   api_key_id: string;
   api_key_name: string;
@@ -1440,6 +1485,7 @@ export interface RequestDetail {
   cost_usd: number | null;
   credential: RequestDetailCredential;
   demo: boolean;
+  dropped: DroppedParameter[];
   duration_ms: number;
   endpoint: string;
   error_type: string | null;
@@ -1451,6 +1497,7 @@ export interface RequestDetail {
   output_tokens: number;
   own_cost_source: CostSource | null;
   own_cost_usd: number | null;
+  plan: RoutePlan | null;
   price_source: string | null;
   provider_id: string | null;
   provider_name: string | null;
@@ -1482,10 +1529,6 @@ export const RequestStatus = {
   error: 'error',
 } as const;
 
-export interface RouteError {
-  message: string;
-}
-
 export type RouteExplainMessages = { [key: string]: unknown }[] | null;
 
 export type RouteExplainProvider = { [key: string]: unknown } | null;
@@ -1511,16 +1554,6 @@ export interface RouteExplain {
   response_format?: RouteExplainResponseFormat;
   tools?: RouteExplainTools;
   user_id?: string | null;
-}
-
-export interface RoutePlan {
-  error?: RouteError | null;
-  excluded: ExcludedTarget[];
-  excluded_total: number;
-  input_tokens: number | null;
-  output_tokens: number | null;
-  strategy: Strategy | null;
-  targets: PlannedTarget[];
 }
 
 /**
