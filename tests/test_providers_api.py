@@ -20,6 +20,7 @@ from ledger_rows import add_attempts, add_records, attempt, record
 from ops_center.control.context import Control
 from ops_center.control.providers.discovery import NO_MODELS, refresh_stale, resume_pending
 from ops_center.control.providers.health import health_of
+from ops_center.control.providers.probing import probe_idle
 from ops_center.control.usage.repository import AttemptCount
 from ops_center.errors import ProviderTimeout, ProviderUnreachable
 from ops_center.storage.database import Database
@@ -641,6 +642,30 @@ async def test_health_looks_at_the_last_fifteen_minutes(
 
 
 # ── testing ───────────────────────────────────────────────────────────────────
+
+
+async def test_only_idle_providers_are_probed_and_it_is_no_ones_act(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock, http_fetcher: ScriptedFetcher
+) -> None:
+    idle, busy = await add(control_client), await add(control_client, name="Busy")
+    await add(control_client, name="Off", enabled=False)
+    await control.background.finished()
+    row = record(clock.now)
+    await add_records(control.database, [row])
+    await add_attempts(control.database, [attempt(row["request_id"], clock.now, provider_id=busy["id"])])
+
+    assert await probe_idle(control) == 1
+    assert (await get(control_client, idle))["health"]["status"] == "healthy"
+    assert (await get(control_client, busy))["last_test"] is None
+    assert await probe_idle(control) == 0  # it was just tested
+
+    clock.advance(360)
+    http_fetcher.answers[OPENAI_MODELS] = FetchAnswer(401, {}, b"")
+    assert await probe_idle(control) == 2  # nobody asked the busy one since
+    assert (await get(control_client, busy))["health"]["status"] == "down"
+    assert {sent.method for sent in http_fetcher.sent} == {"GET"}  # nothing that could be billed
+    entries = (await control_client.get("/audit-log")).json()["entries"]
+    assert not [entry for entry in entries if entry["action"] == "provider.test"]
 
 
 async def test_the_test_of_a_card_is_kept_on_the_card(

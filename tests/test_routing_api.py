@@ -159,6 +159,64 @@ async def test_changes_are_in_the_audit_log(control_client: httpx.AsyncClient) -
     assert (entry["before"], entry["after"]) == ({"strategy": "balanced"}, {"strategy": "cost"})
 
 
+# ── the rules beside the strategy ─────────────────────────────────────────────
+
+
+async def test_rules_are_what_traffic_follows_at_once_and_what_is_left_out_stays(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    await add_provider(control_client, control)
+    found = await rules(control_client)
+    assert found["weights"] == {"price": 0.4, "speed": 0.2, "quality": 0.4}
+    assert (found["replace_named"], found["larger_window"], found["retries"]) == (False, False, 1)
+    named = RouteRequest(model="gpt-4o")
+    assert resolve(control.publisher.current, None, named).strategy is None
+
+    await put(control_client, replace_named=True, retries=0)
+    plan = resolve(control.publisher.current, None, named)
+    assert (plan.strategy, plan.retries) == (Strategy.BALANCED, 0)
+    await put(control_client, weights={"price": 0, "speed": 0, "quality": 1})
+    plan = resolve(control.publisher.current, None, named)
+    assert plan.choices[0].target.model == "gpt-5.5"  # quality alone decides now
+    assert plan.routing_version == 2
+    changed = await put(control_client, weights={"price": 1, "speed": 0, "quality": 0})
+    plan = resolve(control.publisher.current, None, named)
+    assert plan.choices[0].target.model == "gpt-4.1-nano"
+    assert changed["strategies"]["balanced"]["models"][0]["model"] == "gpt-4.1-nano"
+    assert (changed["replace_named"], changed["retries"], changed["strategy"]) == (True, 0, "balanced")
+
+    long = RouteRequest(model="gpt-4o", input_tokens=10)
+    await put(control_client, replace_named=False)
+    assert not any(c.larger for c in resolve(control.publisher.current, None, long).choices)
+    await put(control_client, larger_window=True)
+    assert any(c.larger for c in resolve(control.publisher.current, None, long).choices)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"weights": {"price": 0.5, "speed": 0.2, "quality": 0.2}}, "weights"),
+        ({"weights": {"price": 1.5, "speed": -0.5, "quality": 0}}, "price"),
+        ({"weights": {"price": 1}}, "speed"),
+        ({"replace_named": "yes"}, "replace_named"),
+        ({"retries": 6}, "retries"),
+        ({"retries": -1}, "retries"),
+    ],
+)
+async def test_a_bad_rule_names_its_field_and_changes_nothing(
+    control_client: httpx.AsyncClient, body: dict[str, Any], param: str
+) -> None:
+    answer = await control_client.put("/llm/routing/rules", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
+    assert (await rules(control_client))["version"] == 0
+
+
+async def test_tenths_that_sum_to_one_are_one(control_client: httpx.AsyncClient) -> None:
+    weights = {"price": 0.1, "speed": 0.2, "quality": 0.7}  # 0.1 + 0.2 is not 0.3 in binary
+    assert (await put(control_client, weights=weights))["weights"] == weights
+
+
 # ── explaining ────────────────────────────────────────────────────────────────
 
 

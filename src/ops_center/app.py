@@ -27,6 +27,7 @@ from ops_center.control.context import Control, utc_now
 from ops_center.control.notifications.delivery import keep_delivering
 from ops_center.control.notifications.watch import keep_watch
 from ops_center.control.providers.discovery import keep_current, resume_pending
+from ops_center.control.providers.probing import keep_probing
 from ops_center.control.publish import Publisher
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
@@ -129,6 +130,7 @@ class Application:
         await resume_pending(control)
         self._keep_running(keep_proven(control), name="own_keys")
         self._keep_running(keep_current(control), name="model_lists")
+        self._keep_running(keep_probing(control), name="idle_providers")
         self._keep_running(keep_delivering(control), name="notifications")
         self._keep_running(keep_watch(control), name="watch")
         timeouts = Timeouts(

@@ -23,6 +23,7 @@ from ops_center.catalog.packaged import packaged_models
 from ops_center.control.aliases.repository import listed as listed_aliases
 from ops_center.control.byok.policy import ByokSettings, tightened
 from ops_center.control.power_levels.settings import PowerLevelSettings
+from ops_center.control.routing.rules import rules_of, strategy_of
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.providers.registry import PROVIDER_SPECS
@@ -59,7 +60,6 @@ from ops_center.types import (
     PowerLevel,
     Role,
     Scope,
-    Strategy,
 )
 
 _log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ class _Rows:
     api_keys: Sequence[_Row]
     budgets: Sequence[_Row]
     aliases: Mapping[str, Sequence[str]]
-    strategy: Strategy
+    rules: Mapping[str, Any]  # of routing, as they are stored
     routing_version: int
     time_zone: str
     byok_policy: ByokPolicy
@@ -155,7 +155,7 @@ class Publisher:
                 api_keys=(await conn.execute(_LIVING_KEYS)).all(),
                 budgets=(await conn.execute(_HARD_BUDGETS)).all(),
                 aliases=await listed_aliases(conn),
-                strategy=_strategy(routing.rules if routing else None),
+                rules=dict(routing.rules) if routing and routing.rules else {},
                 routing_version=routing.version if routing else 0,
                 time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
                 byok_policy=(await read_setting(conn, ByokSettings)).policy,
@@ -269,7 +269,8 @@ def _assemble(
     ]
     snapshot = build_snapshot(
         version=version,
-        strategy=rows.strategy,
+        strategy=strategy_of(rows.rules),
+        rules=rules_of(rows.rules),
         routing_version=rows.routing_version,
         principals=_principals(rows, bounds, own_keys, now),
         targets=_targets(rows.models, usable, known, facts),
@@ -467,7 +468,7 @@ def _principals(
             team_name=row.team_name,
             scope=Scope.ADMIN if admin else Scope.INFERENCE,
             power_level=rows.power_levels.bounded(
-                PowerLevel(chosen) if chosen else None, highest, rows.strategy
+                PowerLevel(chosen) if chosen else None, highest, strategy_of(rows.rules)
             ),
             highest_level=rows.power_levels.highest(highest),
             models=None if row.models is None else frozenset(row.models),
@@ -520,8 +521,3 @@ def _rates(row: _Row, service: bool) -> Iterable[Rate]:
                 tokens_per_minute=limits[1],
                 concurrent_requests=limits[2],
             )
-
-
-def _strategy(rules: Any) -> Strategy:
-    chosen = rules.get("strategy") if isinstance(rules, dict) else None
-    return Strategy(chosen) if chosen else Strategy.BALANCED

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_center.storage.tables import credentials, models, providers
+from ops_center.storage.tables import attempts, credentials, models, providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,17 @@ async def listed_before(conn: AsyncConnection, at: datetime) -> Sequence[str]:
         .order_by(providers.c.discovery_at, providers.c.id)
     )
     return (await conn.execute(query)).scalars().all()
+
+
+async def idle_since(conn: AsyncConnection, at: datetime) -> Sequence[ProviderRow]:
+    """Enabled providers that have been neither asked nor tested since `at`, the longest untested first."""
+    asked = exists().where(attempts.c.provider_id == providers.c.id, attempts.c.started_at > at)
+    query = (
+        select(*_COLUMNS)
+        .where(providers.c.enabled, or_(providers.c.test_at.is_(None), providers.c.test_at < at), ~asked)
+        .order_by(providers.c.test_at.is_not(None), providers.c.test_at, providers.c.id)
+    )
+    return [_row(row) for row in await conn.execute(query)]
 
 
 async def add(conn: AsyncConnection, row: ProviderRow) -> None:

@@ -365,18 +365,23 @@ async def run_saved_test(control: Control, actor: Actor, provider_id: str) -> Te
     """Test a saved provider and keep the result on its card. Raises NotFound."""
     async with control.database.read() as conn:
         row = await _existing(conn, provider_id)
+    return await prove_saved(control, row, actor)
+
+
+async def prove_saved(control: Control, row: ProviderRow, actor: Actor | None = None) -> TestResult:
+    """The test itself; with an entry in the audit log where somebody asked for it."""
     address = await address_of(control, row)
     result = failed(address) if isinstance(address, Failure) else await prove(control.http, address)
     if result.success:
-        for credential in _credentials(control, provider_id)[:1]:
+        for credential in _credentials(control, row.id)[:1]:
             control.health.proven(credential.id)
     now = control.clock()
     async with control.database.write() as conn:
-        current = await repository.by_id(conn, provider_id, lock=True)
+        current = await repository.by_id(conn, row.id, lock=True)
         if current is not None and not _moved(current, row):
             await repository.change(
                 conn,
-                provider_id,
+                row.id,
                 {
                     "test_at": now,
                     "test_success": result.success,
@@ -385,17 +390,18 @@ async def run_saved_test(control: Control, actor: Actor, provider_id: str) -> Te
                     "test_error_type": result.error_type,
                 },
             )
-            await record(
-                conn,
-                actor,
-                "provider.test",
-                "provider",
-                provider_id,
-                row.name,
-                None,
-                {"success": result.success, "message": result.message},
-                at=now,
-            )
+            if actor is not None:
+                await record(
+                    conn,
+                    actor,
+                    "provider.test",
+                    "provider",
+                    row.id,
+                    row.name,
+                    None,
+                    {"success": result.success, "message": result.message},
+                    at=now,
+                )
     return result
 
 

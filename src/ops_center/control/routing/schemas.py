@@ -9,6 +9,8 @@ from pydantic import Field
 from ops_center.control.fields import Instant, RequestModel, ResponseModel, Usd
 from ops_center.types import PowerLevel, Strategy
 
+Weight = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
 
 class PickedModel(ResponseModel):
     provider: str
@@ -32,18 +34,45 @@ class Strategies(ResponseModel):
     quality: StrategyFigures
 
 
+class BalanceWeights(ResponseModel):
+    """What `balanced` makes of price, speed and quality."""
+
+    price: float
+    speed: float
+    quality: float
+
+
 class RoutingRules(ResponseModel):
     strategy: Strategy
+    weights: BalanceWeights
+    replace_named: bool
+    """The strategy chooses for requests that name a model, too."""
+    larger_window: bool
+    """A prompt too long for the models asked may go to one with a larger context window."""
+    retries: int
+    """How often the last target of a plan may be asked once more, where that can help."""
     version: int
     """Counts changes; 0 before the first."""
     updated_at: Instant | None
     strategies: Strategies
 
 
+class WeightsInput(RequestModel):
+    """Each from 0 to 1, together 1."""
+
+    price: Weight
+    speed: Weight
+    quality: Weight
+
+
 class RoutingRulesUpdate(RequestModel):
     """Merged into what is set; what is left out stays."""
 
     strategy: Strategy | None = None
+    weights: WeightsInput | None = None
+    replace_named: Annotated[bool, Field(strict=True)] | None = None
+    larger_window: Annotated[bool, Field(strict=True)] | None = None
+    retries: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
 
 
 class RouteExplain(RequestModel):

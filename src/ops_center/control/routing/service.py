@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -20,8 +19,9 @@ from ops_center.control.context import Control
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.routing import repository
 from ops_center.control.routing.plan import refused, shown_plan
-from ops_center.control.routing.repository import RulesRow
+from ops_center.control.routing.rules import check_weights, rules_of, strategy_of
 from ops_center.control.routing.schemas import (
+    BalanceWeights,
     PickedModel,
     RouteError,
     RouteExplain,
@@ -36,6 +36,7 @@ from ops_center.control.usage.repository import NOTHING, Window, by_strategy
 from ops_center.errors import CallerError, Invalid, ModelNotFound
 from ops_center.own_keys import resolve
 from ops_center.plan_record import recorded
+from ops_center.ranking import Weights
 from ops_center.route_request import RouteRequest, estimated_tokens, needs_of, read_options
 from ops_center.snapshot import Principal, Snapshot
 from ops_center.types import PowerLevel, Strategy
@@ -67,8 +68,14 @@ async def get_rules(control: Control) -> RoutingRules:
         )
         for strategy in Strategy
     }
+    stored = row.rules if row else {}
+    rules = rules_of(stored)
     return RoutingRules(
-        strategy=_strategy(row),
+        strategy=strategy_of(stored),
+        weights=BalanceWeights(**msgspec.structs.asdict(rules.weights)),
+        replace_named=rules.replace_named,
+        larger_window=rules.larger_window,
+        retries=rules.retries,
         version=row.version if row else 0,
         updated_at=row.created_at if row else None,
         strategies=Strategies(**figures),
@@ -76,7 +83,12 @@ async def get_rules(control: Control) -> RoutingRules:
 
 
 async def update_rules(control: Control, actor: Actor, wanted: RoutingRulesUpdate) -> RoutingRules:
-    """Merge what is sent into the rules; a change makes a new version, the old ones are kept."""
+    """Merge what is sent into the rules; a change makes a new version, the old ones are kept.
+
+    Raises Invalid naming `weights` that do not sum to 1.
+    """
+    if wanted.weights is not None:
+        check_weights(Weights(**wanted.weights.model_dump()))
     now = control.clock()
     async with control.database.write() as conn:
         row = await repository.newest(conn)
@@ -92,7 +104,7 @@ async def update_rules(control: Control, actor: Actor, wanted: RoutingRulesUpdat
                 "routing_rules",
                 "routing",
                 "Routing rules",
-                before | {"strategy": _strategy(row).value},
+                before | {"strategy": strategy_of(before).value},
                 after,
                 at=now,
             )
@@ -175,8 +187,3 @@ def _request(wanted: RouteExplain) -> RouteRequest:
         options=read_options(raw["models"], raw["provider"], raw["fallbacks"]),
         explain=True,
     )
-
-
-def _strategy(row: RulesRow | None) -> Strategy:
-    chosen: Any = row.rules.get("strategy") if row else None
-    return Strategy(chosen) if chosen else Strategy.BALANCED

@@ -223,6 +223,15 @@ export interface AuditVerification {
 }
 
 /**
+ * What `balanced` makes of price, speed and quality.
+ */
+export interface BalanceWeights {
+  price: number;
+  quality: number;
+  speed: number;
+}
+
+/**
  * Days, ISO weeks (from Monday) and calendar months, all in UTC.
  */
 export type Bucket = typeof Bucket[keyof typeof Bucket];
@@ -1572,17 +1581,46 @@ export interface Strategies {
 }
 
 export interface RoutingRules {
+  larger_window: boolean;
+  replace_named: boolean;
+  retries: number;
   strategies: Strategies;
   strategy: Strategy;
   updated_at: string | null;
   version: number;
+  weights: BalanceWeights;
+}
+
+/**
+ * Each from 0 to 1, together 1.
+ */
+export interface WeightsInput {
+  /**
+     * @minimum 0
+     * @maximum 1
+     */
+  price: number;
+  /**
+     * @minimum 0
+     * @maximum 1
+     */
+  quality: number;
+  /**
+     * @minimum 0
+     * @maximum 1
+     */
+  speed: number;
 }
 
 /**
  * Merged into what is set; what is left out stays.
  */
 export interface RoutingRulesUpdate {
+  larger_window?: boolean | null;
+  replace_named?: boolean | null;
+  retries?: number | null;
   strategy?: Strategy | null;
+  weights?: WeightsInput | null;
 }
 
 export interface SecondFactor {
