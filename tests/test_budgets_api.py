@@ -18,7 +18,7 @@ from ops_center.control.budgets.counting import BudgetCounting
 from ops_center.control.budgets.forecast import forecast
 from ops_center.control.context import Control
 from ops_center.limits import MemoryLimiter
-from ops_center.snapshot import api_key_digest
+from ops_center.snapshot import Queueing, api_key_digest
 from ops_center.storage.tables import usage_records
 from ops_center.types import BudgetScope, Role
 
@@ -188,6 +188,22 @@ async def test_a_users_limits_reach_all_of_their_keys(
     [rate] = principals[0].rates
     assert (rate.requests_per_minute, rate.tokens_per_minute, rate.concurrent_requests) == (10, 20, 30)
     assert (await control_client.patch("/me", json={"budget_usd": 1})).status_code == 422
+
+
+@one_engine
+async def test_whether_requests_wait_is_a_setting_that_reaches_every_key(
+    control: Control, control_client: httpx.AsyncClient
+) -> None:
+    key = (await control_client.post("/me/api-keys", json={"name": "k"})).json()
+    digest = api_key_digest(key["secret"])
+    assert control.publisher.current.principals[digest].queueing is None
+    wanted = {"queue": True, "queue_seconds": 5, "queue_per_key": 2}
+    assert (await control_client.patch("/settings", json={"limits": wanted})).status_code == 200
+    assert control.publisher.current.principals[digest].queueing == Queueing(
+        seconds=5, per_key=2, in_all=1000
+    )
+    await control_client.patch("/settings", json={"limits": {"queue": False}})
+    assert control.publisher.current.principals[digest].queueing is None
 
 
 # ── counting ──────────────────────────────────────────────────────────────────

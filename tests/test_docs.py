@@ -350,6 +350,7 @@ def priced_record(**changes: object) -> UsageRecord:
         "started_at": now,
         "duration_seconds": 1.0,
         "time_to_first_chunk_seconds": 0.5,
+        "queue_seconds": 0.2,
         "endpoint": "messages",
         "status": 200,
         "provider_id": "prov_1",

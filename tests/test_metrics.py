@@ -104,3 +104,11 @@ def test_labels_are_bounded_and_nothing_is_dropped() -> None:
     requests = [value for (name, _), value in samples.items() if name == "ops_center_requests_total"]
     assert len(requests) == most + 1
     assert sum(requests) == most + 10
+
+
+def test_only_requests_that_waited_are_in_the_queues_histogram() -> None:
+    metrics = Metrics()
+    metrics.count([record(), record(queue_seconds=0.2), record(queue_seconds=3.0)])
+    samples = scraped(metrics)
+    assert of(samples, "ops_center_queue_seconds_count", provider="OpenAI") == 2
+    assert of(samples, "ops_center_queue_seconds_sum", provider="OpenAI") == 3.2

@@ -110,6 +110,14 @@ class RateLimited(LimitError):
     """`pace` is where the caller stands in its limits, for the headers of the answer."""
 
     pace: Any = None  # limits.demand.Pace, which stands on a higher floor
+    counter = ""  # of the limit that refused
+    exact = False  # nothing makes a place come free before `retry_after_seconds`
+    turn: str | None = None  # id of the API key whose turn it is, where others wait for the same limit
+    hopeless = False  # the request alone is more than the limit
+
+    @property
+    def retry_after(self) -> float:
+        return self.retry_after_seconds or 0.0
 
 
 class LimitsUnavailable(LimitError):

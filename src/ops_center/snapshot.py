@@ -53,6 +53,14 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     concurrent_requests: int | None = None
 
 
+class Queueing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request may wait for a place in a limit instead of being refused."""
+
+    seconds: float
+    per_key: int  # requests that may wait at once
+    in_all: int
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls: an API key and the user behind it; behind a service key, its team in the user's place."""
 
@@ -72,6 +80,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     # every limit that a call of this key takes a place in, its user's and everybody's included
     rates: tuple[Rate, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    queueing: Queueing | None = None  # None: what is over a limit is refused
     byok_policy: ByokPolicy = ByokPolicy.BYOK_THEN_SHARED  # global, team, user and key taken together
     byok_fallback: bool = False  # the user's switch: after an own key failed, the platform's may serve
     own_keys: OwnKeys | None = None  # the user's own credentials at providers

@@ -182,6 +182,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     request_id: str
     started_at: datetime
     duration_seconds: float
+    queue_seconds: float | None = None  # of it, waited for a place in a limit; None: not at all
     endpoint: str  # "chat/completions", "messages", ...
     status: int  # what the client got; 499 when it went away first
     stream: bool = False

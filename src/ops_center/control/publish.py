@@ -21,6 +21,7 @@ from ops_center.catalog.aliases import merged
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
 from ops_center.catalog.packaged import packaged_models
 from ops_center.control.aliases.repository import listed as listed_aliases
+from ops_center.control.budgets.settings import LimitSettings
 from ops_center.control.byok.policy import ByokSettings, tightened
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.routing.rules import rules_of, strategy_of
@@ -34,6 +35,7 @@ from ops_center.snapshot import (
     OwnKeys,
     Principal,
     Provider,
+    Queueing,
     Rate,
     Snapshot,
     Target,
@@ -87,6 +89,7 @@ class _Rows:
     time_zone: str
     byok_policy: ByokPolicy
     power_levels: PowerLevelSettings
+    queueing: Queueing | None
 
 
 class Publisher:
@@ -160,6 +163,7 @@ class Publisher:
                 time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
                 byok_policy=(await read_setting(conn, ByokSettings)).policy,
                 power_levels=await read_setting(conn, PowerLevelSettings),
+                queueing=(await read_setting(conn, LimitSettings)).queueing,
             )
 
 
@@ -486,6 +490,7 @@ def _principals(
                 None if service else row.user_byok_policy,
                 row.byok_policy,
             ),
+            queueing=rows.queueing,
             byok_fallback=row.byok_fallback and not service,
             own_keys=None if service else own_keys.get(row.user_id),
         )

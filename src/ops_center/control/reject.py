@@ -100,9 +100,7 @@ def first_problem(problems: Sequence[Mapping[str, Any]]) -> Invalid:
         return Invalid("The body is not valid JSON")
     if not path or not _is_field_name(path[-1]):
         return Invalid("The body must be a JSON object", hint="Send it with Content-Type: application/json.")
-    # the options of a provider are fields of its type, and are named with the field that holds them
-    param = ".".join(path) if path[0] == "options" else path[-1]
-    return Invalid(f"{path[-1]} {_sentence(kind, problem)}", param=param)
+    return Invalid(f"{path[-1]} {_sentence(kind, problem)}", param=".".join(path))
 
 
 def _is_field_name(text: str) -> bool:

@@ -1,46 +1,62 @@
 """Admit: one atomic reservation in every limit of the caller, made before the call and settled after it.
 
-Estimates what the request may cost and use; what is taken and refused is the limiter's business. A caller
-without any limit passes here at the price of two look-ups.
+Estimates what the request may cost and use; what is taken and refused is the limiter's business, and so is
+whose turn it is where requests wait instead of being refused. A caller without any limit passes here at the
+price of two look-ups.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from ops_center.dataplane.authenticate import authenticate
 from ops_center.dataplane.call import Call, Headers, line
-from ops_center.dataplane.ports import Limiter
 from ops_center.errors import BudgetExceeded, RateLimited
 from ops_center.limits.demand import NOTHING_HELD, Demand, OutputLengths, Pace, ProviderDemand, Reservation
+from ops_center.own_keys import resolve
 from ops_center.route_request import RouteRequest
 from ops_center.routing import Choice, Plan
 from ops_center.snapshot import Principal
 from ops_center.types import CredentialSource
 
+if TYPE_CHECKING:
+    from ops_center.dataplane.pipeline import Plane
+
+_A_MOMENT = 0.001  # seconds
+
 Admitted = tuple[Plan, Reservation]
 
 
 def admit(
-    call: Call, principal: Principal, route: RouteRequest, plan: Plan, limiter: Limiter
+    call: Call, principal: Principal, route: RouteRequest, plan: Plan, plane: Plane
 ) -> Admitted | Awaitable[Admitted]:
     """The plan without providers whose budget is used up, and the place held for it; to be awaited only
-    where the limiter asks another process. Raises a LimitError before anything is sent.
+    where the limiter asks another process, or where a request waits for its turn. Raises a LimitError
+    before anything is sent.
     """
     if not principal.rates and not principal.budgets and not _has_provider_budget(plan):
         return plan, NOTHING_HELD
+    limiter = plane.limiter
+    demand = _demand(route, plan, limiter.lengths)
+    if principal.queueing is not None and limiter.queue.stands_before(principal):
+        return _queue(call, principal, route, plan, plane, demand, None)
     try:
-        reservation = limiter.reserve(principal, _demand(route, plan, limiter.lengths))
+        reservation = limiter.reserve(principal, demand)
     except RateLimited as error:
+        if principal.queueing is not None:
+            return _queue(call, principal, route, plan, plane, demand, error)
         _note_pace(call, error.pace)
         raise
     except BudgetExceeded as refusal:
-        return admit(call, principal, route, _own_keys_alone(plan, refusal), limiter)
+        return admit(call, principal, route, _own_keys_alone(plan, refusal), plane)
     if isinstance(reservation, Reservation):
         return _admitted(call, plan, reservation)
-    return _wait(call, principal, route, plan, limiter, reservation)
+    return _wait(call, principal, route, plan, plane, demand, reservation)
 
 
 async def _wait(
@@ -48,17 +64,57 @@ async def _wait(
     principal: Principal,
     route: RouteRequest,
     plan: Plan,
-    limiter: Limiter,
+    plane: Plane,
+    demand: Demand,
     reserving: Awaitable[Reservation],
 ) -> Admitted:
     try:
         return _admitted(call, plan, await reserving)
     except RateLimited as error:
+        if principal.queueing is not None:
+            return await _queue(call, principal, route, plan, plane, demand, error)
         _note_pace(call, error.pace)
         raise
     except BudgetExceeded as refusal:
-        admitted = admit(call, principal, route, _own_keys_alone(plan, refusal), limiter)
+        admitted = admit(call, principal, route, _own_keys_alone(plan, refusal), plane)
         return admitted if isinstance(admitted, tuple) else await admitted
+
+
+async def _queue(
+    call: Call,
+    principal: Principal,
+    route: RouteRequest,
+    plan: Plan,
+    plane: Plane,
+    demand: Demand,
+    refusal: RateLimited | None,
+) -> Admitted:
+    """Wait for a place, then go by what holds now: the key may be revoked, a provider gone or down."""
+    joined = time.perf_counter()
+    try:
+        reservation = await plane.limiter.queue.wait(principal, demand, refusal, call.deadline)
+    except RateLimited as error:
+        call.queue_seconds = _waited(call, joined)
+        _note_pace(call, error.pace)
+        raise
+    except BudgetExceeded as spent:
+        call.queue_seconds = _waited(call, joined)
+        admitted = admit(call, principal, route, _own_keys_alone(plan, spent), plane)
+        return admitted if isinstance(admitted, tuple) else await admitted
+    call.queue_seconds = _waited(call, joined)
+    try:
+        snapshot = plane.snapshots.current
+        plan = resolve(snapshot, authenticate(call, snapshot), route, plane.health)
+    except BaseException:
+        reservation.settle(None)
+        raise
+    return _admitted(call, plan, reservation)
+
+
+def _waited(call: Call, since: float) -> float | None:
+    """With what it waited before; refused at the door of the queue is not waiting."""
+    waited = time.perf_counter() - since
+    return call.queue_seconds if waited < _A_MOMENT else (call.queue_seconds or 0.0) + waited
 
 
 def _own_keys_alone(plan: Plan, refusal: BudgetExceeded) -> Plan:
@@ -78,6 +134,9 @@ def _admitted(call: Call, plan: Plan, reservation: Reservation) -> Admitted:
 def _note_pace(call: Call, pace: Pace | None) -> None:
     if pace is not None:
         call.limit_headers = _headers(call, pace)
+    if call.queue_seconds is not None:
+        waited = b"%.3f" % call.queue_seconds
+        call.limit_headers = [*call.limit_headers, line(b"x-ops-queue-seconds", waited)]
 
 
 def _has_provider_budget(plan: Plan) -> bool:

@@ -119,6 +119,7 @@ class Call:
         "limit_headers",
         "neutral",
         "power_level",
+        "queue_seconds",
         "request_id",
         "started",
         "started_at",
@@ -150,6 +151,7 @@ class Call:
         self.deadline: float | None = None  # by time.monotonic; None: the caller set none
         self.neutral: chat.ChatRequest | None = None  # decoded once, when the first translation needs it
         self.dropped: tuple[chat.Dropped, ...] = ()
+        self.queue_seconds: float | None = None  # waited for a place in its limits; None: not at all
         self.limit_headers: Headers = []  # where the caller stands in its limits per minute, if it has any
 
     @property

@@ -173,6 +173,7 @@ class Meter:
                 request_id=call.request_id,
                 started_at=call.started_at,
                 duration_seconds=now - call.started,
+                queue_seconds=call.queue_seconds,
                 endpoint=call.endpoint,
                 status=status,
                 stream=call.stream,

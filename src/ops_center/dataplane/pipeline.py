@@ -34,7 +34,7 @@ async def handle(call: Call, plane: Plane) -> None:
     with Meter(call, principal, plane.sink, plane.health) as meter:
         route = call.read()
         plan = meter.plan = resolve(snapshot, principal, route, plane.health)
-        admitted = admit(call, principal, route, plan, plane.limiter)
+        admitted = admit(call, principal, route, plan, plane)
         plan, meter.reservation = admitted if isinstance(admitted, tuple) else await admitted
         meter.plan = plan
         answer = await first_answer(plan, call, plane.upstream, plane.health, meter.attempts)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from ops_center.limits.demand import Demand, OutputLengths, Reservation
+from ops_center.limits.queue import FairQueue
 from ops_center.snapshot import Principal, Snapshot
 from ops_center.types import UsageRecord
 
@@ -18,6 +19,11 @@ class Limiter(Protocol):
     @property
     def lengths(self) -> OutputLengths:
         """How long answers were of late, for estimates."""
+        ...
+
+    @property
+    def queue(self) -> FairQueue:
+        """Where requests wait for a place, when the admin chose so."""
         ...
 
     def reserve(self, principal: Principal, demand: Demand) -> Reservation | Awaitable[Reservation]:

@@ -7,9 +7,10 @@ whole nano-dollars here. It writes nothing down: what was spent before the start
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
@@ -17,6 +18,7 @@ from typing import Literal
 from ops_center.errors import BudgetExceeded, RateLimited
 from ops_center.limits.demand import NO_USAGE, Demand, OutputLengths, Pace, Reservation
 from ops_center.limits.periods import bounds
+from ops_center.limits.queue import FairQueue
 from ops_center.snapshot import Budget, Principal, Rate, Snapshot, Target
 from ops_center.types import Usage
 
@@ -39,13 +41,14 @@ class Spending:
 class _Pace:
     """What one subject did in the last minute, and has under way."""
 
-    __slots__ = ("running", "starts", "token_sum", "tokens")
+    __slots__ = ("place", "running", "starts", "token_sum", "tokens")
 
     def __init__(self) -> None:
         self.starts: deque[float] = deque()
         self.tokens: deque[list[float]] = deque()  # [when, how many]; when < 0: left the window
         self.token_sum = 0.0
         self.running = 0
+        self.place: asyncio.Event | None = None  # set for whoever waits that something came free
 
     def sweep(self, now: float) -> None:
         """Forget what left the window."""
@@ -73,6 +76,7 @@ class MemoryLimiter:
         self._paces: dict[str, _Pace] = {}
         self._spendings: dict[str, Spending] = {}
         self.lengths = OutputLengths()
+        self.queue = FairQueue(self)
 
     def reserve(self, principal: Principal, demand: Demand) -> Reservation:
         """Raises BudgetExceeded, or RateLimited with the seconds to wait; then nothing has been taken.
@@ -130,6 +134,12 @@ class MemoryLimiter:
             self.lengths, held, paces, metered, tokens, frozenset(spent_providers), _facts(rates, paces, now)
         )
 
+    def take_turn(
+        self, principal: Principal, demand: Demand, counter: str, waiting: Mapping[str, int]
+    ) -> Reservation:
+        """As `reserve`: in one process the queue knows whose turn it is."""
+        return self.reserve(principal, demand)
+
     async def knows(self, budget: Budget) -> bool:
         """Whether the spending of its current period has been counted here since its start or its seeding."""
         spending = self._spendings.get(budget.counter)
@@ -150,12 +160,18 @@ class MemoryLimiter:
         at = self._clock()
         self._spending(budget, at, at.timestamp()).spent = nano_usd
 
+    def on_free(self, counter: str, place: asyncio.Event | None) -> None:
+        """Set `place` whenever a request under this counter is settled; None: no longer."""
+        self._pace(counter).place = place
+
     def keep_only(self, snapshot: Snapshot) -> None:
         """Forget the counters of limits that are no more. What holds a place keeps its counter."""
+        self.queue.renew(snapshot)
         rates = {rate.counter for who in snapshot.principals.values() for rate in who.rates}
         for counter in self._spendings.keys() - {budget.counter for budget in snapshot.budgets}:
             del self._spendings[counter]
-        for counter in [c for c, pace in self._paces.items() if c not in rates and not pace.running]:
+        idle = [c for c, pace in self._paces.items() if not pace.running and pace.place is None]
+        for counter in [c for c in idle if c not in rates]:
             del self._paces[counter]
 
     def _pace(self, counter: str) -> _Pace:
@@ -210,6 +226,8 @@ class _Held(Reservation):
                 spending.spent += cost
         for pace in self._paces:
             pace.running -= 1
+            if pace.place is not None:
+                pace.place.set()
         entry = self._tokens
         if entry is not None and entry[0] >= 0:
             tokens = usage.input_tokens + usage.output_tokens
@@ -247,7 +265,7 @@ def _refusal(rate: Rate, pace: _Pace, now: float, tokens: int) -> RateLimited | 
 
 
 def rate_limited(
-    rate: Rate, why: Literal["running", "requests", "tokens"], tokens: int, wait_seconds: float
+    rate: Rate, why: Literal["running", "requests", "tokens", "turn"], tokens: int, wait_seconds: float
 ) -> RateLimited:
     """The refusal, in words; `tokens` is what the request was thought to need."""
     sentence = {
@@ -255,8 +273,12 @@ def rate_limited(
         "requests": f"{rate.subject} may send {rate.requests_per_minute} requests per minute.",
         "tokens": f"{rate.subject} may use {rate.tokens_per_minute} tokens per minute;"
         f" this request needs about {tokens}.",
+        "turn": f"{rate.subject} has requests that wait for a place already.",
     }[why]
-    return RateLimited(sentence, retry_after_seconds=wait_seconds)
+    refusal = RateLimited(sentence, retry_after_seconds=wait_seconds)
+    refusal.counter, refusal.exact = rate.counter, why == "requests"
+    refusal.hopeless = why == "tokens" and tokens > (rate.tokens_per_minute or 0)
+    return refusal
 
 
 def _until_free(pace: _Pace, room: float, now: float) -> float:

@@ -3,6 +3,8 @@
 --
 --   <prefix>b:<counter>:<period>   hash: spent, reserved, seeded
 --   <prefix>r:<counter>            hash: running, requests, tokens, swept, q<second>, t<second>
+--   <prefix>w:<counter>            sorted set: API key that waits -> its place, higher after each turn
+--   <prefix>s:<counter>            sorted set: the same key -> when it was last heard of
 --   <prefix>leases                 sorted set: reservation -> when it lapses
 --   <prefix>lease:<reservation>    its holds, as JSON
 --
@@ -75,8 +77,29 @@ local function free_in(key, field, sum, room)
   return 60000
 end
 
+-- Who waits under a counter in any process. A process names its own at each call; who is not named any more left.
+local function wait_in_line(line)
+  local waits, seen = prefix .. 'w:' .. line.counter, prefix .. 's:' .. line.counter
+  for _, key in ipairs(line.keys) do
+    if not redis.call('ZSCORE', waits, key) then redis.call('ZADD', waits, redis.call('INCR', prefix .. 'turns'), key) end
+    redis.call('ZADD', seen, now, key)
+  end
+  for _, name in ipairs({ waits, seen }) do redis.call('PEXPIRE', name, 60000) end
+end
+
+-- The key whose turn it is under a counter; nil where nobody waits.
+local function turn_under(counter)
+  local waits, seen = prefix .. 'w:' .. counter, prefix .. 's:' .. counter
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', now - call.silence_ms)) do
+    redis.call('ZREM', waits, key)
+    redis.call('ZREM', seen, key)
+  end
+  return redis.call('ZRANGE', waits, 0, 0)[1]
+end
+
 if call.op == 'reserve' then
   lapse()
+  if call.line then wait_in_line(call.line) end
   local budgets, held, spent_providers = {}, {}, {}
   for place, budget in ipairs(call.budgets) do
     local key = prefix .. 'b:' .. budget.key
@@ -114,6 +137,10 @@ if call.op == 'reserve' then
   for place, rate in ipairs(call.rates) do
     local key, s = prefix .. 'r:' .. rate.counter, state[place]
     local why, wait
+    local turn = call.queues and turn_under(rate.counter)
+    if turn and turn ~= call.key then
+      return cjson.encode({ refused = 'turn', turn = turn, place = place - 1, wait = 1000, pace = pace() })
+    end
     if rate.running >= 0 and s[1] >= rate.running then
       why, wait = 'running', 1000
     elseif rate.requests >= 0 and s[2] >= rate.requests then
@@ -147,6 +174,14 @@ if call.op == 'reserve' then
       state[place][3] = redis.call('HINCRBY', key, 'tokens', call.tokens)
     end
     redis.call('EXPIRE', key, 86400)
+  end
+  if call.line then
+    local waits = prefix .. 'w:' .. call.line.counter
+    if call.line.last then
+      redis.call('ZREM', waits, call.key)
+    else
+      redis.call('ZADD', waits, 'XX', redis.call('INCR', prefix .. 'turns'), call.key)
+    end
   end
   redis.call('SET', prefix .. 'lease:' .. call.id, cjson.encode({ budgets = held, rates = counters }), 'EX', 86400)
   redis.call('ZADD', leases, now + call.lease_ms, call.id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
@@ -28,6 +28,7 @@ from ops_center.errors import LimitsUnavailable, RateLimited
 from ops_center.limits.demand import NO_USAGE, Demand, OutputLengths, Pace, Reservation
 from ops_center.limits.memory import MemoryLimiter, budget_exceeded, rate_limited
 from ops_center.limits.periods import bounds
+from ops_center.limits.queue import FairQueue
 from ops_center.snapshot import Budget, Principal, Snapshot, Target
 from ops_center.types import Usage, new_id
 
@@ -37,6 +38,8 @@ _ANSWER_SECONDS = 1.0  # longer than this and the server counts as away
 _TRY_AGAIN_SECONDS = 1.0
 _CONNECTIONS = 16
 _QUEUE_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.1  # for a place that another process gave back
+_SILENCE_MS = 400  # so long unheard of, and a key waits no more
 _KEEP = timedelta(days=2)  # a period's counter, after its end
 _NANO = Decimal(1_000_000_000)
 _SCRIPT = files("ops_center.limits").joinpath("valkey.lua").read_text()
@@ -57,6 +60,7 @@ class ValkeyLimiter:
         when_away: Literal["open", "closed"] = "open",
         prefix: str = _PREFIX,
         lease_seconds: float = _LEASE_SECONDS,
+        answer_seconds: float = _ANSWER_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Raises ValueError for a URL that is none of redis:, rediss: or unix:."""
@@ -66,8 +70,8 @@ class ValkeyLimiter:
                 url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
                 max_connections=_CONNECTIONS,
                 timeout=_QUEUE_SECONDS,
-                socket_timeout=_ANSWER_SECONDS,
-                socket_connect_timeout=_ANSWER_SECONDS,
+                socket_timeout=answer_seconds,
+                socket_connect_timeout=answer_seconds,
                 # A reservation asked for twice would be taken twice.
                 retry=Retry(NoBackoff(), 0),
             )
@@ -78,6 +82,8 @@ class ValkeyLimiter:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._memory = MemoryLimiter(clock=clock)
+        self.queue = FairQueue(self, look_again_seconds=_LOOK_AGAIN_SECONDS)
+        self._places: dict[str, asyncio.Event] = {}
         self._away_until = 0.0  # monotonic; > 0 while the server is away
         self._live: set[str] = set()
         self._work: set[asyncio.Task[Any]] = set()
@@ -115,8 +121,20 @@ class ValkeyLimiter:
             return self._without_server(principal, demand)
         return self._reserve(principal, demand)
 
-    async def _reserve(self, principal: Principal, demand: Demand) -> Reservation:
-        asking = self._start(self._ask(principal, demand))
+    def take_turn(
+        self, principal: Principal, demand: Demand, counter: str, waiting: Mapping[str, int]
+    ) -> Reservation | Awaitable[Reservation]:
+        """As `reserve`; every process is told who waits here, so that the key whose turn it is goes first
+        wherever it waits."""
+        if self._away_until and time.monotonic() < self._away_until:
+            return self._without_server(principal, demand)
+        last = waiting[principal.api_key_id] == 1
+        return self._reserve(principal, demand, {"counter": counter, "keys": list(waiting), "last": last})
+
+    async def _reserve(
+        self, principal: Principal, demand: Demand, line: dict[str, Any] | None = None
+    ) -> Reservation:
+        asking = self._start(self._ask(principal, demand, line))
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -124,7 +142,9 @@ class ValkeyLimiter:
             asking.add_done_callback(_give_back)
             raise
 
-    async def _ask(self, principal: Principal, demand: Demand) -> Reservation:
+    async def _ask(
+        self, principal: Principal, demand: Demand, line: dict[str, Any] | None = None
+    ) -> Reservation:
         wanted: list[tuple[Budget, int, int, str]] = []
         if demand.spends:
             for budget in principal.budgets:
@@ -139,6 +159,9 @@ class ValkeyLimiter:
             "id": reservation_id,
             "lease_ms": int(self._lease_seconds * 1000),
             "tokens": demand.tokens,
+            "key": principal.api_key_id,
+            "queues": principal.queueing is not None,
+            "silence_ms": _SILENCE_MS,
             "budgets": [
                 {
                     "key": key,
@@ -160,6 +183,8 @@ class ValkeyLimiter:
                 for rate in principal.rates
             ],
         }
+        if line is not None:
+            call["line"] = line
         self._live.add(reservation_id)
         try:
             answer = msgspec.json.decode(await self._call(call))
@@ -178,6 +203,7 @@ class ValkeyLimiter:
                     for (key, _), (*_, provider) in zip(keys, wanted, strict=True)
                     if provider not in spent_providers
                 ],
+                [rate.counter for rate in principal.rates],
                 [rate.counter for rate in principal.rates if rate.tokens_per_minute is not None],
                 demand.tokens,
                 answer["second"],
@@ -192,7 +218,7 @@ class ValkeyLimiter:
         error: RateLimited = rate_limited(
             principal.rates[place], refused, demand.tokens, max(answer["wait"], 1) / 1000
         )
-        error.pace = _pace(principal, answer["pace"])
+        error.pace, error.turn = _pace(principal, answer["pace"]), answer.get("turn")
         raise error
 
     def _without_server(self, principal: Principal, demand: Demand) -> Reservation:
@@ -220,12 +246,15 @@ class ValkeyLimiter:
             "second": reservation.second,
             "correction": tokens - reservation.tokens,
         }
-        self._start(self._settled(call))
+        self._start(self._settled(call, reservation.counters))
 
-    async def _settled(self, call: dict[str, Any]) -> None:
+    async def _settled(self, call: dict[str, Any], counters: list[str]) -> None:
         # When the server is away, the lease gives back what was held, and the ledger has the cost.
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._call(call)
+        for counter in counters:
+            if counter in self._places:
+                self._places[counter].set()
 
     # ── the control plane's side ──────────────────────────────────────────────
 
@@ -254,8 +283,16 @@ class ValkeyLimiter:
         except (RedisError, OSError, TimeoutError) as error:
             raise LimitsUnavailable("Valkey is away") from error
 
+    def on_free(self, counter: str, place: asyncio.Event | None) -> None:
+        """What other processes give back nobody tells; whoever waits looks again by itself."""
+        if place is None:
+            self._places.pop(counter, None)
+        else:
+            self._places[counter] = place
+
     def keep_only(self, snapshot: Snapshot) -> None:
         """The server forgets by itself; only our own memory is tidied."""
+        self.queue.renew(snapshot)
         self._memory.keep_only(snapshot)
 
     # ── the server ────────────────────────────────────────────────────────────
@@ -302,13 +339,14 @@ class ValkeyLimiter:
 
 
 class _Leased(Reservation):
-    __slots__ = ("_limiter", "id", "keys", "metered", "second", "tokens")
+    __slots__ = ("_limiter", "counters", "id", "keys", "metered", "second", "tokens")
 
     def __init__(
         self,
         limiter: ValkeyLimiter,
         reservation_id: str,
         keys: list[tuple[str, str]],
+        counters: list[str],
         metered: list[str],
         tokens: int,
         second: int,
@@ -318,7 +356,8 @@ class _Leased(Reservation):
         self._limiter: ValkeyLimiter | None = limiter
         self.id = reservation_id
         self.keys = keys  # of budgets, with the provider's id where it is a provider's
-        self.metered = metered
+        self.counters = counters  # of rates
+        self.metered = metered  # those of them that count tokens
         self.tokens = tokens
         self.second = second  # in which its tokens were counted
         self.spent_providers = spent_providers

@@ -373,6 +373,7 @@ usage_records = Table(
     Column("own_cost_source", String(16), nullable=True),  # null: not on a user's own key
     Column("saved_usd", Money, nullable=True),
     Column("fallback_from", String(16), nullable=True),  # whose credential had failed before
+    Column("queue_seconds", Float, nullable=True),  # waited for a place in a limit; null: not at all
     Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
     Index(None, "started_at", "request_id"),
     Index(None, "provider_id", "started_at"),

@@ -49,6 +49,7 @@ class Metrics(Collector):
             "ops_center_request_duration_seconds", "From the request's first byte to the answer's last"
         )
         self._first_chunk = _Durations("ops_center_time_to_first_chunk_seconds", "Of streamed answers")
+        self._queue = _Durations("ops_center_queue_seconds", "Of requests that waited for a place in a limit")
         self._registry.register(self)
 
     def count(self, records: Sequence[UsageRecord]) -> None:
@@ -62,6 +63,8 @@ class Metrics(Collector):
             self._duration.observe(provider, record.duration_seconds)
             if record.time_to_first_chunk_seconds is not None:
                 self._first_chunk.observe(provider, record.time_to_first_chunk_seconds)
+            if record.queue_seconds is not None:
+                self._queue.observe(provider, record.queue_seconds)
             if record.provider_id is None:
                 continue
             self._tokens.add((provider, model, "input"), record.usage.input_tokens)
@@ -74,7 +77,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Called by the library for each scrape."""
         counters = (self._requests, self._attempts, self._tokens, self._cost, self._unknown)
-        for family in (*counters, self._duration, self._first_chunk):
+        for family in (*counters, self._duration, self._first_chunk, self._queue):
             yield family.metric()
 
     def render(self) -> bytes:

@@ -19,6 +19,8 @@ class Request(ResponseModel):
     id: str
     started_at: Instant
     duration_ms: int
+    queue_ms: int | None
+    """Of its duration, spent waiting for a place in a limit; null: it did not wait."""
     time_to_first_chunk_ms: int | None
     endpoint: str
     status: int

@@ -56,6 +56,7 @@ def record_fields(row: RecordRow) -> dict[str, Any]:
         "id": row.request_id,
         "started_at": row.started_at,
         "duration_ms": milliseconds(row.duration_seconds),
+        "queue_ms": milliseconds(row.queue_seconds),
         "time_to_first_chunk_ms": milliseconds(row.time_to_first_chunk_seconds),
         "endpoint": row.endpoint,
         "status": row.status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ops_center.control.auth.settings import SignInSettings
+from ops_center.control.budgets.settings import LimitSettings
 from ops_center.control.byok.policy import ByokSettings
 from ops_center.control.fields import Instant, RequestModel, ResponseModel
 from ops_center.control.notifications.settings import NotificationSettings
@@ -25,6 +26,7 @@ class Settings(ResponseModel):
     oidc: OidcSettings
     byok: ByokSettings
     power_levels: PowerLevelSettings
+    limits: LimitSettings
     notifications: NotificationSettings
 
 
@@ -36,6 +38,7 @@ class SettingsUpdate(RequestModel):
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     byok: ByokSettings = Field(default_factory=ByokSettings)
     power_levels: PowerLevelSettings = Field(default_factory=PowerLevelSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     notifications: NotificationSettings = Field(default_factory=NotificationSettings)
 
 

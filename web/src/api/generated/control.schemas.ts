@@ -708,6 +708,30 @@ export interface LevelChoice {
   use_cases: string[];
 }
 
+/**
+ * `queue`: whether what is over a limit per minute or at once waits for a place instead of being refused.
+ * For `queue_seconds` at most, with up to `queue_per_key` requests of one API key and `queue_in_all` of all
+ * (in each process) at once; more are refused.
+ */
+export interface LimitSettings {
+  queue?: boolean;
+  /**
+     * @minimum 1
+     * @maximum 100000
+     */
+  queue_in_all?: number;
+  /**
+     * @minimum 1
+     * @maximum 10000
+     */
+  queue_per_key?: number;
+  /**
+     * @minimum 1
+     * @maximum 600
+     */
+  queue_seconds?: number;
+}
+
 export interface LoginRequest {
   code?: string | null;
   /** @maxLength 320 */
@@ -1427,6 +1451,7 @@ export interface Request {
   provider_id: string | null;
   provider_name: string | null;
   provider_type: string | null;
+  queue_ms: number | null;
   reasoning_tokens: number;
   requested_model: string;
   saved_usd: number | null;
@@ -1511,6 +1536,7 @@ export interface RequestDetail {
   provider_id: string | null;
   provider_name: string | null;
   provider_type: string | null;
+  queue_ms: number | null;
   reasoning_tokens: number;
   requested_model: string;
   saved_usd: number | null;
@@ -1658,6 +1684,7 @@ export interface SignInSettings {
  */
 export interface Settings {
   byok: ByokSettings;
+  limits: LimitSettings;
   notifications: NotificationSettings;
   oidc: OidcSettings;
   organisation: OrganisationSettings;
@@ -1672,6 +1699,7 @@ export interface Settings {
  */
 export interface SettingsUpdate {
   byok?: ByokSettings;
+  limits?: LimitSettings;
   notifications?: NotificationSettings;
   oidc?: OidcSettings;
   organisation?: OrganisationSettings;

@@ -81,6 +81,7 @@ function Facts({ request }: { request: RequestDetail }) {
     ["Outcome", <StatusDot key="outcome" color={color} label={request.error_type ? `${label}, ${words(request.error_type)}` : label} />],
     ["Started", absoluteTime(request.started_at)],
     ["Duration", duration(request.duration_ms)],
+    ...(request.queue_ms === null ? [] : [["Waited", `${duration(request.queue_ms)} for a place in a limit`] as const]),
     [
       "First chunk",
       request.time_to_first_chunk_ms === null ? "–" : `after ${duration(request.time_to_first_chunk_ms)}`,

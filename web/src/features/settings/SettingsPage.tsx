@@ -18,6 +18,7 @@ import { StaleNotice } from "@/ui/StaleNotice";
 
 import { Deliveries } from "./Deliveries";
 import { NotificationsForm } from "./NotificationsForm";
+import { QueueForm } from "./QueueForm";
 import { SingleSignOnForm } from "./SingleSignOnForm";
 import { settingsQuery, useChangeSettings } from "./queries";
 
@@ -49,6 +50,9 @@ export function SettingsPage() {
               description="An OpenID Connect provider beside passwords. The address to allow there ends in /sso."
             >
               <SingleSignOnForm settings={settings.data} />
+            </Panel>
+            <Panel title="Limits" description="What happens to a request over a limit per minute or at once.">
+              <QueueForm settings={settings.data} />
             </Panel>
             <Panel
               title="Notifications"

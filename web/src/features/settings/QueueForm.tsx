@@ -1,0 +1,100 @@
+/** Whether requests over a limit wait for a place, for how long and how many. */
+import { Group, NumberInput, Stack, Switch } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { notifications } from "@mantine/notifications";
+
+import { asApiError } from "@/api/request";
+import type { Settings } from "@/api/types";
+import { BusyButton } from "@/ui/BusyButton";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+import { useChangeSettings } from "./queries";
+
+export function QueueForm({ settings }: { settings: Settings }) {
+  const change = useChangeSettings();
+  const { queue = false, queue_seconds = 30, queue_per_key = 100, queue_in_all = 1000 } = settings.limits;
+  const form = useForm({
+    initialValues: {
+      queue,
+      queue_seconds: queue_seconds as number | string,
+      queue_per_key: queue_per_key as number | string,
+      queue_in_all: queue_in_all as number | string,
+    },
+    validate: {
+      queue_seconds: (value) => (value === "" ? "Say for how long" : null),
+      queue_per_key: (value) => (value === "" ? "Say how many" : null),
+      queue_in_all: (value) => (value === "" ? "Say how many" : null),
+    },
+  });
+  const submit = form.onSubmit((values) => {
+    if (change.isPending) return;
+    change.mutate(
+      {
+        limits: {
+          queue: values.queue,
+          queue_seconds: Number(values.queue_seconds),
+          queue_per_key: Number(values.queue_per_key),
+          queue_in_all: Number(values.queue_in_all),
+        },
+      },
+      {
+        onSuccess: () => notifications.show({ message: "Saved.", color: "green" }),
+        onError: (error) => {
+          const { param, message } = asApiError(error);
+          const field = param?.split(".").at(-1) ?? "";
+          if (field in values) form.setFieldError(field, message);
+        },
+      },
+    );
+  });
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack gap="md">
+        <Switch
+          label="Let requests wait for a place"
+          description="Instead of a 429 at once. API keys take turns, and a request waits no longer than its own deadline."
+          {...form.getInputProps("queue", { type: "checkbox" })}
+        />
+        {form.values.queue && (
+          <Group grow align="flex-start" maw={640} preventGrowOverflow={false}>
+            <NumberInput
+              label="Longest wait"
+              description="Seconds, up to 600."
+              min={1}
+              max={600}
+              allowDecimal={false}
+              miw={160}
+              {...form.getInputProps("queue_seconds")}
+            />
+            <NumberInput
+              label="Waiting per key"
+              description="More are refused."
+              min={1}
+              max={10_000}
+              allowDecimal={false}
+              miw={160}
+              {...form.getInputProps("queue_per_key")}
+            />
+            <NumberInput
+              label="Waiting in all"
+              description="In each process."
+              min={1}
+              max={100_000}
+              allowDecimal={false}
+              miw={160}
+              {...form.getInputProps("queue_in_all")}
+            />
+          </Group>
+        )}
+        {change.isError && Object.keys(form.errors).length === 0 && (
+          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
+        )}
+        <Group>
+          <BusyButton type="submit" busy={change.isPending}>
+            Save Limits
+          </BusyButton>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
