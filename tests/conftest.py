@@ -15,7 +15,7 @@ import pytest
 
 import postgresql_server
 from clock import Clock
-from left_out import LEFT_OUT, REASONS, left_out
+from left_out import LEFT_OUT, left_out
 from ops_center.storage.database import Database
 from ops_center.storage.migrate import migrate
 from postgresql_server import PostgresqlServer
@@ -104,13 +104,20 @@ async def database(anyio_backend: str, database_url: str) -> AsyncIterator[Datab
     await opened.close()
 
 
+def _left_out(report: pytest.TestReport) -> str | None:
+    """Why the test of this report was left out; None where it was not."""
+    if not report.skipped or isinstance(report.longrepr, str) or report.longrepr is None:
+        return None
+    _, _, reason = report.longrepr  # of a skip: file, line, reason
+    _, found, why = str(reason).partition(LEFT_OUT)
+    return why if found else None
+
+
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Tests left out are counted as such, not listed one by one among the skipped."""
-    if report.skipped and isinstance(report.longrepr, tuple) and LEFT_OUT in report.longrepr[2]:
-        return "left out", "s", "LEFT OUT"
-    return None
+    return ("left out", "s", "LEFT OUT") if _left_out(report) else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for reason in REASONS:
+    for reason in sorted({_left_out(report) or "" for report in terminalreporter.getreports("left out")}):
         terminalreporter.write_line(f"{LEFT_OUT}{reason}", yellow=True, bold=True)

@@ -55,7 +55,11 @@ def main() -> int:
         ("mypy", lambda: command(str(BIN / "mypy"))),
         ("console check", lambda: command(python, "tools/node.py", "run", "check")),
         ("console tests", lambda: command(python, "tools/node.py", "run", "test")),
-        ("python tests", lambda: command(python, "-m", "pytest", *sys.argv[1:])),
+        # A file's tests stay together, for they share servers; the files are shared out among the cores.
+        (
+            "python tests",
+            lambda: command(python, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *sys.argv[1:]),
+        ),
     ]
     for name, step in steps:
         started = time.monotonic()
