@@ -25,7 +25,7 @@ from ops_center.simulator import Simulator, SimulatorConfig, serve
 
 ADMIN_EMAIL = "admin@example.com"
 ADMIN_PASSWORD = "correct horse battery staple"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 def free_port() -> int:

@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy import insert
 
 from clock import Clock
+from control_fixtures import Clients
 from ledger_rows import add_attempts, add_records, attempt, random_records, record
 from ops_center.control.context import Control
 from ops_center.plan_record import PlanRecord, RecordedExclusion, RecordedTarget
 from ops_center.route_request import Options
 from ops_center.storage.tables import plans
+from ops_center.types import Role
 
 pytestmark = pytest.mark.anyio
 
@@ -216,6 +218,21 @@ async def test_an_unknown_cost_is_null(
 
 async def test_an_unknown_request_is_404(control_client: httpx.AsyncClient) -> None:
     assert (await control_client.get("/llm/requests/req_0")).status_code == 404
+
+
+async def test_a_user_reads_a_request_of_their_own_and_of_nobody_else(
+    clients: Clients, control: Control, clock: Clock
+) -> None:
+    ana = await clients.signed_in(Role.USER, "ana@example.com")
+    ben = await clients.signed_in(Role.USER, "ben@example.com")
+    row = record(clock.now, user_id=(await ana.get("/me")).json()["id"])
+    await add_records(control.database, [row])
+    answer = await ana.get(f"/me/requests/{row['request_id']}")
+    assert answer.status_code == 200
+    assert answer.json()["id"] == row["request_id"]
+    assert "attempts" not in answer.json()
+    assert (await ben.get(f"/me/requests/{row['request_id']}")).status_code == 404
+    assert (await ben.get("/me/requests/req_0")).status_code == 404
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])

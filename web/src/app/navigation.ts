@@ -6,6 +6,7 @@ import {
   IconCube,
   IconHistory,
   IconKey,
+  IconMessage,
   IconPlugConnected,
   IconListDetails,
   IconServerBolt,
@@ -46,6 +47,7 @@ const ADMIN_GROUPS: NavigationGroup[] = [
     items: [
       { label: "Requests", to: "/admin/requests", icon: IconActivity, access: "read gateway" },
       { label: "Usage", to: "/admin/usage", icon: IconChartLine, access: "read gateway" },
+      { label: "Playground", to: "/playground", icon: IconMessage, access: "own" },
     ],
   },
   {
@@ -76,6 +78,7 @@ const OWN_GROUPS: NavigationGroup[] = [
       { label: "Usage", to: "/account/usage", icon: IconChartLine, access: "own" },
       { label: "API Keys", to: "/account/api-keys", icon: IconKey, access: "own" },
       { label: "Provider Keys", to: "/account/provider-keys", icon: IconPlugConnected, access: "own" },
+      { label: "Playground", to: "/playground", icon: IconMessage, access: "own" },
       { label: "Security", to: "/account/security", icon: IconShieldLock, access: "own" },
     ],
   },

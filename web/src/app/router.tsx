@@ -22,6 +22,7 @@ import {
   loginSearch,
   modelsSearch,
   parseSearch,
+  playgroundSearch,
   providersSearch,
   rangeSearch,
   requestsSearch,
@@ -212,6 +213,13 @@ const security = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/security/SecurityPage")), "SecurityPage"),
 });
 
+const playground = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/playground",
+  validateSearch: playgroundSearch,
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/playground/PlaygroundPage")), "PlaygroundPage"),
+});
+
 const ownUsage = createRoute({
   getParentRoute: () => signedIn,
   path: "/account/usage",
@@ -242,6 +250,7 @@ const routeTree = root.addChildren([
     budgets,
     allApiKeys,
     settings,
+    playground,
   ]),
 ]);
 

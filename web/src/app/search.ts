@@ -91,6 +91,9 @@ export const modelsSearch = (raw: RawSearch): ModelsSearch => ({
   page: text(raw.page),
 });
 
+/** The model that the playground asks for, so that other pages can link to a try of theirs. */
+export const playgroundSearch = (raw: RawSearch): { model?: string } => ({ model: text(raw.model) });
+
 export const apiKeysSearch = (raw: RawSearch): { create?: string } => ({ create: text(raw.create) });
 
 export interface AuditLogSearch {

@@ -1,11 +1,17 @@
-"""`/me`: one's own profile."""
+"""`/me`: one's own profile, and what one's own requests cost."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
 
 from ops_center.control.access import ActorDep, Permission, Routes
 from ops_center.control.context import ControlDep
 from ops_center.control.me import service
 from ops_center.control.me.schemas import ProfileUpdate
+from ops_center.control.requests.schemas import Request
+from ops_center.control.requests.service import get_own_request
 from ops_center.control.users.schemas import User
 from ops_center.control.users.service import get_user
 
@@ -21,3 +27,11 @@ async def get_me(control: ControlDep, actor: ActorDep) -> User:
 async def update_me(control: ControlDep, actor: ActorDep, body: ProfileUpdate) -> User:
     """Change what is sent."""
     return await service.update_profile(control, actor, body)
+
+
+@routes.get("/requests/{request_id}", permission=Permission.OWN_READ)
+async def get_my_request(
+    control: ControlDep, actor: ActorDep, request_id: Annotated[str, Path(max_length=60)]
+) -> Request:
+    """One request of one's own API keys: who served it and what it cost. There as soon as it was answered."""
+    return await get_own_request(control, actor, request_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ops_center.control.access import Actor
 from ops_center.control.context import Control
 from ops_center.control.paging import Cursor
 from ops_center.control.requests import repository
@@ -48,6 +49,16 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
         if plan is None
         else [DroppedParameter(parameter=name, reason=reason) for name, reason in plan.dropped],
     )
+
+
+async def get_own_request(control: Control, actor: Actor, request_id: str) -> Request:
+    """One of the caller's own. Raises NotFound for somebody else's too."""
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        row = await repository.by_id(conn, request_id)
+    if row is None or row.user_id != actor.user_id:
+        raise NotFound("There is no request with this id")
+    return Request(**record_fields(row))
 
 
 def record_fields(row: RecordRow) -> dict[str, Any]:

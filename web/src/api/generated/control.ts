@@ -65,6 +65,7 @@ import type {
   ProviderUpdate,
   RecoveryCodes,
   RefreshResult,
+  Request,
   RequestDetail,
   RequestPage,
   RouteExplain,
@@ -2049,6 +2050,31 @@ return request<TestResult>(getRunOwnProviderKeyTestUrl(providerType),
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(providerKeyTest)
+  }
+);}
+
+
+
+export const getGetMyRequestUrl = (requestId: string,) => {
+
+
+
+
+  return `/api/v1/me/requests/${requestId}`
+}
+
+/**
+ * One request of one's own API keys: who served it and what it cost. There as soon as it was answered.
+ * @summary Get My Request
+ */
+export const getMyRequest = async (requestId: string, options?: Parameters<typeof request>[1]): Promise<Request> => {
+
+  return request<Request>(getGetMyRequestUrl(requestId),
+  {
+    ...options,
+    method: 'GET'
+
+
   }
 );}
 
