@@ -97,6 +97,7 @@ async def test_a_packaged_alias_is_changed_and_taken_back(
         ("auto", ["gpt-4o"], "name"),
         ("eco", ["gpt-4o"], "name"),
         ("two%20words", ["gpt-4o"], "name"),
+        ("openai%2Fmine", ["gpt-4o"], "name"),
         ("x" * 201, ["gpt-4o"], "name"),
         ("mine", [], "candidates"),
         ("mine", [" "], "candidates"),

@@ -70,7 +70,11 @@ async def test_models_show_facts_with_their_sources(
         "output_mtok": 0.6,
         "cache_read_mtok": 0.075,
         "cache_write_mtok": None,
+        "cache_write_1h_mtok": None,
+        "reasoning_mtok": None,
+        "request_usd": 0,
         "tiered": False,
+        "tiers": [],
         "source": "models.dev",
         "as_of": "2026-07-02",
     }
@@ -102,6 +106,37 @@ async def test_an_override_wins_until_it_is_taken_back(
     half = await patch(control_client, model, score=None)
     assert (half["score"], half["overridden"]) == (model["score"], ["context_window", "input_mtok"])
     assert await patch(control_client, model, input_mtok=None, context_window=None) == model
+
+
+async def test_every_override_shows_the_value_that_it_hides(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    await add_provider(control_client, control)
+    model = (await listed(control_client))["gpt-4o"]
+    assert model["without_override"] == {}
+    given: dict[str, Any] = {
+        "output_mtok": 7,
+        "reasoning_mtok": 9,
+        "request_usd": 0.01,
+        "max_output_tokens": 99,
+        "capabilities": ["tools"],
+    }
+    own = await patch(control_client, model, **given)
+    assert own["overridden"] == sorted(given)
+    assert own["without_override"] == {
+        "output_mtok": model["price"]["output_mtok"],
+        "reasoning_mtok": None,
+        "request_usd": None,
+        "max_output_tokens": model["max_output_tokens"],
+        "capabilities": model["capabilities"],
+    }
+    assert (own["capabilities"], own["max_output_tokens"]) == (["tools"], 99)
+    assert (own["price"]["reasoning_mtok"], own["price"]["request_usd"]) == (9, 0.01)
+    assert {field: own["sources"][field] for field in given} == dict.fromkeys(given, "override")
+    assert own["sources"]["input_mtok"] == "models.dev 2026-07-02"
+    [target] = control.publisher.current.by_model["gpt-4o"]
+    assert (target.capabilities, str(target.price.request_usd)) == ({"tools"}, "0.01")  # type: ignore[union-attr]
+    assert await patch(control_client, model, **dict.fromkeys(given)) == model
 
 
 async def test_an_override_survives_a_refresh(control_client: httpx.AsyncClient, control: Control) -> None:
@@ -211,6 +246,9 @@ async def test_a_discovered_model_can_only_be_disabled(
         ({"score": -0.1}, "score"),
         ({"context_window": 0}, "context_window"),
         ({"context_window": 1.5}, "context_window"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"request_usd": -1}, "request_usd"),
+        ({"capabilities": ["Not one"]}, "capabilities"),
         ({"enabled": "perhaps"}, "enabled"),
         ({"name": "other"}, "name"),
     ],
@@ -325,6 +363,9 @@ async def test_each_value_says_where_it_comes_from(
         "max_output_tokens": "models.dev 2026-07-02",
         "capabilities": "models.dev 2026-07-02",
         "price": "models.dev 2026-07-02",
+        "input_mtok": "models.dev 2026-07-02",
+        "output_mtok": "models.dev 2026-07-02",
+        "cache_read_mtok": "models.dev 2026-07-02",
         "score": "benchmarks 2026-07-02",
     }
     assert models["anthropic/claude-opus-4.8"]["sources"]["context_window"] == "provider"

@@ -16,7 +16,14 @@ from ops_center.catalog import packaged
 from ops_center.catalog.names import task_of_name
 from ops_center.types import Price
 
-OVERRIDE_PRICES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+OVERRIDE_PRICES = (
+    "input_mtok",
+    "output_mtok",
+    "cache_read_mtok",
+    "cache_write_mtok",
+    "reasoning_mtok",
+    "request_usd",
+)
 
 # Served by OpenAI only under /v1/responses (https://platform.openai.com/docs/models, 2026-11); other
 # providers serve the same models as chat.
@@ -50,7 +57,7 @@ def resolve_model_facts(
     """The facts about `model_name`, the provider's own id.
 
     `discovered` is what `discovered.py` read from the provider's list, `override` the admin's fields
-    (prices per million tokens, score, context_window, and the day as `as_of`). A provider without data of
+    (prices per million tokens and per request, score, limits, capabilities, and the day as `as_of`). A provider without data of
     its own, such as a custom one, gets a well-known model's facts by its name, but never its price.
     """
     said, wanted = discovered or {}, override or {}
@@ -66,7 +73,7 @@ def resolve_model_facts(
         display_name=_text(said.get("display_name")) or next((row.name for row in rows), model_name),
         context_window=_first(wanted, said, rows, "context_window", own, sources),
         max_output_tokens=_first(wanted, said, rows, "max_output_tokens", own, sources),
-        capabilities=_capabilities(provider_type, model_name, said, rows, price, own, sources),
+        capabilities=_capabilities(provider_type, model_name, wanted, said, rows, price, own, sources),
         price=price,
         score=score,
         score_source=score_source,
@@ -95,7 +102,7 @@ def _base_price(
 
 
 def _override_price(wanted: Mapping[str, Any], base: Price | None) -> Price | None:
-    """`base` with the admin's prices put in; they hold for any size of request, so tiers go.
+    """`base` with the admin's prices put in; those of tokens hold for any size of request, so tiers go.
 
     With no price below, an override needs both input and output to make one.
     """
@@ -113,10 +120,10 @@ def _override_price(wanted: Mapping[str, Any], base: Price | None) -> Price | No
     if "cache_write_mtok" in changes:
         changes["cache_write_1h_mtok"] = None
     if "output_mtok" in changes:
-        changes["reasoning_mtok"] = None
-    return msgspec.structs.replace(
-        base, **changes, tiers=(), source="override", as_of=_text(wanted.get("as_of")) or ""
-    )
+        changes.setdefault("reasoning_mtok", None)
+    if changes.keys() != {"request_usd"}:
+        changes["tiers"] = ()
+    return msgspec.structs.replace(base, **changes, source="override", as_of=_text(wanted.get("as_of")) or "")
 
 
 def _score(model_name: str, wanted: Mapping[str, Any]) -> tuple[float | None, str | None]:
@@ -146,12 +153,17 @@ def _first(
 def _capabilities(
     provider_type: str,
     model_name: str,
+    wanted: Mapping[str, Any],
     said: Mapping[str, Any],
     rows: list[packaged.PackagedModel],
     price: Price | None,
     own: packaged.PackagedModel | None,
     sources: dict[str, str],
 ) -> frozenset[str]:
+    by_hand = wanted.get("capabilities")
+    if isinstance(by_hand, list):
+        sources["capabilities"] = "override"
+        return frozenset(item for item in by_hand if isinstance(item, str))
     listed = said.get("capabilities")
     found: set[str] = set()
     if isinstance(listed, list):

@@ -70,7 +70,7 @@ OWN_PROVIDER_PREFIX = "own_"  # ids of the providers that only users' own keys o
 _EMPTY = Snapshot(version=0)
 
 _Row = Row[*tuple[Any, ...]]
-_FactsKey = tuple[str, str, str | None, str | None]  # provider type, model, both JSON columns as text
+FactsKey = tuple[str, str, str | None, str | None]  # provider type, model, both JSON columns as text
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,15 @@ class Publisher:
         self._turn = asyncio.Lock()
         self._asked = 0  # calls of publish so far
         self._answered = 0  # of those, how many the current snapshot covers
-        self._facts: dict[_FactsKey, ModelFacts] = {}
+        self._facts: dict[FactsKey, ModelFacts] = {}
 
     @property
     def current(self) -> Snapshot:
         return self._current
+
+    def facts_of(self, key: FactsKey) -> ModelFacts:
+        """What is believed about a model; known already where it is part of the current snapshot."""
+        return self._facts.get(key) or _resolved(key)
 
     def before_swap(self, prepare: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Let `prepare` see each new snapshot before traffic does; when it raises, traffic never will."""
@@ -259,9 +263,9 @@ _LIVING_KEYS = (
 
 
 def _assemble(
-    rows: _Rows, secrets: SecretBox, now: datetime, known: Mapping[_FactsKey, ModelFacts], version: int
-) -> tuple[Snapshot, dict[_FactsKey, ModelFacts]]:
-    facts: dict[_FactsKey, ModelFacts] = {}
+    rows: _Rows, secrets: SecretBox, now: datetime, known: Mapping[FactsKey, ModelFacts], version: int
+) -> tuple[Snapshot, dict[FactsKey, ModelFacts]]:
+    facts: dict[FactsKey, ModelFacts] = {}
     bounds = _Budgets(rows)
     usable = _providers(rows, bounds, secrets)
     elsewhere = _own_only_providers(rows, usable)
@@ -420,18 +424,15 @@ def _own_keys(rows: Sequence[_Row], secrets: SecretBox, providers: Sequence[Prov
 def _targets(
     rows: Sequence[_Row | tuple[str, str, str, str | None, str | None]],
     usable: Mapping[str, Provider],
-    known: Mapping[_FactsKey, ModelFacts],
-    facts: dict[_FactsKey, ModelFacts],
+    known: Mapping[FactsKey, ModelFacts],
+    facts: dict[FactsKey, ModelFacts],
 ) -> Iterable[Target]:
     for model_id, provider_id, name, discovered, override in rows:
         provider = usable.get(provider_id)
         if provider is None:
             continue
         key = (provider.spec.type, name, discovered, override)
-        found = known.get(key)
-        if found is None:
-            found = resolve_model_facts(provider.spec.type, name, _decoded(discovered), _decoded(override))
-        facts[key] = found
+        found = facts[key] = known.get(key) or _resolved(key)
         yield Target(
             id=model_id,
             provider=provider,
@@ -444,7 +445,13 @@ def _targets(
         )
 
 
-def _decoded(text: str | None) -> dict[str, Any] | None:
+def _resolved(key: FactsKey) -> ModelFacts:
+    provider_type, name, discovered, override = key
+    return resolve_model_facts(provider_type, name, decoded(discovered), decoded(override))
+
+
+def decoded(text: str | None) -> dict[str, Any] | None:
+    """A JSON column that was read as text; None for anything but an object."""
     value = None if text is None else msgspec.json.decode(text)
     return value if isinstance(value, dict) else None
 

@@ -1,5 +1,6 @@
 /** The control API's shapes under the console's names; generated, nothing is added here. */
 export type {
+  Alias,
   ApiKey,
   ApiKeyCreate as ApiKeyInput,
   Attempt,
@@ -23,6 +24,8 @@ export type {
   NewSecondFactor,
   ModelCreate as ModelByHand,
   ModelUpdate as ModelChange,
+  ModelsUpdate as ModelsSwitch,
+  ListModelsSort as ModelsSort,
   NotificationEntry,
   NotificationEntryChannel as NotificationChannel,
   NotificationSettings,

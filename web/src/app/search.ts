@@ -1,7 +1,7 @@
 /** What the console keeps in the URL: plain strings, so that addresses can be read and typed. */
 import { parseSearchWith, stringifySearchWith } from "@tanstack/react-router";
 
-import type { Bucket, Period } from "@/api/types";
+import type { Bucket, ModelsSort, Period } from "@/api/types";
 
 export const parseSearch = parseSearchWith((text) => text);
 export const stringifySearch = stringifySearchWith(String);
@@ -78,16 +78,39 @@ export const requestsSearch = (raw: RawSearch): RequestsSearch => ({
 });
 
 export interface ModelsSearch {
+  /** The aliases instead of the models. */
+  view?: "aliases";
   search?: string;
   provider_id?: string;
   enabled?: "true" | "false";
+  capability?: string;
+  /** The most that a million input tokens may cost, in USD. */
+  max_price?: string;
+  /** Tokens. */
+  min_context?: string;
+  sort?: ModelsSort;
   page?: string;
 }
+
+export const MODEL_SORTS = ["name", "provider", "context", "price", "score"] as const;
+
+const amount = (raw: unknown): string | undefined => {
+  const typed = text(raw);
+  return typed !== undefined && Number(typed) >= 0 ? typed : undefined;
+};
 
 export const modelsSearch = (raw: RawSearch): ModelsSearch => ({
   search: text(raw.search),
   provider_id: text(raw.provider_id),
   enabled: oneOf(raw.enabled, ["true", "false"] as const),
+  view: oneOf(raw.view, ["aliases"] as const),
+  capability: text(raw.capability),
+  max_price: amount(raw.max_price),
+  min_context: amount(raw.min_context),
+  sort: oneOf(
+    raw.sort,
+    MODEL_SORTS.flatMap((one) => [one, `-${one}` as const]),
+  ),
   page: text(raw.page),
 });
 

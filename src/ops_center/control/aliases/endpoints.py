@@ -22,13 +22,13 @@ async def list_aliases(control: ControlDep) -> AliasList:
     return await service.list_aliases(control)
 
 
-@routes.put("/{name}", permission=Permission.MODELS_WRITE)
+@routes.put("/{name:path}", permission=Permission.MODELS_WRITE)
 async def put_alias(control: ControlDep, actor: ActorDep, name: AliasName, body: AliasUpdate) -> Alias:
     """Make an alias, or change what it stands for."""
     return await service.put_alias(control, actor, name, body)
 
 
-@routes.delete("/{name}", permission=Permission.MODELS_WRITE, status_code=204)
+@routes.delete("/{name:path}", permission=Permission.MODELS_WRITE, status_code=204)
 async def take_alias_back(control: ControlDep, actor: ActorDep, name: AliasName) -> None:
     """Remove an alias of one's own, or give a packaged one its own candidates again."""
     await service.take_back(control, actor, name)

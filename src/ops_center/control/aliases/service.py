@@ -105,6 +105,10 @@ def _checked_name(given: str) -> str:
     name = given.strip().lower()
     if not name or len(name) > _MAX_NAME or not name.isprintable() or any(ch.isspace() for ch in name):
         raise Invalid(f"An alias is one word of at most {_MAX_NAME} characters", param="name")
+    if "/" in name:
+        raise Invalid(
+            "An alias cannot contain a slash: provider/model names a model at one provider", param="name"
+        )
     if chooses_for_caller(name):
         raise Invalid("This name leaves the choice to the strategy", param="name")
     return name

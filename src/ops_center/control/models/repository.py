@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, Text, cast, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.control.publish import FactsKey, decoded
 from ops_center.storage.tables import models, providers
 
 _CHUNK = 500  # ids in one statement
@@ -25,8 +26,16 @@ class ModelRow:
     name: str
     enabled: bool
     origin: str
-    discovered: dict[str, Any] | None
-    override: dict[str, Any] | None
+    discovered: str | None
+    override_text: str | None
+
+    @property
+    def override(self) -> dict[str, Any] | None:
+        return decoded(self.override_text)
+
+    @property
+    def facts_key(self) -> FactsKey:
+        return self.provider_type, self.name, self.discovered, self.override_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +123,9 @@ def _query() -> Select[*tuple[Any, ...]]:
         models.c.name,
         models.c.enabled,
         models.c.origin,
-        models.c.discovered,
-        models.c.override,
+        # as text: most of what they say was worked out for the snapshot already
+        cast(models.c.discovered, Text).label("discovered"),
+        cast(models.c.override, Text).label("override_text"),
     ).join(providers, models.c.provider_id == providers.c.id)
 
 

@@ -15,15 +15,33 @@ Sort = Literal[
     "name", "provider", "context", "price", "score", "-name", "-provider", "-context", "-price", "-score"
 ]
 Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Capabilities = Annotated[list[Capability], Field(max_length=30)]
 
 
-class ModelPrice(ResponseModel):
+class ModelPriceTier(ResponseModel):
+    """What the whole of a request costs whose input is larger than `above_input_tokens`."""
+
+    above_input_tokens: int
     input_mtok: Usd
     output_mtok: Usd
     cache_read_mtok: Usd | None
     cache_write_mtok: Usd | None
+
+
+class ModelPrice(ResponseModel):
+    """The figures are those of the smallest requests, where there are `tiers`."""
+
+    input_mtok: Usd
+    output_mtok: Usd
+    cache_read_mtok: Usd | None
+    cache_write_mtok: Usd | None
+    cache_write_1h_mtok: Usd | None
+    reasoning_mtok: Usd | None
+    """null: reasoning is billed as any output."""
+    request_usd: Usd
     tiered: bool
-    """Whether larger requests have other prices; the figures are those of the smallest."""
+    """Whether larger requests have other prices."""
+    tiers: list[ModelPriceTier]
     source: str
     as_of: str
 
@@ -47,8 +65,11 @@ class Model(ResponseModel):
     overridden: list[str]
     """The fields that an admin has set by hand."""
     sources: dict[str, str]
-    """Where the values of `context_window`, `max_output_tokens`, `capabilities`, `price` and `score` come
-    from: `override`, `provider` (its own list), a catalogue with its date, or `name`."""
+    """Where the values of `context_window`, `max_output_tokens`, `capabilities`, `price`, `score` and the single
+    prices come from: `override`, `provider` (its own list), a catalogue with its date, or `name`."""
+    without_override: dict[str, Usd | list[str] | None]
+    """For each field of `overridden`: the value that the other sources have, and that counts once the
+    override is taken back; null where none of them knows one."""
     retires_on: date | None
     """The day from which the provider serves it no more, where its list says so."""
     successor: str | None
@@ -101,5 +122,9 @@ class ModelUpdate(RequestModel):
     output_mtok: UsdInput | None = None
     cache_read_mtok: UsdInput | None = None
     cache_write_mtok: UsdInput | None = None
+    reasoning_mtok: UsdInput | None = None
+    request_usd: UsdInput | None = None
     score: Score | None = None
     context_window: Tokens | None = None
+    max_output_tokens: Tokens | None = None
+    capabilities: Capabilities | None = None

@@ -6,7 +6,8 @@ taking it back brings the other sources to light again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -26,16 +27,18 @@ from ops_center.control.models.schemas import (
     ModelCreate,
     ModelList,
     ModelPrice,
+    ModelPriceTier,
     ModelsUpdate,
     ModelsUpdated,
     ModelUpdate,
 )
 from ops_center.control.providers import repository as providers
+from ops_center.control.publish import decoded
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.snapshot import Snapshot
 from ops_center.types import new_id
 
-_OVERRIDABLE = (*OVERRIDE_PRICES, "score", "context_window")
+_OVERRIDABLE = (*OVERRIDE_PRICES, "score", "context_window", "max_output_tokens", "capabilities")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +79,25 @@ async def list_models(control: Control, wanted: Wanted, sort: str, limit: int, o
         async with control.database.read() as conn:
             total = await repository.count(conn, wanted.filters)
             rows = await repository.listed(conn, wanted.filters, limit, offset)
-        return ModelList(models=[_model(row, led_to) for row in rows], total=total)
+        return ModelList(models=[_model(control, row, led_to) for row in rows], total=total)
     async with control.database.read() as conn:
         rows = await repository.listed(conn, wanted.filters, None)
-    known = [(row, facts) for row in rows if wanted.fits(facts := _facts(row, row.override))]
-    _order(known, sort)
-    page = known[offset : offset + limit]
-    return ModelList(models=[_model(row, led_to, facts) for row, facts in page], total=len(known))
+    # Thousands of models take a while: not on the event loop, where requests are waiting.
+    known = await asyncio.to_thread(_ordered, control, rows, wanted, sort)
+    return ModelList(
+        models=[_model(control, row, led_to) for row in known[offset : offset + limit]], total=len(known)
+    )
 
 
-def _order(known: list[tuple[ModelRow, ModelFacts]], sort: str) -> None:
-    """In place; within equals by name. What nobody knows is last in both directions."""
+def _ordered(control: Control, rows: Sequence[ModelRow], wanted: Wanted, sort: str) -> list[ModelRow]:
+    """Those that fit; within equals by name. What nobody knows is last in both directions."""
+    believed = ((row, control.publisher.facts_of(row.facts_key)) for row in rows)
+    known = [(row, facts) for row, facts in believed if wanted.fits(facts)]
     field = sort.removeprefix("-")
     key = _SORT_KEYS[field]
     known.sort(key=lambda one: key(*one) or 0, reverse=sort.startswith("-"))
     known.sort(key=lambda one: key(*one) is None)
+    return [row for row, _ in known]
 
 
 def _blended(row: ModelRow, facts: ModelFacts) -> Decimal | None:
@@ -127,7 +134,7 @@ async def switch_models(control: Control, actor: Actor, wanted: ModelsUpdate) ->
         if wanted.ids is not None and len(rows) != len(set(wanted.ids)):
             raise Invalid("There is no model with one of these ids", param="ids")
         if which.of_facts:
-            rows = [row for row in rows if which.fits(_facts(row, row.override))]
+            rows = await asyncio.to_thread(_ordered, control, rows, which, "name")
         changing = [row for row in rows if row.enabled is not wanted.enabled]
         if changing:
             await repository.switch(conn, [row.id for row in changing], wanted.enabled)
@@ -189,7 +196,7 @@ async def get_model(control: Control, model_id: str) -> Model:
         row = await repository.by_id(conn, model_id)
     if row is None:
         raise NotFound("There is no model with this id")
-    return _model(row, aliases_of(control.publisher.current))
+    return _model(control, row, aliases_of(control.publisher.current))
 
 
 async def update_model(control: Control, actor: Actor, model_id: str, wanted: ModelUpdate) -> Model:
@@ -260,9 +267,11 @@ def aliases_of(snapshot: Snapshot) -> dict[str, list[str]]:
     return led_to
 
 
-def _model(row: ModelRow, led_to: Mapping[str, list[str]], facts: ModelFacts | None = None) -> Model:
-    facts = facts or _facts(row, row.override)
+def _model(control: Control, row: ModelRow, led_to: Mapping[str, list[str]]) -> Model:
+    facts = control.publisher.facts_of(row.facts_key)
     price = facts.price
+    overridden = sorted(_shown(row.override))
+    below = _facts(row, None) if overridden else facts
     serving = row.enabled and row.provider_enabled
     return Model(
         id=row.id,
@@ -282,32 +291,48 @@ def _model(row: ModelRow, led_to: Mapping[str, list[str]], facts: ModelFacts | N
             output_mtok=price.output_mtok,
             cache_read_mtok=price.cache_read_mtok,
             cache_write_mtok=price.cache_write_mtok,
+            cache_write_1h_mtok=price.cache_write_1h_mtok,
+            reasoning_mtok=price.reasoning_mtok,
+            request_usd=price.request_usd,
             tiered=bool(price.tiers),
+            tiers=[ModelPriceTier.model_validate(tier) for tier in price.tiers],
             source=price.source,
             as_of=price.as_of,
         ),
         score=facts.score,
         score_source=facts.score_source,
         served_as=led_to.get(canonical_name(row.name), []) if serving else [],
-        overridden=sorted(_shown(row.override)),
-        sources=_sources(facts),
+        overridden=overridden,
+        sources=_sources(facts, below, overridden),
+        without_override={field: _value(below, field) for field in overridden},
         retires_on=None if facts.retires_on is None else date.fromisoformat(facts.retires_on),
         successor=facts.successor,
     )
 
 
-def _sources(facts: ModelFacts) -> dict[str, str]:
+def _sources(facts: ModelFacts, below: ModelFacts, overridden: Sequence[str]) -> dict[str, str]:
+    """`below` is what the other sources say, under the admin's word."""
     sources = dict(facts.sources)
     if facts.price is not None:
-        by_hand = facts.price.source == "override"
-        sources["price"] = "override" if by_hand else f"{facts.price.source} {facts.price.as_of}"
+        listed = "" if below.price is None else f"{below.price.source} {below.price.as_of}"
+        sources["price"] = "override" if facts.price.source == "override" else listed
+        for field in OVERRIDE_PRICES:
+            if _value(facts, field) is not None:
+                sources[field] = "override" if field in overridden else listed
     if facts.score_source is not None:
         sources["score"] = facts.score_source
     return sources
 
 
+def _value(facts: ModelFacts, field: str) -> Any:
+    if field in OVERRIDE_PRICES:
+        value = None if facts.price is None else getattr(facts.price, field)
+        return None if field == "request_usd" and not value else value  # nearly no model has one
+    return sorted(facts.capabilities) if field == "capabilities" else getattr(facts, field)
+
+
 def _facts(row: ModelRow, override: Mapping[str, Any] | None) -> ModelFacts:
-    return resolve_model_facts(row.provider_type, row.name, row.discovered, override)
+    return resolve_model_facts(row.provider_type, row.name, decoded(row.discovered), override)
 
 
 def _merged(

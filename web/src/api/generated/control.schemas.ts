@@ -750,14 +750,34 @@ export const ModelOrigin = {
 
 export type ModelSources = {[key: string]: string};
 
-export interface ModelPrice {
-  as_of: string;
+export type ModelWithoutOverride = {[key: string]: number | string[] | null};
+
+/**
+ * What the whole of a request costs whose input is larger than `above_input_tokens`.
+ */
+export interface ModelPriceTier {
+  above_input_tokens: number;
   cache_read_mtok: number | null;
   cache_write_mtok: number | null;
   input_mtok: number;
   output_mtok: number;
+}
+
+/**
+ * The figures are those of the smallest requests, where there are `tiers`.
+ */
+export interface ModelPrice {
+  as_of: string;
+  cache_read_mtok: number | null;
+  cache_write_1h_mtok: number | null;
+  cache_write_mtok: number | null;
+  input_mtok: number;
+  output_mtok: number;
+  reasoning_mtok: number | null;
+  request_usd: number;
   source: string;
   tiered: boolean;
+  tiers: ModelPriceTier[];
 }
 
 export interface Model {
@@ -779,6 +799,7 @@ export interface Model {
   served_as: string[];
   sources: ModelSources;
   successor: string | null;
+  without_override: ModelWithoutOverride;
 }
 
 /**
@@ -820,10 +841,14 @@ export interface ModelList {
 export interface ModelUpdate {
   cache_read_mtok?: number | null;
   cache_write_mtok?: number | null;
+  capabilities?: string[] | null;
   context_window?: number | null;
   enabled?: boolean | null;
   input_mtok?: number | null;
+  max_output_tokens?: number | null;
   output_mtok?: number | null;
+  reasoning_mtok?: number | null;
+  request_usd?: number | null;
   score?: number | null;
 }
 

@@ -1,33 +1,41 @@
-/** The models that providers serve, one page at a time. */
+/** The models that providers serve, one page at a time, and the aliases that stand for them. */
 import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { listModels, updateModel } from "@/api/generated/control";
-import type { ModelChange } from "@/api/types";
+import { listAliases, listModels, putAlias, switchModels, takeAliasBack, updateModel } from "@/api/generated/control";
+import type { ListModelsParams } from "@/api/generated/control.schemas";
+import type { ModelChange, ModelsSwitch } from "@/api/types";
+import type { ModelsSearch } from "@/app/search";
 
 export const MODELS_PER_PAGE = 50;
 
-export interface ModelFilter {
-  search?: string;
-  provider_id?: string;
-  enabled?: "true" | "false";
-  page: number;
+/** What a search in the address leaves over, in the API's words; the same for the list and for switching. */
+export function filterOf({ search, provider_id, enabled, capability, max_price, min_context }: ModelsSearch) {
+  return {
+    ...(search && { search }),
+    ...(provider_id && { provider_id }),
+    ...(enabled && { enabled: enabled === "true" }),
+    ...(capability && { capability }),
+    ...(max_price && { max_input_mtok: Number(max_price) }),
+    ...(min_context && { min_context: Number(min_context) }),
+  };
 }
 
-export const modelsQuery = ({ page, enabled, ...filter }: ModelFilter) =>
-  queryOptions({
-    queryKey: ["models", filter, enabled, page],
-    queryFn: ({ signal }) =>
-      listModels(
-        {
-          ...filter,
-          enabled: enabled && enabled === "true",
-          limit: MODELS_PER_PAGE,
-          offset: (page - 1) * MODELS_PER_PAGE,
-        },
-        { signal },
-      ),
+export const modelsQuery = (search: ModelsSearch) => {
+  const page = pageOf(search);
+  const params: ListModelsParams = {
+    ...filterOf(search),
+    ...(search.sort && { sort: search.sort }),
+    limit: MODELS_PER_PAGE,
+    offset: (page - 1) * MODELS_PER_PAGE,
+  };
+  return queryOptions({
+    queryKey: ["models", params],
+    queryFn: ({ signal }) => listModels(params, { signal }),
     placeholderData: keepPreviousData,
   });
+};
+
+export const pageOf = ({ page }: ModelsSearch): number => Math.max(1, Math.trunc(Number(page)) || 1);
 
 /** Names to offer in a field; a field takes any other name too. */
 export const modelNamesQuery = queryOptions({
@@ -38,14 +46,46 @@ export const modelNamesQuery = queryOptions({
     ),
 });
 
-/** Changes a model and refreshes whatever depends on it. */
-export function useChangeModel() {
+export const aliasesQuery = queryOptions({
+  queryKey: ["models", "aliases"],
+  queryFn: ({ signal }) => listAliases({ signal }).then((answer) => answer.aliases),
+});
+
+/** Refreshes whatever depends on models and aliases. */
+function useRefresh(): () => Promise<unknown> {
   const queryClient = useQueryClient();
+  return () =>
+    Promise.all(
+      [["models"], ["providers"], ["routing"], ["usage"]].map((queryKey) => queryClient.invalidateQueries({ queryKey })),
+    );
+}
+
+export function useChangeModel() {
+  const refresh = useRefresh();
   return useMutation({
     mutationFn: ({ id, change }: { id: string; change: ModelChange }) => updateModel(id, change),
-    onSettled: () =>
-      Promise.all(
-        [["models"], ["providers"], ["routing"], ["usage"]].map((queryKey) => queryClient.invalidateQueries({ queryKey })),
-      ),
+    onSettled: refresh,
   });
+}
+
+/** Many at once: by their ids, or all that fit a filter. */
+export function useSwitchModels() {
+  const refresh = useRefresh();
+  return useMutation({
+    mutationFn: (wanted: ModelsSwitch) => switchModels(wanted),
+    onSettled: refresh,
+  });
+}
+
+export function useSaveAlias() {
+  const refresh = useRefresh();
+  return useMutation({
+    mutationFn: ({ name, candidates }: { name: string; candidates: string[] }) => putAlias(encodeURIComponent(name), { candidates }),
+    onSuccess: refresh,
+  });
+}
+
+export function useTakeAliasBack() {
+  const refresh = useRefresh();
+  return useMutation({ mutationFn: (name: string) => takeAliasBack(encodeURIComponent(name)), onSuccess: refresh });
 }

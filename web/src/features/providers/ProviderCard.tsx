@@ -188,7 +188,9 @@ function DiscoveryFailure({ provider, writable, onModelsByHand }: DiscoveryFailu
   return (
     <Alert color="yellow" role="note" py="xs" px="sm">
       <Text size="sm">
-        Its models could not be listed{provider.discovery.message ? `: ${provider.discovery.message}` : "."}
+        Its models could not be listed{provider.discovery.at && <> (<TimeAgo at={provider.discovery.at} />)</>}
+        {provider.discovery.message ? `: ${provider.discovery.message}` : "."}
+        {provider.models_count > 0 && ` The ${plural(provider.models_count, "model")} known before keep serving.`}
       </Text>
       {refresh.isError && (
         <Text size="sm" role="status">
