@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
         "storage",
     },
     {"dataplane", "control"},
+    {"workers"},
     {"app", "check", "console", "demo"},
     {"cli"},
 ]
@@ -91,7 +92,16 @@ def test_a_module_imports_lower_floors_only(path: Path) -> None:
 
 
 def test_the_data_plane_never_imports_the_control_planes_libraries() -> None:
-    parts = {"dataplane", "wire", "catalog", "transport", "providers", "types", "errors"} | SNAPSHOT_PARTS
+    parts = {
+        "dataplane",
+        "wire",
+        "catalog",
+        "transport",
+        "providers",
+        "types",
+        "errors",
+        "workers",
+    } | SNAPSHOT_PARTS
     for path in modules():
         if part_of(path) in parts:
             bad = {n for n in imports(path) if n.split(".")[0] in FORBIDDEN_BELOW_CONTROL}

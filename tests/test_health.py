@@ -317,7 +317,7 @@ def test_memory_of_homes_keys_and_targets_is_bounded(health: Health) -> None:
     for n in range(20_100):
         m = target(f"m{n}")
         health.begin(m, m.provider.credentials[0]).dropped()
-    assert len(health._targets) <= 20_000
+    assert len(health.targets) <= 20_000
 
 
 def test_retries_are_a_tenth_of_the_requests(health: Health) -> None:

@@ -225,7 +225,7 @@ async def test_a_provider_is_charged_for_its_own_answers_and_left_out_when_spent
     limiter = MemoryLimiter()
     bounds_ = [budget("0.01", BudgetScope.PROVIDER, counter=name) for name in "ab"]
     a, b = a_target("a", bounds_[0]), a_target("b", bounds_[1])
-    demands = tuple(ProviderDemand(t.provider, CENT, CENT) for t in (a, b))
+    demands = tuple(ProviderDemand(t.provider.id, t.provider.budgets, CENT, CENT) for t in (a, b))
     held = limiter.reserve(principal(), costs(CENT, providers=demands))
     assert held.spent_providers == frozenset()
     held.settle(Decimal("0.01"), used(9), b)

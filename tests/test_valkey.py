@@ -232,7 +232,7 @@ async def test_a_provider_is_charged_for_its_own_answers_and_left_out_when_spent
 ) -> None:
     bound = budget("0.01", BudgetScope.PROVIDER, counter="p")
     of = Provider(id="prov_a", name="a", spec=provider_spec("openai"), base_url="https://x", budgets=(bound,))
-    demand = costs(CENT, providers=(ProviderDemand(of, CENT, CENT),))
+    demand = costs(CENT, providers=(ProviderDemand(of.id, of.budgets, CENT, CENT),))
     (await take(limiter, principal(), demand)).settle(Decimal("0.01"))  # somebody else answered
     held = await take(limiter, principal(), demand)
     assert held.spent_providers == frozenset()

@@ -1,5 +1,7 @@
 """One server: puts the two planes, the console and the database together, and takes them down in order.
 
+With several workers this is the control process: everything but the data plane, which they serve.
+
 The only place that knows all parts. Requests are told apart by path and handed on; none is read here.
 """
 
@@ -10,6 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -46,6 +49,9 @@ from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
 from ops_center.transport.client import HttpClient
 from ops_center.transport.mail import Mailer
 from ops_center.types import Scope as KeyScope
+from ops_center.workers.forward import FromWorkers
+from ops_center.workers.hub import Hub
+from ops_center.workers.lifeline import READY, STOP, ControlSockets
 
 if TYPE_CHECKING:
     from ops_center.limits.valkey import ValkeyLimiter
@@ -62,9 +68,11 @@ _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 class Application:
     """The ASGI application of all but the data plane. `start()` before the first request, `stop()` after."""
 
-    def __init__(self, settings: Settings, *, demo: bool = False) -> None:
+    def __init__(self, settings: Settings, *, demo: bool = False, hub: Hub | None = None) -> None:
+        """With a `hub` its workers serve the data plane, and there is none here."""
         self._settings = settings
         self._demo = demo
+        self._hub = hub
         self._console = ConsoleFiles()
         self._metrics = Metrics()
         self._closing = contextlib.AsyncExitStack()
@@ -72,6 +80,7 @@ class Application:
         self.data_plane: DataPlane
         self._control_app: Any
         self._publisher: Publisher
+        self._limiter: MemoryLimiter | ValkeyLimiter
         self._database: Database
 
     async def start(self) -> None:
@@ -109,7 +118,7 @@ class Application:
         http = HttpClient()
         closing.push_async_callback(http.close)
         publisher = self._publisher = Publisher(database, secrets, utc_now)
-        health = Health()
+        health = self._hub.health if self._hub is not None else Health()
         control = self.control = Control(
             database=database,
             secrets=secrets,
@@ -122,7 +131,7 @@ class Application:
             health=health,
         )
         closing.push_async_callback(control.background.close)
-        limiter = await self._limiter()
+        limiter = self._limiter = await self._open_limiter()
         counting = BudgetCounting(database, limiter, ingester.drain, utc_now)
         publisher.before_swap(counting.prepare)
         self._keep_running(counting.run(), name="budgets")
@@ -133,23 +142,39 @@ class Application:
         self._keep_running(keep_probing(control), name="idle_providers")
         self._keep_running(keep_delivering(control), name="notifications")
         self._keep_running(keep_watch(control), name="watch")
+        if self._hub is None:
+            self.data_plane = self._data_plane(http, limiter, journal, health)
+        self._control_app = create_control_app(control)
+        await self._create_first_admin()
+
+    def _data_plane(
+        self, http: HttpClient, limiter: MemoryLimiter | ValkeyLimiter, journal: UsageJournal, health: Health
+    ) -> DataPlane:
+        settings = self._settings
         timeouts = Timeouts(
             connect_seconds=settings.connect_timeout_seconds,
             answer_seconds=settings.answer_timeout_seconds,
             first_chunk_seconds=settings.first_chunk_timeout_seconds,
             chunk_seconds=settings.chunk_timeout_seconds,
         )
-        self.data_plane = DataPlane(
+        return DataPlane(
             Plane(
-                snapshots=publisher,
+                snapshots=self._publisher,
                 upstream=Upstream(http, timeouts),
                 limiter=limiter,
                 sink=journal,
                 health=health,
             )
         )
-        self._control_app = create_control_app(control)
-        await self._create_first_admin()
+
+    async def admit_workers(self, listening: socket.socket) -> None:
+        """Give every worker that joins the snapshot, and from now on each new one."""
+        assert self._hub is not None
+        limiter = self._limiter if isinstance(self._limiter, MemoryLimiter) else None
+        await self._hub.publish(self._publisher.current)
+        self._publisher.after_swap(self._hub.publish)
+        await self._hub.open(listening, limiter)
+        self._closing.push_async_callback(self._hub.close)
 
     def _keep_running(self, job: Coroutine[None, None, None], *, name: str) -> None:
         """Run a job beside the requests until everything closes."""
@@ -162,7 +187,7 @@ class Application:
 
         self._closing.push_async_callback(stop)
 
-    async def _limiter(self) -> MemoryLimiter | ValkeyLimiter:
+    async def _open_limiter(self) -> MemoryLimiter | ValkeyLimiter:
         url = self._settings.valkey_url
         if not url:
             return MemoryLimiter()
@@ -326,5 +351,89 @@ async def serve(
             backlog=2048,
         )
         await _Server(config, application, settings).serve()
+    finally:
+        await application.stop()
+
+
+_WORKERS_FINISH_SECONDS = 40.0  # a little more than they give to what is under way
+
+
+class _ControlServer(_Server):
+    """Listens to workers alone, and ends after the last of them."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        application: Application,
+        settings: Settings,
+        sockets: ControlSockets,
+        hub: Hub,
+    ) -> None:
+        super().__init__(config, application, settings)
+        self._sockets = sockets
+        self._hub = hub
+        self._ending: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The lifeline says when to end: workers need this process until they have, whoever gets a signal."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, lambda: None)
+        loop.add_reader(self._sockets.lifeline, self._told)
+        yield
+
+    def _told(self) -> None:
+        try:
+            word = self._sockets.lifeline.recv(64)
+        except OSError:
+            word = b""
+        if STOP in word and self._ending is None:
+            self._ending = asyncio.create_task(self._end_after_workers())
+        elif not word:  # the supervisor is gone, or will not wait
+            asyncio.get_running_loop().remove_reader(self._sockets.lifeline)
+            self.force_exit = self.should_exit = True
+
+    async def _end_after_workers(self) -> None:
+        await self._hub.until_alone(_WORKERS_FINISH_SECONDS)
+        self.should_exit = True
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        config, state = self.config, self.server_state
+        await self.lifespan.startup()
+        server = await asyncio.get_running_loop().create_unix_server(
+            lambda: config.http_protocol_class(config=config, server_state=state, app_state={}),  # type: ignore[call-arg]
+            sock=self._sockets.http,
+        )
+        self.servers = [server]
+        self.started = True
+        await self._application.admit_workers(self._sockets.workers)
+        url = public_url(self._settings.model_copy(update={"port": self._sockets.port}))
+        await self._application.announce(url)
+        self._sockets.lifeline.send(READY)
+
+
+async def serve_behind_workers(settings: Settings, sockets: ControlSockets) -> None:
+    """The control process, until its lifeline ends."""
+    hub = Hub()
+    application = Application(settings, hub=hub)
+    try:
+        await application.start()
+        config = uvicorn.Config(
+            FromWorkers(application),
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=10,
+            backlog=2048,
+        )
+        await _ControlServer(config, application, settings, sockets, hub).serve()
     finally:
         await application.stop()

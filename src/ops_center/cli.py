@@ -71,15 +71,52 @@ def serve(
     host: Host = None,
     port: Port = None,
     data_dir: DataDir = None,
-    workers: Annotated[int, typer.Option(help="Worker processes. This version runs with one.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve the gateway, 1 to 64. (default: 1)")
+    ] = None,
 ) -> None:
     """Run the server: the gateway, the control API and the console."""
-    if workers != 1:
-        raise typer.Exit(_complain("--workers: this version runs with one worker"))
-    settings = _settings(host=host, port=port, data_dir=data_dir)
+    settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers)
+    if settings.workers > 1:
+        raise typer.Exit(_supervise(settings))
     from ops_center.app import serve as run_server
 
     _run(run_server(settings))
+
+
+def _supervise(settings: Any) -> int:
+    """Several processes; this one only looks after them, so it loads nothing of what they are."""
+    from ops_center.workers.lifeline import ControlSockets, WorkerSettings
+    from ops_center.workers.supervisor import Supervisor
+
+    def worker_settings(index: int, run_dir: str, sockets: tuple[int, ...]) -> WorkerSettings:
+        return WorkerSettings(
+            index=index,
+            log_level=settings.log_level,
+            journal=str((settings.data_dir / "journal").absolute()),
+            run_dir=run_dir,
+            sockets=sockets,
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+            answer_timeout_seconds=settings.answer_timeout_seconds,
+            first_chunk_timeout_seconds=settings.first_chunk_timeout_seconds,
+            chunk_timeout_seconds=settings.chunk_timeout_seconds,
+            valkey_url=settings.valkey_url,
+            valkey_failure=settings.valkey_failure,
+        )
+
+    def run_control(sockets: ControlSockets) -> None:
+        from ops_center.app import serve_behind_workers
+
+        _run(serve_behind_workers(settings, sockets))
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Supervisor(
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        worker_settings=worker_settings,
+        run_control=run_control,
+    ).run()
 
 
 @app.command()

@@ -1,8 +1,9 @@
 """How every target is doing right now: load, measured speed, open circuits, resting credentials, homes.
 
 Fed by `attempt` and `meter` in passing, read by `resolve` through `Live`. It lives in the memory of one
-process and is forgotten at its end; a second process finds out for itself. Nothing here waits, calls
-anybody or touches a disk, and everything it remembers is bounded.
+process and is forgotten at its end; a second process finds out for itself, and `workers/health.py` takes
+together what several found. Nothing here waits, calls anybody or touches a disk, and everything it
+remembers is bounded.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class Circuit:
         return False
 
 
-class _TargetState:
+class TargetState:
     __slots__ = ("circuit", "first_chunk", "latency", "outstanding", "provider_id", "seen", "token_seconds")
 
     def __init__(self, provider_id: str) -> None:
@@ -148,7 +149,7 @@ class _TargetState:
         self.circuit = Circuit()
 
 
-class _CredentialState:
+class CredentialState:
     __slots__ = ("circuit", "provider_id", "rests")
 
     def __init__(self, provider_id: str) -> None:
@@ -181,7 +182,7 @@ class Ticket:
 
     __slots__ = ("_answered", "_ended", "_health", "_state", "credential", "target")
 
-    def __init__(self, health: Health, state: _TargetState, target: Target, credential: Credential) -> None:
+    def __init__(self, health: Health, state: TargetState, target: Target, credential: Credential) -> None:
         self._health = health
         self._state = state
         self._answered = False
@@ -223,8 +224,8 @@ class Health(Live):
     ) -> None:
         self._now = monotonic
         self._clock = clock
-        self._targets: dict[str, _TargetState] = {}
-        self._credentials: dict[str, _CredentialState] = {}
+        self.targets: dict[str, TargetState] = {}
+        self.credentials: dict[str, CredentialState] = {}
         self._shares: dict[str, dict[str, float]] = {}  # provider id → credential id → its claim to be next
         self._lengths: OrderedDict[str, float] = OrderedDict()
         self._homes: OrderedDict[Hashable, tuple[str, float]] = OrderedDict()
@@ -238,13 +239,13 @@ class Health(Live):
 
     def blocked(self, target: Target, *, own_key: bool = False) -> Blocked | None:
         now = self._now()
-        state = self._targets.get(target.id)
+        state = self.targets.get(target.id)
         if state is not None and (trouble := _of_circuit(state.circuit, now)) is not None:
             return trouble
         return None if own_key else self._all_credentials_rest(target, now)
 
     def load(self, target_id: str) -> float:
-        state = self._targets.get(target_id)
+        state = self.targets.get(target_id)
         if state is None:
             return _LEAST_LATENCY_SECONDS
         latency = state.latency
@@ -294,17 +295,17 @@ class Health(Live):
 
     def begin(self, target: Target, credential: Credential) -> Ticket:
         """A call begins; whoever calls this ends the ticket."""
-        state = self._targets.get(target.id)
+        state = self.targets.get(target.id)
         if state is None:
-            if len(self._targets) >= _MOST_TARGETS:
+            if len(self.targets) >= _MOST_TARGETS:
                 self._forget()
-            state = self._targets[target.id] = _TargetState(target.provider.id)
+            state = self.targets[target.id] = TargetState(target.provider.id)
         state.outstanding += 1
         self.busy = True
         if self.troubled:
             if state.circuit.until is not None:
                 state.circuit.probing = True
-            kept = self._credentials.get(credential.id)
+            kept = self.credentials.get(credential.id)
             if kept is not None and kept.circuit.until is not None:
                 kept.circuit.probing = True
         provider_id = target.provider.id
@@ -345,7 +346,7 @@ class Health(Live):
 
     def report(self, provider_id: str) -> ProviderReport:
         now = self._now()
-        mine = {id: s for id, s in self._targets.items() if s.provider_id == provider_id}
+        mine = {id: s for id, s in self.targets.items() if s.provider_id == provider_id}
         open_ones = {id: s.circuit for id, s in mine.items() if s.circuit.until is not None}
         opened = [c.opened_at for c in open_ones.values() if c.opened_at is not None]
         seen = max((s.seen for s in mine.values() if s.seen), default=None)
@@ -355,7 +356,7 @@ class Health(Live):
             newest_opened_at=max(opened, default=None),
             aside=tuple(
                 CredentialTrouble(id, c.circuit.reason, c.circuit.opened_at)
-                for id, c in self._credentials.items()
+                for id, c in self.credentials.items()
                 if c.provider_id == provider_id and c.circuit.until is not None
             ),
             outstanding=sum(s.outstanding for s in mine.values()),
@@ -364,14 +365,14 @@ class Health(Live):
 
     def proven(self, credential_id: str) -> None:
         """A test at no cost showed that this credential is good: whatever set it aside is over."""
-        kept = self._credentials.get(credential_id)
+        kept = self.credentials.get(credential_id)
         if kept is not None:
             kept.circuit.success()
             self._tidy(kept.provider_id)
 
     # ── what tickets tell ─────────────────────────────────────────────────────
 
-    def _answered(self, ticket: Ticket, state: _TargetState, seconds: float) -> None:
+    def _answered(self, ticket: Ticket, state: TargetState, seconds: float) -> None:
         known = state.latency
         state.latency = seconds if known is None else known + _LATENCY_SHARE * (seconds - known)
         state.seen = self._now()
@@ -382,13 +383,13 @@ class Health(Live):
         else:
             circuit.success()
         if self.troubled:
-            kept = self._credentials.get(ticket.credential.id)
+            kept = self.credentials.get(ticket.credential.id)
             if kept is not None:
                 kept.circuit.success()
                 kept.rests.pop(ticket.target.id, None)
                 self._tidy(kept.provider_id)
 
-    def _failed(self, ticket: Ticket, state: _TargetState, error: ProviderError) -> None:
+    def _failed(self, ticket: Ticket, state: TargetState, error: ProviderError) -> None:
         state.outstanding -= 1
         now = self._now()
         state.seen = now
@@ -421,7 +422,7 @@ class Health(Live):
         self._end_probe(ticket, state)
 
     def _finished(
-        self, state: _TargetState, seconds: float, first_chunk_seconds: float | None, output_tokens: int
+        self, state: TargetState, seconds: float, first_chunk_seconds: float | None, output_tokens: int
     ) -> None:
         state.outstanding -= 1
         now = state.seen = self._now()
@@ -439,28 +440,28 @@ class Health(Live):
         if now - self._speeds_at > _SPEEDS_EVERY_SECONDS:
             self._refresh_speeds(now)
 
-    def _dropped(self, ticket: Ticket, state: _TargetState, answered: bool) -> None:
+    def _dropped(self, ticket: Ticket, state: TargetState, answered: bool) -> None:
         state.outstanding -= 1
         if not answered:
             self._end_probe(ticket, state)
 
-    def _end_probe(self, ticket: Ticket, state: _TargetState) -> None:
+    def _end_probe(self, ticket: Ticket, state: TargetState) -> None:
         """A probe that ended without a verdict leaves the place to the next one."""
         state.circuit.probing = False
-        kept = self._credentials.get(ticket.credential.id)
+        kept = self.credentials.get(ticket.credential.id)
         if kept is not None:
             kept.circuit.probing = False
 
     # ── parts ─────────────────────────────────────────────────────────────────
 
-    def _credential_state(self, credential: Credential, provider: Provider) -> _CredentialState:
-        kept = self._credentials.get(credential.id)
+    def _credential_state(self, credential: Credential, provider: Provider) -> CredentialState:
+        kept = self.credentials.get(credential.id)
         if kept is None:
-            kept = self._credentials[credential.id] = _CredentialState(provider.id)
+            kept = self.credentials[credential.id] = CredentialState(provider.id)
         return kept
 
     def _resting(self, credential: Credential, target_id: str, now: float) -> Blocked | None:
-        kept = self._credentials.get(credential.id)
+        kept = self.credentials.get(credential.id)
         if kept is None:
             return None
         aside = _of_circuit(kept.circuit, now)
@@ -486,21 +487,27 @@ class Health(Live):
     def _tidy(self, provider_id: str) -> None:
         """Take a provider out of the troubled ones once none of its credentials is in trouble."""
         now = self._now()
-        for id, kept in list(self._credentials.items()):
+        for id, kept in list(self.credentials.items()):
             if kept.provider_id == provider_id:
                 kept.rests = {target: until for target, until in kept.rests.items() if until > now}
                 if kept.circuit.clean and not kept.rests:
-                    del self._credentials[id]
+                    del self.credentials[id]
                 else:
                     return
         self.troubled.discard(provider_id)
+
+    def refresh_speeds(self) -> None:
+        """Publish what was measured, if that is due."""
+        now = self._now()
+        if now - self._speeds_at > _SPEEDS_EVERY_SECONDS:
+            self._refresh_speeds(now)
 
     def _refresh_speeds(self, now: float) -> None:
         """Publish what was measured, if it moved enough to matter: each publication makes rankings anew."""
         self._speeds_at = now
         seconds = {
             id: (state.latency if state.first_chunk is None else state.first_chunk, state.token_seconds)
-            for id, state in self._targets.items()
+            for id, state in self.targets.items()
             if state.token_seconds is not None and now - state.seen < _FORGOTTEN_AFTER_SECONDS
         }
         measured: dict[str, tuple[float, float]] = {}
@@ -508,7 +515,7 @@ class Health(Live):
         for id, (first, per_token) in seconds.items():
             # Answers that were not streamed have no first chunk: all of their time is in their tokens.
             pair = (
-                first if first is not None and self._targets[id].first_chunk is not None else 0.0,
+                first if first is not None and self.targets[id].first_chunk is not None else 0.0,
                 per_token or 0.0,
             )
             measured[id] = pair
@@ -520,10 +527,10 @@ class Health(Live):
     def _forget(self) -> None:
         """Make room: what was idle for long goes, and if that is nothing, everything idle."""
         now = self._now()
-        idle = {id: s for id, s in self._targets.items() if not s.outstanding and s.circuit.clean}
+        idle = {id: s for id, s in self.targets.items() if not s.outstanding and s.circuit.clean}
         old = [id for id, s in idle.items() if now - s.seen > _FORGOTTEN_AFTER_SECONDS] or list(idle)
         for id in old:
-            del self._targets[id]
+            del self.targets[id]
 
 
 def _of_circuit(circuit: Circuit, now: float) -> Blocked | None:

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8084, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64)  # processes that serve /v1
     data_dir: Path = Path("data")
     database_url: str | None = None  # None: SQLite in data_dir
     valkey_url: str | None = None

@@ -101,6 +101,7 @@ class Publisher:
         self._clock = clock
         self._current = _EMPTY
         self._before_swap: Callable[[Snapshot], Awaitable[None]] | None = None
+        self._after_swap: Callable[[Snapshot], Awaitable[None]] | None = None
         self._turn = asyncio.Lock()
         self._asked = 0  # calls of publish so far
         self._answered = 0  # of those, how many the current snapshot covers
@@ -118,6 +119,10 @@ class Publisher:
         """Let `prepare` see each new snapshot before traffic does; when it raises, traffic never will."""
         self._before_swap = prepare
 
+    def after_swap(self, pass_on: Callable[[Snapshot], Awaitable[None]]) -> None:
+        """Let `pass_on` bring each new snapshot to other processes. It must not raise."""
+        self._after_swap = pass_on
+
     async def publish(self) -> Snapshot:
         """Build from what is committed now and swap the pointer; returns once such a snapshot is current.
 
@@ -133,6 +138,8 @@ class Publisher:
                 if self._before_swap is not None:
                     await self._before_swap(built)
                 self._current = built
+                if self._after_swap is not None:
+                    await self._after_swap(built)
                 self._answered = covered
             return self._current
 

@@ -192,7 +192,9 @@ def _demand(route: RouteRequest, plan: Plan, lengths: OutputLengths) -> Demand:
             if known is not None:
                 likely_cost = max(likely_cost, known.expected_nano_usd)
                 most_cost = max(most_cost, known.most_nano_usd)
-            of_provider[target.provider.id] = ProviderDemand(target.provider, likely_cost, most_cost)
+            of_provider[target.provider.id] = ProviderDemand(
+                target.provider.id, target.provider.budgets, likely_cost, most_cost
+            )
     return Demand(
         tokens=input_tokens + longest,
         expected_nano_usd=expected,

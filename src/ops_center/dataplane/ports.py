@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from ops_center.limits.demand import Demand, OutputLengths, Reservation
-from ops_center.limits.queue import FairQueue
+from ops_center.limits.queue import Queue
 from ops_center.snapshot import Principal, Snapshot
 from ops_center.types import UsageRecord
 
@@ -22,7 +22,7 @@ class Limiter(Protocol):
         ...
 
     @property
-    def queue(self) -> FairQueue:
+    def queue(self) -> Queue:
         """Where requests wait for a place, when the admin chose so."""
         ...
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ops_center.snapshot import Provider, Target
+from ops_center.snapshot import Budget, Target
 from ops_center.types import Usage
 
 NO_USAGE = Usage()
@@ -15,7 +15,8 @@ NO_USAGE = Usage()
 class ProviderDemand(msgspec.Struct, frozen=True):
     """What a request may cost at one provider of its plan that has a budget."""
 
-    provider: Provider
+    provider_id: str
+    budgets: tuple[Budget, ...]
     expected_nano_usd: int
     most_nano_usd: int
 

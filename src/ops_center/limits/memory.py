@@ -78,11 +78,12 @@ class MemoryLimiter:
         self.lengths = OutputLengths()
         self.queue = FairQueue(self)
 
-    def reserve(self, principal: Principal, demand: Demand) -> Reservation:
+    def reserve(self, principal: Principal, demand: Demand, *, again: bool = False) -> Held:
         """Raises BudgetExceeded, or RateLimited with the seconds to wait; then nothing has been taken.
 
         A provider without enough left in its budget does not fail the request while the plan has another:
-        it stands in the reservation's `spent_providers`.
+        it stands in the reservation's `spent_providers`. `again`: a former limiter has granted it, so it
+        is taken and not looked at.
         """
         budgets = principal.budgets
         held: list[tuple[Spending, int, str]] = []
@@ -92,29 +93,28 @@ class MemoryLimiter:
             now_seconds = at.timestamp()
             for budget in budgets:
                 spending = self._spending(budget, at, now_seconds)
-                if not _fits(spending, budget, demand.expected_nano_usd, demand.most_nano_usd):
+                if not again and not _fits(spending, budget, demand.expected_nano_usd, demand.most_nano_usd):
                     raise budget_exceeded(budget, spending.spent, spending.reserved, demand.most_nano_usd)
                 held.append((spending, demand.most_nano_usd, ""))
             for one in demand.providers:
-                provider = one.provider
                 holds: list[tuple[Spending, int, str]] = []
-                for budget in provider.budgets:
+                for budget in one.budgets:
                     spending = self._spending(budget, at, now_seconds)
-                    if not _fits(spending, budget, one.expected_nano_usd, one.most_nano_usd):
-                        spent_providers.add(provider.id)
+                    if not again and not _fits(spending, budget, one.expected_nano_usd, one.most_nano_usd):
+                        spent_providers.add(one.provider_id)
                         break
-                    holds.append((spending, one.most_nano_usd, provider.id))
+                    holds.append((spending, one.most_nano_usd, one.provider_id))
                 else:
                     held += holds
         rates = principal.rates
         if not rates:
             for spending, amount, _ in held:
                 spending.reserved += amount
-            return _Held(self.lengths, held, (), (), None, frozenset(spent_providers), None)
+            return Held(self.lengths, held, (), (), None, frozenset(spent_providers), None)
         now = self._monotonic()
         paces = [self._pace(rate.counter) for rate in rates]
         for rate, pace in zip(rates, paces, strict=True):
-            refusal = _refusal(rate, pace, now, demand.tokens)
+            refusal = None if again else _refusal(rate, pace, now, demand.tokens)
             if refusal is not None:
                 refusal.pace = _facts(rates, paces, now)
                 raise refusal
@@ -130,7 +130,7 @@ class MemoryLimiter:
                 metered.append(pace)
         for spending, amount, _ in held:
             spending.reserved += amount
-        return _Held(
+        return Held(
             self.lengths, held, paces, metered, tokens, frozenset(spent_providers), _facts(rates, paces, now)
         )
 
@@ -190,7 +190,7 @@ class MemoryLimiter:
         return spending
 
 
-class _Held(Reservation):
+class Held(Reservation):
     __slots__ = ("_held", "_lengths", "_metered", "_paces", "_settled", "_tokens")
 
     def __init__(
@@ -213,13 +213,19 @@ class _Held(Reservation):
         self.pace = pace
 
     def settle(self, cost_usd: Decimal | None, usage: Usage = NO_USAGE, target: Target | None = None) -> None:
+        if target is not None and usage.output_tokens and not self._settled:
+            self._lengths.observe(target, usage.output_tokens)
+        self.settle_nano(
+            int(cost_usd * _NANO) if cost_usd else 0,
+            usage.input_tokens + usage.output_tokens,
+            target.provider.id if target is not None else "",
+        )
+
+    def settle_nano(self, cost: int, tokens: int, served_by: str) -> None:
+        """The same in whole numbers: nano-dollars, tokens, and the id of the provider that answered."""
         if self._settled:
             return
         self._settled = True
-        if target is not None and usage.output_tokens:
-            self._lengths.observe(target, usage.output_tokens)
-        cost = int(cost_usd * _NANO) if cost_usd else 0
-        served_by = target.provider.id if target is not None else ""
         for spending, amount, provider in self._held:
             spending.reserved -= amount
             if not provider or provider == served_by:
@@ -230,7 +236,6 @@ class _Held(Reservation):
                 pace.place.set()
         entry = self._tokens
         if entry is not None and entry[0] >= 0:
-            tokens = usage.input_tokens + usage.output_tokens
             for pace in self._metered:
                 pace.token_sum += tokens - entry[1]
             entry[1] = float(tokens)

@@ -35,6 +35,16 @@ class Limits(Protocol):
         ...
 
 
+class Queue(Protocol):
+    """The queue as a request meets it; see `FairQueue`."""
+
+    def stands_before(self, principal: Principal) -> bool: ...
+
+    async def wait(
+        self, principal: Principal, demand: Demand, refusal: RateLimited | None, deadline: float | None
+    ) -> Reservation: ...
+
+
 class _Waiting:
     """One request that waits."""
 

@@ -150,8 +150,8 @@ class ValkeyLimiter:
             for budget in principal.budgets:
                 wanted.append((budget, demand.expected_nano_usd, demand.most_nano_usd, ""))
             for one in demand.providers:
-                for budget in one.provider.budgets:
-                    wanted.append((budget, one.expected_nano_usd, one.most_nano_usd, one.provider.id))
+                for budget in one.budgets:
+                    wanted.append((budget, one.expected_nano_usd, one.most_nano_usd, one.provider_id))
         keys = [self._key(budget) for budget, *_ in wanted]
         reservation_id = new_id("res")
         call = {
