@@ -69,7 +69,7 @@ async def test_a_selected_strategy_is_what_traffic_follows_at_once(
     control_client: httpx.AsyncClient, control: Control
 ) -> None:
     await add_provider(control_client, control)
-    for number, strategy in enumerate(("quality", "cost", "balanced"), start=1):
+    for number, strategy in enumerate(("quality", "cost", "balanced"), start=2):
         changed = await put(control_client, strategy=strategy)
         assert (changed["strategy"], changed["version"]) == (strategy, number)
         assert changed["updated_at"] == "2026-11-23T12:00:00Z"
@@ -178,7 +178,7 @@ async def test_rules_are_what_traffic_follows_at_once_and_what_is_left_out_stays
     await put(control_client, weights={"price": 0, "speed": 0, "quality": 1})
     plan = resolve(control.publisher.current, None, named)
     assert plan.choices[0].target.model == "gpt-5.5"  # quality alone decides now
-    assert plan.routing_version == 2
+    assert plan.routing_version == 3
     changed = await put(control_client, weights={"price": 1, "speed": 0, "quality": 0})
     plan = resolve(control.publisher.current, None, named)
     assert plan.choices[0].target.model == "gpt-4.1-nano"

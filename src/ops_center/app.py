@@ -32,6 +32,7 @@ from ops_center.control.notifications.watch import keep_watch
 from ops_center.control.providers.discovery import keep_current, resume_pending
 from ops_center.control.providers.probing import keep_probing
 from ops_center.control.publish import Publisher
+from ops_center.control.routing_versions.service import keep_what_was_found
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
@@ -135,6 +136,7 @@ class Application:
         counting = BudgetCounting(database, limiter, ingester.drain, utc_now)
         publisher.before_swap(counting.prepare)
         self._keep_running(counting.run(), name="budgets")
+        await keep_what_was_found(control)
         await publisher.publish()
         await resume_pending(control)
         self._keep_running(keep_proven(control), name="own_keys")

@@ -329,8 +329,15 @@ routing_versions = Table(
     metadata,
     Column("version", Integer, primary_key=True, autoincrement=True),
     Column("rules", JSON, nullable=False),
+    # everything else that decides where requests go; null: kept by a release that knew the rules alone
+    Column("config", JSON(none_as_null=True), nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("created_by", String(40), nullable=True),
+    Column("created_by_email", String(320), nullable=False, default="", server_default=""),  # as it was then
+    Column("action", String(60), nullable=False, default="routing.update", server_default="routing.update"),
+    Column("summary", Text, nullable=False, default="", server_default=""),
+    Column("changes_total", Integer, nullable=False, default=0, server_default="0"),
+    Column("restored_from", Integer, nullable=True),  # the version that a rollback returned to
 )
 
 usage_records = Table(

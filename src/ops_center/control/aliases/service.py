@@ -16,6 +16,7 @@ from ops_center.control.aliases import repository
 from ops_center.control.aliases.schemas import Alias, AliasList, AliasUpdate
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control
+from ops_center.control.routing_versions.service import keep
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.routing import chooses_for_caller
 from ops_center.snapshot import Snapshot
@@ -43,6 +44,7 @@ async def put_alias(control: Control, actor: Actor, given: str, wanted: AliasUpd
         async with control.database.write() as conn:
             before = await repository.by_name(conn, name)
             await repository.put(conn, name, candidates, now)
+            await keep(conn, actor, "alias.update", at=now)
             await record(
                 conn,
                 actor,
@@ -86,6 +88,7 @@ async def take_back(control: Control, actor: Actor, given: str) -> None:
         if before is None:
             raise NotFound("There is no alias of this name")
         await repository.remove(conn, name)
+        await keep(conn, actor, "alias.delete", at=now)
         packaged = PACKAGED.get(name)
         await record(
             conn,

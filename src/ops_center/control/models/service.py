@@ -34,6 +34,7 @@ from ops_center.control.models.schemas import (
 )
 from ops_center.control.providers import repository as providers
 from ops_center.control.publish import decoded
+from ops_center.control.routing_versions.service import keep
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.snapshot import Snapshot
 from ops_center.types import new_id
@@ -138,6 +139,7 @@ async def switch_models(control: Control, actor: Actor, wanted: ModelsUpdate) ->
         changing = [row for row in rows if row.enabled is not wanted.enabled]
         if changing:
             await repository.switch(conn, [row.id for row in changing], wanted.enabled)
+            await keep(conn, actor, "model.switch", at=control.clock())
             await record(
                 conn,
                 actor,
@@ -173,6 +175,7 @@ async def create_model(control: Control, actor: Actor, wanted: ModelCreate) -> M
                 raise Invalid("There is no provider with this id", param="provider_id")
             _check_price(resolve_model_facts(provider.type, wanted.name, None, override), override)
             await repository.add(conn, model_id, provider.id, wanted.name, override, now)
+            await keep(conn, actor, "model.create", at=now)
             await record(
                 conn,
                 actor,
@@ -214,6 +217,7 @@ async def update_model(control: Control, actor: Actor, model_id: str, wanted: Mo
             _check_price(_facts(row, override), override)
         enabled = wanted.enabled if wanted.enabled is not None else row.enabled
         await repository.change(conn, model_id, {"override": override, "enabled": enabled})
+        await keep(conn, actor, "model.update", at=now)
         await record(
             conn,
             actor,
@@ -241,6 +245,7 @@ async def delete_model(control: Control, actor: Actor, model_id: str) -> None:
                 hint="Disable it instead.",
             )
         await repository.remove(conn, model_id)
+        await keep(conn, actor, "model.delete", at=control.clock())
         await record(
             conn,
             actor,

@@ -22,6 +22,7 @@ from ops_center.control.providers import repository
 from ops_center.control.providers.proof import Address, Failure, fetch_models
 from ops_center.control.providers.repository import ProviderRow
 from ops_center.control.providers.schemas import Discovery
+from ops_center.control.routing_versions.service import keep
 from ops_center.providers.registry import provider_spec
 from ops_center.storage.secrets import SecretError
 from ops_center.storage.tables import models
@@ -102,6 +103,7 @@ async def discover(control: Control, provider_id: str) -> Discovery | None:
             changes = {"discovery_status": "ok", "discovery_message": None}
         changes["discovery_at"] = at
         await repository.change(conn, provider_id, changes)
+        await keep(conn, None, "discovery", at=at)
     _log.info(
         "models_discovered",
         provider=row.name,

@@ -35,6 +35,7 @@ from ops_center.control.providers.schemas import (
     TestRequest,
     TestResult,
 )
+from ops_center.control.routing_versions.service import keep
 from ops_center.control.usage.repository import (
     NOTHING,
     AttemptCount,
@@ -238,6 +239,7 @@ async def _add(
         by_hand = list(dict.fromkeys(wanted.models))
         if by_hand:
             await conn.execute(insert(models), [_model_by_hand(row.id, name, now) for name in by_hand])
+        await keep(conn, actor, "provider.create", at=now)
         await record(
             conn, actor, "provider.create", "provider", row.id, row.name, None, _audited(row, key), at=now
         )
@@ -293,6 +295,7 @@ async def update_provider(
             await repository.change(conn, provider_id, {**changes, "updated_at": now})
             if key:
                 await repository.put_credential(conn, provider_id, _sealed(control, spec, key), now)
+            await keep(conn, actor, "provider.update", at=now)
             old_preview = stored.preview if stored else None
             await record(
                 conn,
@@ -352,6 +355,7 @@ async def delete_provider(control: Control, actor: Actor, provider_id: str) -> N
     async with control.database.write() as conn:
         row = await _existing(conn, provider_id, lock=True)
         await repository.remove(conn, provider_id)
+        await keep(conn, actor, "provider.delete", at=now)
         await record(
             conn, actor, "provider.delete", "provider", provider_id, row.name, _audited(row), None, at=now
         )

@@ -1,4 +1,4 @@
-"""The versions of the routing rules, the newest of which holds; none is ever changed or removed."""
+"""The rules of the newest version of routing, which hold. Versions are written by `routing_versions/`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.tables import routing_versions, users
@@ -28,10 +28,6 @@ async def newest(conn: AsyncConnection) -> RulesRow | None:
     )
     row = (await conn.execute(query)).one_or_none()
     return None if row is None else RulesRow(row.version, dict(row.rules or {}), row.created_at)
-
-
-async def add(conn: AsyncConnection, rules: dict[str, Any], at: datetime, created_by: str) -> None:
-    await conn.execute(insert(routing_versions).values(rules=rules, created_at=at, created_by=created_by))
 
 
 async def power_level_of(

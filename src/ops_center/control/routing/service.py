@@ -31,6 +31,7 @@ from ops_center.control.routing.schemas import (
     Strategies,
     StrategyFigures,
 )
+from ops_center.control.routing_versions.service import keep
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage.repository import NOTHING, Window, by_strategy
 from ops_center.errors import CallerError, Invalid, ModelNotFound
@@ -96,7 +97,7 @@ async def update_rules(control: Control, actor: Actor, wanted: RoutingRulesUpdat
         after = {**before, **wanted.model_dump(mode="json", exclude_none=True)}
         changed = after != before
         if changed:
-            await repository.add(conn, after, now, actor.user_id)
+            await keep(conn, actor, "routing.update", at=now, rules=after)
             await record(
                 conn,
                 actor,

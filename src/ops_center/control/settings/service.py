@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control
+from ops_center.control.routing_versions.service import keep
 from ops_center.control.settings import repository
 from ops_center.control.settings.schemas import SECTIONS, Settings, SettingsUpdate
 from ops_center.control.settings.section import MASK, Section
@@ -40,6 +41,8 @@ async def update_settings(control: Control, actor: Actor, wanted: SettingsUpdate
         await after.check(control)
     async with control.database.write() as conn:
         changes = [change for each in sections if (change := await _apply(control, actor, conn, each))]
+        if changes:
+            await keep(conn, actor, "settings.update", at=control.clock())
         for name, old, new in changes:
             await record(
                 conn,

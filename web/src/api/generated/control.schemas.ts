@@ -432,12 +432,100 @@ export interface Cards {
   unknown_cost_calls_30d: number;
 }
 
+export type ChangeArea = typeof ChangeArea[keyof typeof ChangeArea];
+
+
+export const ChangeArea = {
+  rules: 'rules',
+  power_levels: 'power_levels',
+  aliases: 'aliases',
+  providers: 'providers',
+  models: 'models',
+} as const;
+
+/**
+ * `subject`: whose `field` it is: a provider, `provider/model`, an alias, a level; empty for the rules.
+ * Of what came or went as a whole, `field` is null.
+ */
+export interface Change {
+  after: unknown;
+  area: ChangeArea;
+  before: unknown;
+  field: string | null;
+  subject: string;
+  text: string;
+}
+
 export interface CodeGiven {
   /**
      * @minLength 1
      * @maxLength 40
      */
   code: string;
+}
+
+export type ConfigurationAliases = {[key: string]: string[]};
+
+export type ProviderStateOverrides = {[key: string]: { [key: string]: unknown }};
+
+/**
+ * A provider as routing sees it. `overrides`: an admin's word on a model's price, score or window.
+ */
+export interface ProviderState {
+  auto_fallback: boolean;
+  disabled_models?: string[];
+  enabled: boolean;
+  manual_models?: string[];
+  name: string;
+  overrides?: ProviderStateOverrides;
+  priority: number;
+  type: string;
+}
+
+export type ConfigurationProviders = {[key: string]: ProviderState};
+
+export type ConfigurationRules = { [key: string]: unknown };
+
+/**
+ * What one level chooses among. Without any bound: among everything, by its strategy.
+ *
+ * `models`: ids or aliases. `max_usd_mtok`: of three parts input and one part output, per million tokens.
+ * `min_score`: quality, 0 to 100. A model whose price or score is unknown is outside a bound on it.
+ */
+export interface Level {
+  max_usd_mtok?: number | null;
+  min_score?: number | null;
+  /**
+     * @maxItems 500
+     * @items.minLength 1
+     * @items.maxLength 300
+     */
+  models?: string[];
+}
+
+/**
+ * `default`: what a new user starts with; null: the global strategy. `maximum`: how high users may go
+ * who have no maximum of their own. `eco`, `balanced`, `precision`: each is replaced whole.
+ */
+export interface PowerLevelSettings {
+  balanced?: Level;
+  default?: PowerLevel | null;
+  eco?: Level;
+  maximum?: PowerLevel;
+  precision?: Level;
+}
+
+/**
+ * Everything that decides where a request goes, but for the request and the targets' health.
+ *
+ * `rules`: strategy, weights and the like, as they were set. `aliases`: those that an admin made or
+ * changed. `providers`: by id.
+ */
+export interface Configuration {
+  aliases?: ConfigurationAliases;
+  power_levels?: PowerLevelSettings;
+  providers?: ConfigurationProviders;
+  rules?: ConfigurationRules;
 }
 
 /**
@@ -680,23 +768,6 @@ export interface LastTest {
   latency_ms: number | null;
   message: string;
   success: boolean;
-}
-
-/**
- * What one level chooses among. Without any bound: among everything, by its strategy.
- *
- * `models`: ids or aliases. `max_usd_mtok`: of three parts input and one part output, per million tokens.
- * `min_score`: quality, 0 to 100. A model whose price or score is unknown is outside a bound on it.
- */
-export interface Level {
-  max_usd_mtok?: number | null;
-  min_score?: number | null;
-  /**
-     * @maxItems 500
-     * @items.minLength 1
-     * @items.maxLength 300
-     */
-  models?: string[];
 }
 
 export interface LevelChoice {
@@ -1226,18 +1297,6 @@ export interface PowerLevelFigures {
 }
 
 /**
- * `default`: what a new user starts with; null: the global strategy. `maximum`: how high users may go
- * who have no maximum of their own. `eco`, `balanced`, `precision`: each is replaced whole.
- */
-export interface PowerLevelSettings {
-  balanced?: Level;
-  default?: PowerLevel | null;
-  eco?: Level;
-  maximum?: PowerLevel;
-  precision?: Level;
-}
-
-/**
  * `users_without_level` follow the global strategy.
  */
 export interface PowerLevels {
@@ -1589,6 +1648,22 @@ export const RequestStatus = {
   error: 'error',
 } as const;
 
+/**
+ * What a return to this version would change now, and what it cannot bring back.
+ */
+export interface Rollback {
+  changes: Change[];
+  changes_total: number;
+  lost: string[];
+}
+
+/**
+ * `confirm`: also when something cannot be brought back.
+ */
+export interface RollbackRequest {
+  confirm?: boolean;
+}
+
 export type RouteExplainMessages = { [key: string]: unknown }[] | null;
 
 export type RouteExplainProvider = { [key: string]: unknown } | null;
@@ -1672,6 +1747,43 @@ export interface RoutingRulesUpdate {
   retries?: number | null;
   strategy?: Strategy | null;
   weights?: WeightsInput | null;
+}
+
+export interface RoutingVersion {
+  action: string;
+  changes_total: number;
+  created_at: string;
+  created_by_email: string;
+  current: boolean;
+  restored_from: number | null;
+  summary: string;
+  version: number;
+}
+
+/**
+ * `changes`: against the version before it; `since`: from it until now. Each shows 500 at most.
+ */
+export interface RoutingVersionDetail {
+  action: string;
+  changes: Change[];
+  changes_total: number;
+  complete: boolean;
+  configuration: Configuration;
+  created_at: string;
+  created_by_email: string;
+  current: boolean;
+  previous: number | null;
+  restored_from: number | null;
+  rollback: Rollback | null;
+  since: Change[];
+  since_total: number;
+  summary: string;
+  version: number;
+}
+
+export interface RoutingVersionList {
+  next_cursor: string | null;
+  versions: RoutingVersion[];
 }
 
 export interface SecondFactor {
@@ -2018,6 +2130,15 @@ user_id?: string | null;
 status?: RequestStatus | null;
 model?: string | null;
 search?: string | null;
+};
+
+export type ListRoutingVersionsParams = {
+/**
+ * @minimum 1
+ * @maximum 200
+ */
+limit?: number;
+cursor?: string | null;
 };
 
 export type GetUsageParams = {

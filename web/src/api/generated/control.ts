@@ -37,6 +37,7 @@ import type {
   ListModelsParams,
   ListNotificationsParams,
   ListRequestsParams,
+  ListRoutingVersionsParams,
   LoginRequest,
   Model,
   ModelCreate,
@@ -68,10 +69,13 @@ import type {
   Request,
   RequestDetail,
   RequestPage,
+  RollbackRequest,
   RouteExplain,
   RoutePlan,
   RoutingRules,
   RoutingRulesUpdate,
+  RoutingVersionDetail,
+  RoutingVersionList,
   SecondFactor,
   SessionList,
   Settings,
@@ -1536,6 +1540,103 @@ return request<RoutingRules>(getUpdateRoutingRulesUrl(),
     method: 'PUT',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(routingRulesUpdate)
+  }
+);}
+
+
+
+export const getListRoutingVersionsUrl = (params?: ListRoutingVersionsParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/llm/routing/versions?${stringifiedParams}` : `/api/v1/llm/routing/versions`
+}
+
+/**
+ * The newest first; `next_cursor` leads to older ones.
+ * @summary List Routing Versions
+ */
+export const listRoutingVersions = async (params?: ListRoutingVersionsParams, options?: Parameters<typeof request>[1]): Promise<RoutingVersionList> => {
+
+  return request<RoutingVersionList>(getListRoutingVersionsUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getGetRoutingVersionUrl = (version: number,) => {
+
+
+
+
+  return `/api/v1/llm/routing/versions/${version}`
+}
+
+/**
+ * What it changed, what has changed since, the whole of it, and what a return to it would do.
+ * @summary Get Routing Version
+ */
+export const getRoutingVersion = async (version: number, options?: Parameters<typeof request>[1]): Promise<RoutingVersionDetail> => {
+
+  return request<RoutingVersionDetail>(getGetRoutingVersionUrl(version),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getRollBackRoutingUrl = (version: number,) => {
+
+
+
+
+  return `/api/v1/llm/routing/versions/${version}/rollback`
+}
+
+/**
+ * Bring back what held under this version, as a new version that serves at once.
+ * @summary Roll Back Routing
+ */
+export const rollBackRouting = async (version: number,
+    rollbackRequest: RollbackRequest, options?: Parameters<typeof request>[1]): Promise<RoutingVersionDetail> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<RoutingVersionDetail>(getRollBackRoutingUrl(version),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(rollbackRequest)
   }
 );}
 
