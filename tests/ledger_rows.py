@@ -52,6 +52,8 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "own_cost_source": None,
         "saved_usd": None,
         "fallback_from": None,
+        "team_id": None,
+        "team_name": None,
         "demo": False,
     }
     if fields.get("cost_usd", ...) is None:

@@ -311,6 +311,7 @@ async def test_a_key_shows_what_it_was_used_for(control: Control, control_client
     await new_key(control_client, name="silent")
     await used(control, busy["id"], days_ago=1, cost_usd=Decimal("0.1"), count=3)
     await used(control, busy["id"], days_ago=2, cost_usd=None)
+    await used(control, busy["id"], days_ago=22.4, cost_usd=Decimal(2))  # in the night to the first
     await used(control, busy["id"], days_ago=31, cost_usd=Decimal(7))
     await used(control, unpriced["id"], days_ago=1, cost_usd=None)
     listed = {key["name"]: key for key in (await control_client.get("/me/api-keys")).json()["api_keys"]}
@@ -318,10 +319,19 @@ async def test_a_key_shows_what_it_was_used_for(control: Control, control_client
         name: (key["requests_30d"], key["cost_30d_usd"], key["last_used_at"]) for name, key in listed.items()
     }
     assert shown == {
-        "busy": (4, 0.3, "2026-11-22T12:00:00Z"),
+        "busy": (5, 2.3, "2026-11-22T12:00:00Z"),
         "silent": (0, 0.0, None),
         "unpriced": (1, None, "2026-11-22T12:00:00Z"),
     }
+    assert {name: key["cost_month_usd"] for name, key in listed.items()} == {
+        "busy": 2.3,
+        "silent": 0,
+        "unpriced": 0,
+    }
+    settings = {"organisation": {"time_zone": "Pacific/Pago_Pago"}}  # where it was October still
+    await control_client.patch("/settings", json=settings)
+    listed = {key["name"]: key for key in (await control_client.get("/me/api-keys")).json()["api_keys"]}
+    assert listed["busy"]["cost_month_usd"] == 0.3
 
 
 async def test_the_figures_count_requests_that_ended_a_moment_ago(

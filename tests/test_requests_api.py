@@ -89,6 +89,8 @@ async def test_filters_leave_out_the_others(
             requested_model="cheap",
             user_id="usr_2",
             user_email="Bob@example.com",
+            team_id="team_1",
+            team_name="Research",
         ),
     }
     await add_records(control.database, rows.values())
@@ -102,6 +104,8 @@ async def test_filters_leave_out_the_others(
     assert await found(provider_id="prov_2") == {"other"}
     assert await found(api_key_id="key_1") == {"plain", "failed", "gone"}
     assert await found(user_id="usr_2") == {"other"}
+    assert await found(team_id="team_1") == {"other"}
+    assert await found(team_id="team_2") == set()
     assert await found(model="llama") == {"other"}
     assert await found(model="cheap") == {"other"}
     assert await found(search="BOB@") == {"other"}

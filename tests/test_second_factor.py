@@ -280,6 +280,7 @@ async def test_a_role_that_must_have_one_can_do_nothing_else_first(
     ):
         assert refused.status_code == 403
         assert refused.json()["error"]["message"] == "Your role must have a second factor"
+        assert refused.json()["error"]["type"] == "second_factor_missing"
     login = await grace.sign_in()
     assert (login.status_code, login.json()["second_factor_missing"]) == (200, True)
     assert (await grace.client.get("/auth/me")).json()["second_factor_missing"] is True

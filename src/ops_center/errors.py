@@ -5,6 +5,7 @@
     │   ├── BadRequest           400  not JSON, a wrong type, a missing field
     │   ├── Unauthenticated      401  no key, an unknown, disabled or expired one
     │   ├── Forbidden            403  a known caller who may not
+    │   │   └── SecondFactorMissing  403  nor anything else before it is set up
     │   ├── NotFound             404
     │   │   └── ModelNotFound    404  with near matches
     │   ├── Conflict             409  it exists already, or is in use
@@ -75,6 +76,10 @@ class Unauthenticated(CallerError):
 class Forbidden(CallerError):
     status = 403
     type = "permission_error"
+
+
+class SecondFactorMissing(Forbidden):
+    type = "second_factor_missing"
 
 
 class NotFound(CallerError):

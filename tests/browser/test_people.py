@@ -136,6 +136,26 @@ def test_a_role_that_must_have_a_second_factor_sets_it_up_and_signs_in_with_it(
     expect(page.get_by_text("9 recovery codes left")).to_be_visible()
 
 
+def test_who_must_have_a_second_factor_from_now_on_is_led_to_its_set_up_and_back(
+    console: Console, server: LiveServer
+) -> None:
+    made = {"email": "otto@example.com", "password": PASSWORD, "role": "operator"}
+    assert server.admin.post("/users", json=made).status_code == 201
+    page = console.open("/admin/requests")
+    console.sign_in("otto@example.com", PASSWORD)
+    expect(page.get_by_text("No request yet")).to_be_visible()
+    required = {"sign_in": {"second_factor_roles": ["operator"]}}
+    assert server.admin.patch("/settings", json=required).status_code == 200
+    page.get_by_role("button", name="Refresh").click()  # the page was open all the while
+    expect(page.get_by_role("heading", name="Set up a second factor")).to_be_visible()
+    secret = page.get_by_test_id("totp-secret").inner_text()
+    page.get_by_label("Code", exact=True).fill(app_code(secret))
+    page.get_by_role("button", name="Turn On").click()
+    page.get_by_role("button", name="I have kept them").click()
+    expect(page).to_have_url(re.compile("/admin/requests"))
+    expect(page.get_by_text("No request yet")).to_be_visible()
+
+
 def test_an_invited_user_gets_to_an_answer_on_their_own_key_in_one_sitting(
     console: Console, server: LiveServer, simulator: SimulatorThread, browser: Browser
 ) -> None:
@@ -182,8 +202,18 @@ def test_an_invited_user_gets_to_an_answer_on_their_own_key_in_one_sitting(
 
     page.get_by_role("button", name="I have copied it").click()
     page.get_by_role("link", name="Usage").click()
-    page.reload()  # the page was open before, and would ask again by itself only later
     expect(page.get_by_role("region", name="Paid with my own keys")).to_contain_text("1 request")
+    figures = page.get_by_role("region", name="Usage Analytics")
+    expect(figures).to_contain_text("1 call ")
+    httpx.post(  # and the next one shows by itself, long before the next poll
+        f"{server.openai_url}/chat/completions",
+        json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say more"}]},
+        headers={"authorization": f"Bearer {secret}"},
+        timeout=20,
+    )
+    expect(figures).to_contain_text("2 calls", timeout=10_000)
+    page.get_by_role("link", name="API Keys").click()
+    expect(page.get_by_role("row", name=re.compile("first"))).to_contain_text("2")
     page.context.close()
     assert guest.errors == []
 

@@ -16,13 +16,20 @@ import { createConsoleRouter } from "./app/router";
 import { sessionQuery } from "./features/session/queries";
 import { cssVariablesResolver, theme } from "./theme/theme";
 
-const queryClient = createQueryClient(() => {
+const queryClient = createQueryClient({
   // The session has ended: to sign-in, and back to this page afterwards.
-  const { pathname, href } = router.state.location;
-  if (pathname === "/login") return;
-  void router
-    .navigate({ to: "/login", search: { redirect: href } })
-    .then(() => queryClient.removeQueries({ queryKey: sessionQuery.queryKey }));
+  onSignedOut: () => {
+    const { pathname, href } = router.state.location;
+    if (pathname === "/login") return;
+    void router
+      .navigate({ to: "/login", search: { redirect: href } })
+      .then(() => queryClient.removeQueries({ queryKey: sessionQuery.queryKey }));
+  },
+  // The role began to need a second factor while this page was open: set up, and back.
+  onSecondFactorMissing: () => {
+    const { pathname, href } = router.state.location;
+    if (pathname !== "/second-factor") void router.navigate({ to: "/second-factor", search: { redirect: href } });
+  },
 });
 const router = createConsoleRouter(queryClient);
 const colorSchemeManager = localStorageColorSchemeManager({ key: "ops-center-color-scheme" });

@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from ops_center.control.auth import sessions
 from ops_center.control.context import Control, get_control
 from ops_center.control.reject import ErrorAnswer
-from ops_center.errors import Forbidden, Unauthenticated
+from ops_center.errors import Forbidden, SecondFactorMissing, Unauthenticated
 from ops_center.types import Role
 
 API_PREFIX = "/api/v1"
@@ -205,7 +205,7 @@ async def _let_in(request: Request, permission: Permission | None) -> str | None
     if not actor.may(permission):
         raise Forbidden("Your role does not allow this", detail=f"{actor.role} lacks {permission}")
     if actor.second_factor_missing and permission not in _BEFORE_SECOND_FACTOR:
-        raise Forbidden(
+        raise SecondFactorMissing(
             "Your role must have a second factor", hint="Set it up first: /account/security in the console."
         )
     request.state.actor = actor

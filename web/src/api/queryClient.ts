@@ -9,10 +9,19 @@ export const POLL_MS = 30_000;
 /** For figures that move by themselves; errors do not stop it, so it recovers when the server is back. */
 export const polling = { refetchInterval: POLL_MS, refetchIntervalInBackground: false } as const;
 
-/** `onSignedOut` runs when any call but the session's own is answered 401. */
-export function createQueryClient(onSignedOut: () => void): QueryClient {
+/** What is to be done when a call says that the session is not what it was. */
+interface SessionWatch {
+  /** Any call but the session's own was answered 401. */
+  onSignedOut: () => void;
+  /** Nothing may be done before a second factor is set up, as of lately. */
+  onSecondFactorMissing: () => void;
+}
+
+export function createQueryClient({ onSignedOut, onSecondFactorMissing }: SessionWatch): QueryClient {
   const watch = (error: Error, key: readonly unknown[] | undefined): void => {
-    if (error instanceof ApiError && error.status === 401 && key?.[0] !== "session") onSignedOut();
+    if (!(error instanceof ApiError) || key?.[0] === "session") return;
+    if (error.status === 401) onSignedOut();
+    if (error.type === "second_factor_missing") onSecondFactorMissing();
   };
   return new QueryClient({
     queryCache: new QueryCache({ onError: (error, query) => watch(error, query.queryKey) }),

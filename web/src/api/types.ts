@@ -1,6 +1,7 @@
 /** The control API's shapes under the console's names; generated, nothing is added here. */
 export type {
   Alias,
+  Activity,
   ApiKey,
   ApiKeyCreate as ApiKeyInput,
   Attempt,

@@ -69,6 +69,7 @@ const sso = createRoute({
 const secondFactor = createRoute({
   getParentRoute: () => root,
   path: "/second-factor",
+  validateSearch: loginSearch,
   component: lazyRouteComponent(
     () => loadChunk(() => import("@/features/security/SecondFactorPage")),
     "SecondFactorPage",

@@ -61,6 +61,7 @@ export interface RequestsSearch {
   provider_id?: string;
   model?: string;
   api_key_id?: string;
+  team_id?: string;
   /** Pages are walked by cursor, so back and reload keep the page. */
   cursor?: string;
   /** The request whose details are open. */
@@ -73,6 +74,7 @@ export const requestsSearch = (raw: RawSearch): RequestsSearch => ({
   provider_id: text(raw.provider_id),
   model: text(raw.model),
   api_key_id: text(raw.api_key_id),
+  team_id: text(raw.team_id),
   cursor: text(raw.cursor),
   request: text(raw.request),
 });

@@ -11,6 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.control.settings.organisation import OrganisationSettings
+from ops_center.control.settings.repository import read_setting
+from ops_center.limits.periods import bounds
 from ops_center.storage.tables import api_keys, budgets, providers, teams, usage_records, users
 from ops_center.types import BudgetPeriod, BudgetScope
 
@@ -44,13 +47,16 @@ class ApiKeyRow:
     last_used_at: datetime | None = None
     requests_30d: int = 0
     cost_30d_usd: Decimal | None = Decimal(0)
+    cost_month_usd: Decimal = Decimal(0)  # of the calendar month, as its budget counts
 
 
 async def listed(
     conn: AsyncConnection, now: datetime, *, user_id: str | None = None, team_id: str | None = None
 ) -> Sequence[ApiKeyRow]:
     """Newest first; only the own ones of `user_id`, or the service keys of `team_id`, when given."""
-    query = _query(now).order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
+    query = _query(now, await _month_start(conn, now)).order_by(
+        api_keys.c.created_at.desc(), api_keys.c.id.desc()
+    )
     if user_id is not None:
         query = query.where(api_keys.c.user_id == user_id, api_keys.c.team_id.is_(None))
     if team_id is not None:
@@ -60,7 +66,7 @@ async def listed(
 
 async def by_id(conn: AsyncConnection, key_id: str, now: datetime, *, lock: bool = False) -> ApiKeyRow | None:
     """With `lock`, nobody else changes it before this transaction ends."""
-    query = _query(now).where(api_keys.c.id == key_id)
+    query = _query(now, await _month_start(conn, now)).where(api_keys.c.id == key_id)
     row = (await conn.execute(query.with_for_update(of=api_keys) if lock else query)).one_or_none()
     return None if row is None else _row(row)
 
@@ -110,9 +116,15 @@ async def revoke(conn: AsyncConnection, key_id: str, now: datetime) -> None:
     await conn.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=now))
 
 
-def _query(now: datetime) -> Select[*tuple[Any, ...]]:
+async def _month_start(conn: AsyncConnection, now: datetime) -> datetime:
+    zone = (await read_setting(conn, OrganisationSettings)).time_zone
+    return bounds(BudgetPeriod.MONTH, now, zone)[0]
+
+
+def _query(now: datetime, month_start: datetime) -> Select[*tuple[Any, ...]]:
     of_key: ColumnElement[bool] = usage_records.c.api_key_id == api_keys.c.id
     recent = (of_key, usage_records.c.started_at > now - _STATISTICS_WINDOW)
+    this_month = (of_key, usage_records.c.started_at >= month_start)
     return select(
         api_keys,
         users.c.email.label("user_email"),
@@ -122,6 +134,10 @@ def _query(now: datetime) -> Select[*tuple[Any, ...]]:
         select(func.max(usage_records.c.started_at)).where(of_key).scalar_subquery().label("last_used_at"),
         select(func.count()).where(*recent).scalar_subquery().label("requests_30d"),
         select(func.sum(usage_records.c.cost_usd)).where(*recent).scalar_subquery().label("cost_30d_usd"),
+        select(func.sum(usage_records.c.cost_usd))
+        .where(*this_month)
+        .scalar_subquery()
+        .label("cost_month_usd"),
     ).select_from(
         api_keys.join(users, users.c.id == api_keys.c.user_id)
         .outerjoin(teams, teams.c.id == api_keys.c.team_id)
@@ -164,6 +180,7 @@ def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
         last_used_at=row.last_used_at,
         requests_30d=row.requests_30d,
         cost_30d_usd=row.cost_30d_usd if row.requests_30d else Decimal(0),
+        cost_month_usd=row.cost_month_usd or Decimal(0),
     )
 
 

@@ -95,6 +95,8 @@ class ApiKey(ResponseModel):
     last_used_at: Instant | None
     requests_30d: int
     cost_30d_usd: Usd | None
+    cost_month_usd: Usd
+    """Known costs of the organisation's calendar month so far: what its budget counts."""
 
 
 class ApiKeyRotate(RequestModel):

@@ -9,7 +9,7 @@ from fastapi import Path
 from ops_center.control.access import ActorDep, Permission, Routes
 from ops_center.control.context import ControlDep
 from ops_center.control.me import service
-from ops_center.control.me.schemas import ProfileUpdate
+from ops_center.control.me.schemas import Activity, ProfileUpdate
 from ops_center.control.requests.schemas import Request
 from ops_center.control.requests.service import get_own_request
 from ops_center.control.users.schemas import User
@@ -21,6 +21,12 @@ routes = Routes("me", prefix="/me")
 @routes.get("", permission=Permission.OWN_READ)
 async def get_me(control: ControlDep, actor: ActorDep) -> User:
     return await get_user(control, actor.user_id)
+
+
+@routes.get("/activity", permission=Permission.OWN_READ)
+async def get_my_activity(control: ControlDep, actor: ActorDep) -> Activity:
+    """When one's own keys last called: cheap enough to be asked every other second."""
+    return await service.get_activity(control, actor)
 
 
 @routes.patch("", permission=Permission.OWN_WRITE)

@@ -6,9 +6,17 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from ops_center.control.fields import Name, RequestModel
+from ops_center.control.fields import Instant, Name, RequestModel, ResponseModel
 from ops_center.control.users.schemas import NewPassword
 from ops_center.types import PowerLevel
+
+
+class Activity(ResponseModel):
+    """Changes with every request of one's own that enters the ledger."""
+
+    requests_24h: int
+    last_request_at: Instant | None
+    """Of these; null: none."""
 
 
 class ProfileUpdate(RequestModel):

@@ -36,6 +36,7 @@ class Filters:
     provider_id: str | None = None
     api_key_id: str | None = None
     user_id: str | None = None
+    team_id: str | None = None
     failed: bool | None = None
     model: str | None = None
     search: str | None = None
@@ -92,6 +93,8 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(_r.api_key_id == filters.api_key_id)
     if filters.user_id is not None:
         conditions.append(_r.user_id == filters.user_id)
+    if filters.team_id is not None:
+        conditions.append(_r.team_id == filters.team_id)
     if filters.failed is not None:
         conditions.append(_r.status >= 400 if filters.failed else _r.status < 400)
     if filters.model is not None:

@@ -4,6 +4,14 @@
  * Ops-Center control API
  * OpenAPI spec version: 1
  */
+/**
+ * Changes with every request of one's own that enters the ledger.
+ */
+export interface Activity {
+  last_request_at: string | null;
+  requests_24h: number;
+}
+
 export type AliasOrigin = typeof AliasOrigin[keyof typeof AliasOrigin];
 
 
@@ -80,6 +88,7 @@ export interface ApiKey {
   byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   cost_30d_usd: number | null;
+  cost_month_usd: number;
   created_at: string;
   expires_at: string | null;
   id: string;
@@ -554,6 +563,7 @@ export interface CreatedApiKey {
   byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   cost_30d_usd: number | null;
+  cost_month_usd: number;
   created_at: string;
   expires_at: string | null;
   id: string;
@@ -1204,6 +1214,7 @@ export interface OwnedApiKey {
   byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   cost_30d_usd: number | null;
+  cost_month_usd: number;
   created_at: string;
   expires_at: string | null;
   id: string;
@@ -2127,6 +2138,7 @@ cursor?: string | null;
 provider_id?: string | null;
 api_key_id?: string | null;
 user_id?: string | null;
+team_id?: string | null;
 status?: RequestStatus | null;
 model?: string | null;
 search?: string | null;

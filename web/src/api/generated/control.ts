@@ -5,6 +5,7 @@
  * OpenAPI spec version: 1
  */
 import type {
+  Activity,
   Alias,
   AliasList,
   AliasUpdate,
@@ -1803,6 +1804,31 @@ return request<User>(getUpdateMeUrl(),
     method: 'PATCH',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(profileUpdate)
+  }
+);}
+
+
+
+export const getGetMyActivityUrl = () => {
+
+
+
+
+  return `/api/v1/me/activity`
+}
+
+/**
+ * When one's own keys last called: cheap enough to be asked every other second.
+ * @summary Get My Activity
+ */
+export const getMyActivity = async ( options?: Parameters<typeof request>[1]): Promise<Activity> => {
+
+  return request<Activity>(getGetMyActivityUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
   }
 );}
 

@@ -8,6 +8,7 @@ import { useState } from "react";
 import { asApiError } from "@/api/request";
 import type { ApiKey, NewApiKey } from "@/api/types";
 import { useMay } from "@/features/session/queries";
+import { useFreshFigures } from "@/features/usage/useFreshFigures";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -22,6 +23,7 @@ export function ApiKeysPage() {
   const search = useSearch({ from: "/signed-in/account/api-keys" });
   const navigate = useNavigate({ from: "/account/api-keys" });
   const creates = useMay("create keys");
+  useFreshFigures();
   const [fresh, setFresh] = useState<NewApiKey | null>(null);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
   const [rotating, setRotating] = useState<ApiKey | null>(null);

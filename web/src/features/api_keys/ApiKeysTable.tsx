@@ -3,6 +3,7 @@ import { Badge, Button, Code, Group, Stack, Text } from "@mantine/core";
 import type { DataTableColumn } from "mantine-datatable";
 
 import type { ApiKey, OwnedApiKey } from "@/api/types";
+import { POLICIES } from "@/features/provider_keys/policies";
 import { count, money, plural } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { Table } from "@/ui/Table";
@@ -82,6 +83,20 @@ export function ApiKeysTable({ keys, withOwner = false, searched = false, onCrea
           render: (key) => (key.cost_30d_usd === null ? "–" : money(key.cost_30d_usd)),
         },
         {
+          accessor: "cost_month_usd",
+          title: "This month",
+          textAlign: "right",
+          noWrap: true,
+          render: (key) =>
+            key.budget_usd === null ? (
+              money(key.cost_month_usd)
+            ) : (
+              <Text size="sm" c={key.cost_month_usd >= key.budget_usd ? "red" : undefined}>
+                {money(key.cost_month_usd)} of {money(key.budget_usd)}
+              </Text>
+            ),
+        },
+        {
           accessor: "actions",
           title: "Actions",
           textAlign: "right",
@@ -150,7 +165,7 @@ function Limits({ apiKey }: { apiKey: ApiKey }) {
     apiKey.tokens_per_minute && `${count(apiKey.tokens_per_minute)} tokens per minute`,
     apiKey.concurrent_requests && `${count(apiKey.concurrent_requests)} at once`,
     apiKey.ip_ranges && `from ${apiKey.ip_ranges.length === 1 ? apiKey.ip_ranges[0] : plural(apiKey.ip_ranges.length, "network")}`,
-    apiKey.budget_usd !== null && `budget ${money(apiKey.budget_usd)} a month`,
+    apiKey.byok_policy && POLICIES.find(({ value }) => value === apiKey.byok_policy)?.label.toLowerCase(),
   ].filter(Boolean);
   return (
     <Text size="sm" c={limits.length ? undefined : "dimmed"} title={apiKey.models?.join(", ")}>

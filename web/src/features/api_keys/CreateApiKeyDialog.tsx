@@ -5,8 +5,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { asApiError } from "@/api/request";
-import type { ApiKeyInput, NewApiKey, PowerLevel, Team } from "@/api/types";
+import type { ApiKeyInput, ByokPolicy, NewApiKey, PowerLevel, Team } from "@/api/types";
 import { modelNamesQuery } from "@/features/models/queries";
+import { POLICIES } from "@/features/provider_keys/policies";
 import { providersQuery } from "@/features/providers/queries";
 import { useMay } from "@/features/session/queries";
 import { BusyButton } from "@/ui/BusyButton";
@@ -49,6 +50,7 @@ const FURTHER = new Set([
   "tokens_per_minute",
   "concurrent_requests",
   "power_level",
+  "byok_policy",
   "providers",
   "ip_ranges",
   "tags",
@@ -75,6 +77,7 @@ function CreateApiKeyForm({ onClose, onCreated, teams }: Omit<CreateApiKeyDialog
       models: [] as string[],
       providers: [] as string[],
       power_level: "" as "" | PowerLevel,
+      byok_policy: "" as "" | ByokPolicy,
       requests_per_minute: "" as number | string,
       tokens_per_minute: "" as number | string,
       concurrent_requests: "" as number | string,
@@ -96,6 +99,7 @@ function CreateApiKeyForm({ onClose, onCreated, teams }: Omit<CreateApiKeyDialog
       ...(values.models.length > 0 && { models: values.models }),
       ...(values.providers.length > 0 && { providers: values.providers }),
       ...(values.power_level !== "" && { power_level: values.power_level }),
+      ...(values.byok_policy !== "" && { byok_policy: values.byok_policy }),
       ...(values.ip_ranges.length > 0 && { ip_ranges: values.ip_ranges }),
       ...(values.tags.length > 0 && { tags: values.tags }),
       requests_per_minute: numberOrNull(values.requests_per_minute),
@@ -208,6 +212,16 @@ function CreateApiKeyForm({ onClose, onCreated, teams }: Omit<CreateApiKeyDialog
                     { value: "precision", label: "Precision" },
                   ]}
                   {...form.getInputProps("power_level")}
+                />
+                <Select
+                  label="Own keys"
+                  description="Whose provider keys may serve; can only be tighter than what holds already."
+                  allowDeselect={false}
+                  data={[
+                    { value: "", label: teams ? "As for the team" : "As for the owner" },
+                    ...POLICIES.map(({ value, label }) => ({ value, label })),
+                  ]}
+                  {...form.getInputProps("byok_policy")}
                 />
                 {readsModels && (
                   <MultiSelect

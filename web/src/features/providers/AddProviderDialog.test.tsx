@@ -84,7 +84,7 @@ async function openDialog(key: string) {
   const onClose = vi.fn<() => void>();
   render(
     <MantineProvider env="test">
-      <QueryClientProvider client={createQueryClient(() => {})}>
+      <QueryClientProvider client={createQueryClient({ onSignedOut: () => {}, onSecondFactorMissing: () => {} })}>
         <AddProviderDialog opened onClose={onClose} />
       </QueryClientProvider>
     </MantineProvider>,

@@ -10,6 +10,7 @@ import type { RequestsSearch } from "@/app/search";
 import { allApiKeysQuery } from "@/features/api_keys/queries";
 import { providersQuery } from "@/features/providers/queries";
 import { useMay } from "@/features/session/queries";
+import { teamsQuery } from "@/features/teams/queries";
 import { count, duration } from "@/format/format";
 import { CostCell } from "@/ui/CostCell";
 import { EmptyState } from "@/ui/EmptyState";
@@ -182,6 +183,7 @@ function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: 
   const providers = useQuery(providersQuery);
   const seesKeys = useMay("manage users");
   const keys = useQuery({ ...allApiKeysQuery, enabled: seesKeys });
+  const teams = useQuery({ ...teamsQuery, enabled: seesKeys });
   return (
     <Group gap="sm" align="flex-end">
       <SearchField
@@ -223,6 +225,18 @@ function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: 
           data={keys.data?.map((key) => ({ value: key.id, label: `${key.name} (${key.user_email})` })) ?? []}
           value={filter.api_key_id ?? null}
           onChange={(id) => onNarrow({ api_key_id: id ?? undefined })}
+        />
+      )}
+      {seesKeys && (teams.data?.teams.length ?? 0) > 0 && (
+        <Select
+          label="Team"
+          placeholder="All"
+          clearable
+          searchable
+          w={150}
+          data={teams.data?.teams.map((team) => ({ value: team.id, label: team.name })) ?? []}
+          value={filter.team_id ?? null}
+          onChange={(id) => onNarrow({ team_id: id ?? undefined })}
         />
       )}
     </Group>

@@ -1,7 +1,7 @@
 /** Where a role that must have a second factor sets it up, before anything else. */
 import { Button, Stack } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useRouter } from "@tanstack/react-router";
+import { useRouter, useSearch } from "@tanstack/react-router";
 
 import { EntryPage } from "@/features/session/EntryPage";
 import { sessionQuery, signOut } from "@/features/session/queries";
@@ -9,11 +9,12 @@ import { sessionQuery, signOut } from "@/features/session/queries";
 import { SecondFactorSetup } from "./SecondFactorSetup";
 
 export function SecondFactorPage() {
+  const { redirect } = useSearch({ from: "/second-factor" });
   const router = useRouter();
   const queryClient = useQueryClient();
   const goOn = async (): Promise<void> => {
     await queryClient.fetchQuery({ ...sessionQuery, staleTime: 0 });
-    router.history.push("/");
+    router.history.push(redirect ?? "/");
   };
   const leave = async (): Promise<void> => {
     await signOut();

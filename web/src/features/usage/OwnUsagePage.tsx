@@ -6,8 +6,10 @@ import { OwnPaidPanel } from "@/features/provider_keys/OwnPaidPanel";
 import { PageHeader } from "@/ui/PageHeader";
 
 import { UsagePanel } from "./UsagePanel";
+import { useFreshFigures } from "./useFreshFigures";
 
 export function OwnUsagePage() {
+  useFreshFigures();
   return (
     <>
       <PageHeader title="My usage" description="What your API keys called, and what it cost." />
