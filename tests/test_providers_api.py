@@ -662,7 +662,8 @@ async def test_only_idle_providers_are_probed_and_it_is_no_ones_act(
     clock.advance(360)
     http_fetcher.answers[OPENAI_MODELS] = FetchAnswer(401, {}, b"")
     assert await probe_idle(control) == 2  # nobody asked the busy one since
-    assert (await get(control_client, busy))["health"]["status"] == "down"
+    assert (await get(control_client, idle))["health"]["status"] == "down"
+    assert (await get(control_client, busy))["last_test"]["success"] is False
     assert {sent.method for sent in http_fetcher.sent} == {"GET"}  # nothing that could be billed
     entries = (await control_client.get("/audit-log")).json()["entries"]
     assert not [entry for entry in entries if entry["action"] == "provider.test"]
