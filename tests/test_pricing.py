@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops_center.catalog.pricing import price_usage
+from ops_center.catalog.pricing import price_lines, price_usage
 from ops_center.types import Price, PriceTier, Usage
 
 
@@ -170,3 +170,21 @@ def test_cost_is_the_exact_sum_rounded_once(
     )
     assert cost is not None
     assert abs(Fraction(cost) - exact) <= Fraction(1, 2_000_000_000)
+
+
+@given(
+    case=st.sampled_from([case[1] for case in CASES]),
+    count=st.lists(tokens, min_size=6, max_size=6),
+)
+def test_the_lines_of_a_cost_add_up_to_it(case: Price, count: list[int]) -> None:
+    usage = Usage(
+        input_tokens=count[0],
+        output_tokens=count[1],
+        cache_read_tokens=count[2],
+        cache_write_tokens=count[3],
+        cache_write_1h_tokens=count[4],
+        reasoning_tokens=count[5],
+    )
+    cost = price_usage(usage, case)
+    assert cost is not None
+    assert abs(sum((line.usd for line in price_lines(usage, case)), Decimal(0)) - cost) <= Decimal("5e-10")

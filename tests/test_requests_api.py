@@ -18,7 +18,7 @@ from ops_center.control.context import Control
 from ops_center.plan_record import PlanRecord, RecordedExclusion, RecordedTarget
 from ops_center.route_request import Options
 from ops_center.storage.tables import plans
-from ops_center.types import Role
+from ops_center.types import Price, Role
 
 pytestmark = pytest.mark.anyio
 
@@ -158,7 +158,7 @@ async def test_a_request_shows_its_attempts_in_order(
     assert (first["detail"], first["time_to_first_chunk_ms"]) == ("no answer", None)
     assert (second["provider_name"], second["outcome"]) == ("Second", "success")
     assert (second["status"], second["time_to_first_chunk_ms"]) == (200, 200)
-    assert (body["plan"], body["dropped"]) == (None, [])
+    assert (body["plan"], body["price_lines"], body["dropped"]) == (None, [], [])
 
 
 async def test_a_request_shows_the_plan_it_was_served_by(
@@ -179,14 +179,27 @@ async def test_a_request_shows_the_plan_it_was_served_by(
         excluded=(RecordedExclusion("mdl_2", "prov_2", "Groq", "gpt-4o", "its circuit is open", True),),
         excluded_total=1,
         dropped=(("logit_bias", "this provider has no such parameter"),),
+        price=Price(
+            input_mtok=Decimal("2.5"),
+            output_mtok=Decimal(10),
+            cache_read_mtok=Decimal("1.25"),
+            source="models.dev",
+            as_of="2026-07-02",
+        ),
     )
-    row = record(clock.now)
+    row = record(clock.now, cache_read_tokens=40, cost_usd=Decimal("0.0007"))
     await add_records(control.database, [row])
     async with control.database.write() as conn:
         values = {"request_id": row["request_id"], "started_at": clock.now}
         await conn.execute(insert(plans).values(values | {"plan": msgspec.json.encode(plan).decode()}))
     body = (await control_client.get(f"/llm/requests/{row['request_id']}")).json()
     assert body["dropped"] == [{"parameter": "logit_bias", "reason": "this provider has no such parameter"}]
+    assert [(line["what"], line["tokens"], line["usd_mtok"]) for line in body["price_lines"]] == [
+        ("input", 60, 2.5),
+        ("cache_read", 40, 1.25),
+        ("output", 50, 10.0),
+    ]
+    assert sum(line["usd"] for line in body["price_lines"]) == pytest.approx(body["cost_usd"])
     shown = body["plan"]
     assert (shown["routing_version"], shown["needs"], shown["strategy"]) == (4, ["tools"], None)
     assert (shown["wishes"], shown["error"]) == ({"only": ["openai"]}, None)

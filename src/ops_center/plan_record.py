@@ -12,7 +12,7 @@ import msgspec
 
 from ops_center.route_request import NO_OPTIONS, Options
 from ops_center.routing import LOWER, Choice, Plan
-from ops_center.types import ByokPolicy, CredentialSource, PowerLevel, Strategy
+from ops_center.types import ByokPolicy, CredentialSource, PowerLevel, Price, Strategy
 from ops_center.wire.chat import Dropped
 
 MOST_EXCLUDED = 32  # targets left out that are kept one by one; `excluded_total` counts all
@@ -73,12 +73,13 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     excluded: tuple[RecordedExclusion, ...] = ()
     excluded_total: int = 0
     dropped: tuple[tuple[str, str], ...] = ()  # parameters that the provider does not take, and why
+    price: Price | None = None  # of who was asked last, as it was then
 
 
-def encoded(plan: Plan, dropped: Sequence[Dropped] = ()) -> msgspec.Raw:
+def encoded(plan: Plan, dropped: Sequence[Dropped] = (), price: Price | None = None) -> msgspec.Raw:
     """The plan as JSON of a `PlanRecord`; nothing where a name cannot be written as UTF-8."""
     try:
-        return msgspec.Raw(_encode(recorded(plan, dropped=dropped)))
+        return msgspec.Raw(_encode(recorded(plan, dropped=dropped, price=price)))
     except UnicodeEncodeError:
         return msgspec.Raw()
 
@@ -89,6 +90,7 @@ def recorded(
     *,
     lower: bool = False,
     dropped: Sequence[Dropped] = (),
+    price: Price | None = None,
 ) -> PlanRecord:
     """`lower`: also those left out only because others rank higher, last."""
     request = plan.request
@@ -115,6 +117,7 @@ def recorded(
         excluded=_exclusions(plan.excluded, most_excluded, lower) if plan.excluded else (),
         excluded_total=len(plan.excluded),
         dropped=tuple([(d.parameter, d.reason) for d in dropped[:_MOST_DROPPED]]) if dropped else (),
+        price=price,
     )
 
 

@@ -6,6 +6,7 @@ Pure arithmetic in `Decimal`; it looks nothing up, and says None where there is 
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import NamedTuple
 
 from ops_center.types import Price, PriceTier, Usage
 
@@ -54,3 +55,42 @@ def price_usage(usage: Usage, price: Price | None) -> Decimal | None:
     if price.request_usd:
         total += price.request_usd
     return total.quantize(_NANO_USD, ROUND_HALF_EVEN)
+
+
+class PriceLine(NamedTuple):
+    """A part of a cost. `usd_mtok` is None for what is not counted in tokens."""
+
+    what: str  # input, cache_read, cache_write, cache_write_1h, output, reasoning, request
+    tokens: int
+    usd_mtok: Decimal | None
+    usd: Decimal
+
+
+def price_lines(usage: Usage, price: Price) -> list[PriceLine]:
+    """What `price_usage` adds up, line by line, unrounded; for people, not on the way of a request."""
+    rates: Price | PriceTier = price
+    for tier in price.tiers:
+        if usage.input_tokens > tier.above_input_tokens:
+            rates = tier
+    read, write = usage.cache_read_tokens, usage.cache_write_tokens
+    hour = min(usage.cache_write_1h_tokens, write)
+    reasoning = 0 if price.reasoning_mtok is None else min(usage.reasoning_tokens, usage.output_tokens)
+    write_mtok = _or(rates.cache_write_mtok, rates.input_mtok)
+    parts = [
+        ("input", max(0, usage.input_tokens - read - write), rates.input_mtok),
+        ("cache_read", read, _or(rates.cache_read_mtok, rates.input_mtok)),
+        ("cache_write", write - hour, write_mtok),
+        ("cache_write_1h", hour, _or(rates.cache_write_1h_mtok, write_mtok)),
+        ("output", usage.output_tokens - reasoning, rates.output_mtok),
+        ("reasoning", reasoning, _or(price.reasoning_mtok, rates.output_mtok)),
+    ]
+    lines = [
+        PriceLine(what, tokens, mtok, tokens * mtok * _PER_MILLION) for what, tokens, mtok in parts if tokens
+    ]
+    if price.request_usd:
+        lines.append(PriceLine("request", 0, None, price.request_usd))
+    return lines
+
+
+def _or(mtok: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if mtok is None else mtok

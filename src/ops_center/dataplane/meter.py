@@ -203,7 +203,9 @@ class Meter:
                 saved_usd=saved_usd,
                 fallback_from=self._fallback_from(credential_source),
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
-                plan=encoded(self.plan, call.dropped) if self.plan else _NO_PLAN,
+                plan=encoded(self.plan, call.dropped, target.price if target else None)
+                if self.plan
+                else _NO_PLAN,
             )
         )
         if self.reservation is not None:

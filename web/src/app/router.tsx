@@ -134,6 +134,13 @@ const requests = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/requests/RequestsPage")), "RequestsPage"),
 });
 
+const request = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/requests/$id",
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/requests/RequestPage")), "RequestPage"),
+});
+
 const usage = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/usage",
@@ -239,6 +246,7 @@ const routeTree = root.addChildren([
     providers,
     models,
     requests,
+    request,
     usage,
     users,
     auditLog,

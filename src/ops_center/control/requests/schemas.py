@@ -81,10 +81,21 @@ class DroppedParameter(ResponseModel):
     reason: str
 
 
+class PriceLine(ResponseModel):
+    """A part of the cost: its tokens at their price."""
+
+    what: Literal["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "request"]
+    tokens: int
+    usd_mtok: Usd | None
+    usd: Usd
+
+
 class RequestDetail(Request):
     attempts: list[Attempt]
     plan: RoutePlan | None
     """How it was routed; null where no plan could be made, and for requests from before plans were kept."""
+    price_lines: list[PriceLine]
+    """What the cost adds up from; empty where the provider reported it as one sum, or no price is known."""
     dropped: list[DroppedParameter]
     """Parameters that the provider asked last does not take."""
 

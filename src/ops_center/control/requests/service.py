@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from ops_center.catalog.pricing import price_lines
 from ops_center.control.access import Actor
 from ops_center.control.context import Control
 from ops_center.control.paging import Cursor
 from ops_center.control.requests import repository
 from ops_center.control.requests.repository import Filters, RecordRow
-from ops_center.control.requests.schemas import Attempt, DroppedParameter, Request, RequestDetail, RequestPage
+from ops_center.control.requests.schemas import (
+    Attempt,
+    DroppedParameter,
+    PriceLine,
+    Request,
+    RequestDetail,
+    RequestPage,
+)
 from ops_center.control.routing.plan import shown_plan
 from ops_center.errors import NotFound
-from ops_center.plan_record import decoded
+from ops_center.plan_record import PlanRecord, decoded
+from ops_center.types import CostSource, Usage
 
 
 async def list_requests(control: Control, filters: Filters, cursor: str | None, limit: int) -> RequestPage:
@@ -45,6 +54,7 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
         **record_fields(row),
         attempts=[_attempt(attempt) for attempt in attempts],
         plan=None if plan is None else shown_plan(plan),
+        price_lines=_price_lines(row, plan),
         dropped=[]
         if plan is None
         else [DroppedParameter(parameter=name, reason=reason) for name, reason in plan.dropped],
@@ -59,6 +69,23 @@ async def get_own_request(control: Control, actor: Actor, request_id: str) -> Re
     if row is None or row.user_id != actor.user_id:
         raise NotFound("There is no request with this id")
     return Request(**record_fields(row))
+
+
+def _price_lines(row: RecordRow, plan: PlanRecord | None) -> list[PriceLine]:
+    source = row.own_cost_source or row.cost_source
+    if plan is None or plan.price is None or source not in (CostSource.COMPUTED, CostSource.ESTIMATED):
+        return []
+    usage = Usage(
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cache_read_tokens=row.cache_read_tokens,
+        cache_write_tokens=row.cache_write_tokens,
+        cache_write_1h_tokens=row.cache_write_1h_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+    )
+    if usage == Usage():
+        return []
+    return [PriceLine(**line._asdict()) for line in price_lines(usage, plan.price)]
 
 
 def record_fields(row: RecordRow) -> dict[str, Any]:

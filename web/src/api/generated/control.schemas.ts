@@ -1318,6 +1318,29 @@ export interface PowerLevels {
   users_without_level: number;
 }
 
+export type PriceLineWhat = typeof PriceLineWhat[keyof typeof PriceLineWhat];
+
+
+export const PriceLineWhat = {
+  input: 'input',
+  cache_read: 'cache_read',
+  cache_write: 'cache_write',
+  cache_write_1h: 'cache_write_1h',
+  output: 'output',
+  reasoning: 'reasoning',
+  request: 'request',
+} as const;
+
+/**
+ * A part of the cost: its tokens at their price.
+ */
+export interface PriceLine {
+  tokens: number;
+  usd: number;
+  usd_mtok: number | null;
+  what: PriceLineWhat;
+}
+
 /**
  * Only what is sent changes. A new password needs the current one beside it.
  */
@@ -1627,6 +1650,7 @@ export interface RequestDetail {
   own_cost_source: CostSource | null;
   own_cost_usd: number | null;
   plan: RoutePlan | null;
+  price_lines: PriceLine[];
   price_source: string | null;
   provider_id: string | null;
   provider_name: string | null;

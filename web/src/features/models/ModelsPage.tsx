@@ -2,6 +2,7 @@
 import { Tabs } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
+import { TryRoutingButton } from "@/features/routing/TryRoutingButton";
 import { PageHeader } from "@/ui/PageHeader";
 
 import { AliasesTable } from "./AliasesTable";
@@ -15,6 +16,7 @@ export function ModelsPage() {
       <PageHeader
         title="Models"
         description="What the providers serve, and the names that lead to it. A disabled model gets no traffic from anybody."
+          action={<TryRoutingButton />}
       />
       <Tabs
         value={search.view ?? "models"}

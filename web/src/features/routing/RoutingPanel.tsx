@@ -1,5 +1,7 @@
 /** Routing Strategy: three choices, saved at once, each with what it aims at, what it cost, and what it picks now. */
-import { Group, Paper, Radio, Skeleton, Stack, Text } from "@mantine/core";
+import { Collapse, Group, Paper, Radio, Skeleton, Stack, Text, UnstyledButton } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconChevronRight } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 
@@ -13,7 +15,9 @@ import { StaleNotice } from "@/ui/StaleNotice";
 
 import { routingQuery, useChangeStrategy } from "./queries";
 import classes from "./RoutingPanel.module.css";
+import { RulesForm } from "./RulesForm";
 import { STRATEGIES, strategyLabel } from "./strategies";
+import { TryRoutingButton } from "./TryRoutingButton";
 
 export function RoutingPanel() {
   const rules = useQuery(routingQuery);
@@ -31,14 +35,17 @@ export function RoutingPanel() {
       title="Routing Strategy"
       description="Which model serves a request that names none. Saved as soon as you choose."
       controls={
-        <Text size="xs" c="dimmed" role="status">
+        <Group gap="sm">
+          <TryRoutingButton size="xs" />
+        </Group>
+      }
+    >
+      <Stack gap="sm">
+        <Text size="xs" c="dimmed" role="status" className={classes.status}>
           {change.isPending && "Saving…"}
           {change.isSuccess && `Saved: ${strategyLabel(change.data.strategy)} is in force now.`}
           {change.isError && `Not saved: ${asApiError(change.error).message}`}
         </Text>
-      }
-    >
-      <Stack gap="sm">
         <StaleNotice query={rules} />
         {rules.isError && !rules.data && (
           <ProblemAlert
@@ -68,8 +75,29 @@ export function RoutingPanel() {
             </div>
           </Radio.Group>
         )}
+        {rules.data && <MoreRules rules={rules.data} disabled={!writes} />}
       </Stack>
     </Panel>
+  );
+}
+
+function MoreRules({ rules, disabled }: { rules: RoutingRules; disabled: boolean }) {
+  const [opened, { toggle }] = useDisclosure(false);
+  const region = useId();
+  return (
+    <div>
+      <UnstyledButton onClick={toggle} aria-expanded={opened} aria-controls={region} fz="sm" fw={560} py={4}>
+        <Group gap={4}>
+          <IconChevronRight size={14} style={{ transform: opened ? "rotate(90deg)" : undefined }} aria-hidden />
+          Weights and other rules
+        </Group>
+      </UnstyledButton>
+      <Collapse expanded={opened} id={region}>
+        <div className={classes.rules}>
+          <RulesForm rules={rules} disabled={disabled} />
+        </div>
+      </Collapse>
+    </div>
   );
 }
 

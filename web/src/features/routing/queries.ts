@@ -1,11 +1,11 @@
-/** The global routing strategy: read and changed. */
+/** The global routing strategy and its rules, read and changed; and what routing would make of a request. */
 import { notifications } from "@mantine/notifications";
-import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { getRoutingRules, updateRoutingRules } from "@/api/generated/control";
+import { explainRoute, getRoutingRules, updateRoutingRules } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
 import { asApiError } from "@/api/request";
-import type { Strategy } from "@/api/types";
+import type { RouteExplain, RoutingChange, Strategy } from "@/api/types";
 
 import { strategyLabel } from "./strategies";
 
@@ -33,3 +33,25 @@ export function useChangeStrategy() {
       }),
   });
 }
+
+/** The other rules; each place that changes them says itself how it went. */
+export function useChangeRules() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationKey: ["routing", "rules"],
+    mutationFn: (change: RoutingChange) => updateRoutingRules(change),
+    onSuccess: async (rules) => {
+      await queryClient.cancelQueries({ queryKey: routingQuery.queryKey });
+      queryClient.setQueryData(routingQuery.queryKey, rules);
+    },
+  });
+}
+
+export const routeQuery = (wanted: RouteExplain) =>
+  queryOptions({
+    queryKey: ["route", wanted],
+    queryFn: ({ signal }) => explainRoute(wanted, { signal }),
+    placeholderData: keepPreviousData,
+    staleTime: 0,
+    gcTime: 60_000,
+  });

@@ -1,5 +1,5 @@
 /** The three strategies in the words of the page. */
-import type { Strategy } from "@/api/types";
+import type { PowerLevel, Strategy } from "@/api/types";
 
 export const STRATEGIES: readonly { value: Strategy; label: string; bestFor: string; meaning: string }[] = [
   {
@@ -24,4 +24,10 @@ export const STRATEGIES: readonly { value: Strategy; label: string; bestFor: str
 
 export function strategyLabel(strategy: string): string {
   return STRATEGIES.find((one) => one.value === strategy)?.label ?? strategy;
+}
+
+const LEVELS: Record<PowerLevel, string> = { eco: "Eco", balanced: "Balanced", precision: "Precision" };
+
+export function levelLabel(level: PowerLevel): string {
+  return LEVELS[level];
 }

@@ -1,0 +1,39 @@
+/** A request on a page of its own, so that it has an address. */
+import { Anchor, Skeleton } from "@mantine/core";
+import { IconArrowLeft } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+
+import { asApiError } from "@/api/request";
+import { PageHeader } from "@/ui/PageHeader";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+import { requestQuery } from "./queries";
+import { RequestView } from "./RequestView";
+
+export function RequestPage() {
+  const { id } = useParams({ from: "/signed-in/admin/requests/$id" });
+  const query = useQuery(requestQuery(id));
+  return (
+    <>
+      <PageHeader
+        title="Request"
+        description="The whole way of one request: how it was routed, who was asked, and what it cost."
+        action={
+          <Anchor component={Link} to="/admin/requests" size="sm" style={{ display: "inline-flex", alignItems: "center", gap: 4 }}>
+            <IconArrowLeft size={14} /> All requests
+          </Anchor>
+        }
+      />
+      {query.isPending && <Skeleton height={420} />}
+      {query.isError && (
+        <ProblemAlert
+          error={asApiError(query.error)}
+          title="The request could not be loaded"
+          onRetry={() => void query.refetch()}
+        />
+      )}
+      {query.data && <RequestView request={query.data} />}
+    </>
+  );
+}
