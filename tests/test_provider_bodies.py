@@ -287,7 +287,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *((model, {"logit_bias": {"1": 2}}, "logit_bias") for model in (GEMINI_3, CLAUDE, COMMAND)),
     *((model, {"modalities": ["audio"]}, "modalities") for model in (GEMINI_3, CLAUDE, COMMAND)),
     *((model, {"functions": [{"name": "f"}]}, "functions") for model in (GEMINI_3, CLAUDE, COMMAND)),
-    *((model, {"logprobs": True}, "logprobs") for model in (GEMINI_3, CLAUDE, COMMAND)),
+    *((model, {"logprobs": True}, "logprobs") for model in (CLAUDE, COMMAND)),
+    *((model, {"modalities": ["text", "image"]}, "modalities") for model in (CLAUDE, COMMAND)),
     *((model, {"tools": [{"type": "web_search"}]}, "tools[0]") for model in (GEMINI_3, CLAUDE, COMMAND)),
     *((model, {"n": 2}, "n") for model in (CLAUDE, COMMAND)),
     *((model, {"stop": ["a", "b", "c", "d", "e", "f"]}, "stop") for model in (GEMINI_3, COMMAND)),
@@ -406,26 +407,30 @@ def test_thinking_goes_back_to_its_own_maker_only() -> None:
         ]
 
     tools = [{"name": "f", "input_schema": {"type": "object"}}]
-    body, dropped = from_anthropic(GEMINI_3, *turns("gemini#CiQB"), tools=tools)
+    body, dropped = from_anthropic(GEMINI_3, *turns("ops:gemini:CiQB"), tools=tools)
     assert body["contents"][1]["parts"][0]["thoughtSignature"] == "CiQB" and not dropped
     body, _ = from_anthropic(GEMINI_3, *turns("claudes"), tools=tools)
     assert body["contents"][1]["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
     body, dropped = from_anthropic(CLAUDE, *turns("claudes"), tools=tools)
     reasoning = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "claudes"}}}
     assert body["messages"][1]["content"][0] == reasoning and not dropped
-    for model, signature in ((CLAUDE, "gemini#CiQB"), (NOVA, "claudes"), (COMMAND, "claudes")):
+    for model, signature in ((CLAUDE, "ops:gemini:CiQB"), (NOVA, "claudes"), (COMMAND, "claudes")):
         body, dropped = from_anthropic(model, *turns(signature), tools=tools)
         assert "hm" not in json.dumps(body) and "messages[1].thinking" in dropped, model
     openai_body = {
         "messages": [
             HELLO,
-            {"role": "assistant", "content": "a", "thinking_blocks": turns("gemini#CiQB")[1]["content"][:1]},
+            {
+                "role": "assistant",
+                "content": "a",
+                "thinking_blocks": turns("ops:gemini:CiQB")[1]["content"][:1],
+            },
             HELLO,
         ]
     }
     request = openai_chat.decode_request(json.dumps(openai_body).encode())
     raw, drops = anthropic_messages.encode_request(request, model="claude-sonnet-4-6")
-    assert b"gemini#" not in raw and drops
+    assert b"CiQB" not in raw and drops
 
 
 @pytest.mark.parametrize("model", [GEMINI_3, GEMINI_2, CLAUDE, NOVA, COMMAND])
@@ -472,20 +477,33 @@ STREAMS = {
         chat.Start(id="q1", model=GEMINI_3, usage=Usage(input_tokens=14)),
         chat.ThinkingDelta('**Weighing "usage"**\n\nTwo words.'),
         chat.TextDelta("Grüße [DONE] "),
-        chat.ThinkingSignature("gemini#EvEFCu4F"),
+        chat.ThinkingSignature("EvEFCu4F", origin=chat.GEMINI),
         chat.TextDelta("🌍"),
         chat.Finish(finish_reason="stop", native_finish_reason="STOP"),
         chat.UsageEvent(Usage(input_tokens=14, output_tokens=33, cache_read_tokens=10, reasoning_tokens=26)),
     ],
     "gemini_stream_tools.txt": [
         chat.Start(id="q2", model=GEMINI_3, usage=Usage(input_tokens=80)),
-        chat.ThinkingSignature("gemini#CiQB"),
+        chat.ThinkingSignature("CiQB", origin=chat.GEMINI),
         chat.ToolCallStart(index=0, id="a1b2", name="get_weather"),
         chat.ToolCallDelta(index=0, arguments='{"city": "Paris \\"\\n"}'),
         chat.ToolCallStart(index=1, id="c3d4", name="get_weather"),
         chat.ToolCallDelta(index=1, arguments="{}"),
         chat.Finish(finish_reason="tool_calls", native_finish_reason="STOP"),
         chat.UsageEvent(Usage(input_tokens=80, output_tokens=80, reasoning_tokens=44)),
+    ],
+    "gemini_stream_picture.txt": [
+        chat.Start(id="q3", model="gemini-2.5-flash-image", usage=Usage(input_tokens=9)),
+        chat.Logprobs(
+            (
+                chat.TokenLogprob("Here", -0.25, (("Here", -0.25), ("See", -1.5))),
+                chat.TokenLogprob(": ", -0.5, ((": ", -0.5),)),
+            )
+        ),
+        chat.TextDelta("Here: "),
+        chat.ImageDelta(data="iVBORw0KGgo=", media_type="image/png"),
+        chat.Finish(finish_reason="stop", native_finish_reason="STOP"),
+        chat.UsageEvent(Usage(input_tokens=9, output_tokens=1292)),
     ],
     "cohere_stream.txt": [
         chat.Start(id="29f14a5a"),
@@ -534,6 +552,95 @@ def test_a_stream_cut_short_never_looks_complete(name: str, client: Any) -> None
     out = translator.feed(raw[:end]) + translator.close()
     assert not translator.finished
     assert b"[DONE]\n\n" not in out and b"message_stop" not in out
+
+
+def drawn(client: str) -> tuple[dict[str, Any], bytes]:
+    """A picture with log probabilities, whole and streamed, as this client's format has it."""
+    events = [
+        json.loads(line[6:])
+        for line in (SAMPLES / "gemini_stream_picture.txt").read_text().split("\n\n")
+        if line
+    ]
+    candidate = events[0]["candidates"][0] | {"finishReason": "STOP"}
+    candidate["content"]["parts"] += events[1]["candidates"][0]["content"]["parts"]
+    answer = WIRES["gemini"].decode_answer(json.dumps({**events[2], "candidates": [candidate]}).encode())
+    whole = WIRES[client].encode_answer(answer, model="m", request_id="req_1", created=1)
+    stream = StreamTranslator(
+        provider=WIRES["gemini"],
+        client=WIRES[client],
+        model="m",
+        request_id="req_1",
+        created=1,
+        include_usage=True,
+    )
+    return json.loads(whole), stream.feed(
+        (SAMPLES / "gemini_stream_picture.txt").read_bytes()
+    ) + stream.close()
+
+
+def test_pictures_and_logprobs_of_gemini_reach_openais_clients() -> None:
+    whole, stream = drawn("openai_chat")
+    said = whole["choices"][0]
+    assert said["message"]["content"] == "Here: "
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}, "index": 0}
+    assert said["message"]["images"] == [image]
+    first = said["logprobs"]["content"][0]
+    assert (first["token"], first["logprob"], bytes(first["bytes"])) == ("Here", -0.25, b"Here")
+    assert [other["token"] for other in first["top_logprobs"]] == ["Here", "See"]
+    chunks = [json.loads(line[6:]) for line in stream.decode().split("\n\n") if line.startswith("data: {")]
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    assert [choice["delta"]["images"] for choice in choices if "images" in choice["delta"]] == [[image]]
+    assert [choice["logprobs"] for choice in choices if choice["logprobs"]] == [said["logprobs"]]
+
+
+def test_pictures_of_gemini_reach_clients_of_responses_and_are_named_where_there_is_no_place() -> None:
+    whole, stream = drawn("openai_responses")
+    assert [item["type"] for item in whole["output"]] == ["message", "image_generation_call"]
+    assert whole["output"][1]["result"] == "iVBORw0KGgo="
+    assert b'"type":"image_generation_call","status":"completed","result":"iVBORw0KGgo="' in stream
+    whole, stream = drawn("anthropic_messages")
+    assert whole["content"] == [{"type": "text", "text": "Here: "}]
+    assert b"message_stop" in stream and b"iVBORw0KGgo" not in stream
+    FORMATS.setdefault("gemini-2.5-flash-image", "gemini")
+    assert "content.image" in from_anthropic("gemini-2.5-flash-image")[1]
+    assert from_openai("gemini-2.5-flash-image")[1] == {}
+
+
+def test_logprobs_and_pictures_are_asked_of_gemini_and_pictures_sent_back() -> None:
+    body, dropped = from_openai(GEMINI_2, logprobs=True, top_logprobs=3, modalities=["image", "text"])
+    assert body["generationConfig"] == {
+        "responseLogprobs": True,
+        "logprobs": 3,
+        "responseModalities": ["IMAGE", "TEXT"],
+    }
+    assert dropped == {}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    body, dropped = from_openai(
+        GEMINI_2, HELLO, {"role": "assistant", "content": "Here", "images": [image]}, HELLO
+    )
+    assert body["contents"][1]["parts"] == [
+        {"text": "Here"},
+        {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
+    ]
+    assert dropped == {}
+    with pytest.raises(BadRequest, match="images"):
+        from_openai(GEMINI_2, HELLO, {"role": "assistant", "content": "a", "images": [7]}, HELLO)
+
+
+def test_what_only_the_callers_format_says_is_named() -> None:
+    request = openai_chat.decode_request(
+        json.dumps(
+            {
+                "messages": [
+                    HELLO,
+                    {"role": "assistant", "content": "a", "audio": {"id": "x"}, "annotations": []},
+                ],
+                "tools": [{**TOOL, "defer_loading": True}],
+            }
+        ).encode()
+    )
+    _, dropped = openai_chat.without_own(request)
+    assert [drop.parameter for drop in dropped] == ["messages[1].audio", "tools[0].defer_loading"]
 
 
 @pytest.mark.parametrize(

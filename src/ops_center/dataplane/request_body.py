@@ -16,8 +16,11 @@ from ops_center.snapshot import Target
 from ops_center.wire.formats import WIRES
 
 _MODEL_FIELD = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
-# Thinking of another maker's model, which an earlier turn got through us: Anthropic refuses it.
-_UNPROVEN_THINKING = (b'"signature":""', b'"signature": ""', b'"ops:')
+# Thinking of another maker's model, which an earlier turn got through us: these providers refuse it.
+_UNPROVEN_THINKING = {
+    "anthropic_messages": (b'"signature":""', b'"signature": ""', b'"ops:'),
+    "openai_responses": (b'"ops:',),
+}
 _DEFAULT_OUTPUT_TOKENS = 8192  # Anthropic demands a limit; callers of other formats need not name one
 _USAGE_ON_WISH = ("openai_chat", "openai_completions")  # streams of other formats carry it always
 _USAGE_FIELD = b'"stream_options":{"include_usage":true}'
@@ -32,7 +35,7 @@ def wants_usage(call: Call) -> bool:
 def passed_through(call: Call, target: Target) -> bytes:
     """The caller's body for a provider of the same format, with the target's model name."""
     body, head = _without_route_fields(call, target), call.head
-    if call.client_format == "anthropic_messages" and any(mark in body for mark in _UNPROVEN_THINKING):
+    if any(mark in body for mark in _UNPROVEN_THINKING.get(call.client_format, ())):
         return translated(call, target, call.client_format)
     ask_usage = call.stream and call.client_format in _USAGE_ON_WISH and not wants_usage(call)
     if not ask_usage and head.model == target.model and _plain(body, b'"model"', b'"stream"'):
@@ -98,7 +101,8 @@ def translated(call: Call, target: Target, wire_format: str) -> bytes:
     """The caller's request in another format. Raises BadRequest for what that one cannot say."""
     if call.neutral is None:
         call.neutral = call.wire.decode_request(_without_route_fields(call, target))
-    request, lost = call.wire.without_own(call.neutral)
+    own = wire_format == call.client_format
+    request, lost = (call.neutral, ()) if own else call.wire.without_own(call.neutral)
     wire = WIRES[wire_format]
     if wire_format == "anthropic_messages":
         limit = min(target.max_output_tokens or _DEFAULT_OUTPUT_TOKENS, _DEFAULT_OUTPUT_TOKENS)

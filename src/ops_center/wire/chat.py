@@ -6,7 +6,7 @@ Frozen values only: no JSON, no I/O. A value that only one format knows rides al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -206,21 +206,64 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 def without_own(request: ChatRequest) -> tuple[ChatRequest, tuple[Dropped, ...]]:
-    """The request as it may leave its own format, and what stayed behind; the common case: all of it may.
+    """The request as it may leave its own format, and what stays behind; the common case: what the format's
+    messages, parts and tools carry beyond what every format can say.
 
     A format with parameters that mean something only there has a function of this name of its own.
     """
-    return request, ()
+    places: list[str] = []
+    for message in request.messages:
+        places += _said(message.place, message.extra)
+        for index, part in enumerate(message.parts):
+            places += _said(f"{message.place}.content[{index}]", getattr(part, "extra", NOTHING))
+    for index, tool in enumerate(request.tools):
+        places += _said(f"tools[{index}]", tool.extra)
+    return request, tuple(Dropped(place, "only the caller's own format has it") for place in places)
+
+
+def one_turn_each(messages: Iterable[Message]) -> list[Message]:
+    """Messages of the assistant that follow each other as one, for formats where all it said in a turn stands
+    together: its tool calls, and the proof of the thinking before them."""
+    turns: list[Message] = []
+    for message in messages:
+        if turns and message.role == "assistant" == turns[-1].role:
+            turns[-1] = msgspec.structs.replace(turns[-1], parts=turns[-1].parts + message.parts)
+        else:
+            turns.append(message)
+    return turns
+
+
+# Read by those who can take them: signatures and pictures that Gemini's models made.
+_READ_ELSEWHERE = frozenset(["extra_content", "images"])
+_SAYS_NOTHING = (b"null", b"false", b"{}", b"[]", b'""')
+
+
+def _said(place: str, extra: Mapping[str, msgspec.Raw]) -> list[str]:
+    return [
+        f"{place}.{name}"
+        for name, raw in extra.items()
+        if name not in _READ_ELSEWHERE and bytes(raw) not in _SAYS_NOTHING
+    ]
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """One token of an answer with its log probability, and what else might have stood there, best first."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """`native_finish_reason` is the provider's own word, `stop_sequence` the one that was met."""
+    """`native_finish_reason` is the provider's own word, `stop_sequence` the one that was met. `logprobs` is
+    None where they were not asked for."""
 
     index: int = 0
     parts: tuple[Part, ...] = ()
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     stop_sequence: str | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
     extra: Mapping[str, msgspec.Raw] = NOTHING
 
 
@@ -275,6 +318,21 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 class TextDelta(msgspec.Struct, frozen=True):
     text: str
+    choice: int = 0
+
+
+class ImageDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture the model drew, whole: base64."""
+
+    data: str
+    media_type: str
+    choice: int = 0
+
+
+class Logprobs(msgspec.Struct, frozen=True):
+    """Those of the next tokens of one choice."""
+
+    tokens: tuple[TokenLogprob, ...]
     choice: int = 0
 
 
@@ -341,6 +399,8 @@ class StreamError(msgspec.Struct, frozen=True, kw_only=True):
 StreamEvent: TypeAlias = (
     Start
     | TextDelta
+    | ImageDelta
+    | Logprobs
     | RefusalDelta
     | ThinkingDelta
     | ThinkingSignature

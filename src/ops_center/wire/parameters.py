@@ -39,9 +39,10 @@ def leave_out(
     *,
     taken: Mapping[str, str] | frozenset[str] = frozenset(),
     tiers: frozenset[str] = frozenset(),
+    pictures: bool = False,
 ) -> None:
     """Names every parameter of `request.extra` that `maker` does not take, but those in `taken`. `tiers` are the
-    service tiers that it has.
+    service tiers that it has; `pictures`: its answers may hold some.
 
     Raises BadRequest, with `param`, for one that must not be left out.
     """
@@ -52,6 +53,8 @@ def leave_out(
             raise BadRequest(f"`{name}`: {maker} does not take it: {_REFUSED[name]}.", param=name)
         if name == "modalities" and b'"audio"' in bytes(raw):
             raise BadRequest(f"`modalities`: {maker}'s models do not speak here.", param="modalities")
+        if name == "modalities" and b'"image"' in bytes(raw) and not pictures:
+            raise BadRequest(f"`modalities`: {maker}'s models do not draw here.", param="modalities")
         if name not in _SAYING_NOTHING:
             dropped.append(chat.Dropped(name, f"{maker} has no such parameter"))
     if request.user:

@@ -53,6 +53,8 @@ class _Facts(msgspec.Struct):
 _ANSWER = msgspec.json.Decoder(_Answer)
 _FACTS = msgspec.json.Decoder(_Facts)
 _ANYTHING = msgspec.json.Decoder()
+# A server tool's own doings, and pictures, of which the caller was told in the answer's head.
+_UNSAYABLE = (chat.Native, chat.Image)
 _KNOWN = frozenset(["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"])
 
 
@@ -139,7 +141,7 @@ def encode_answer(
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [_block(part, own) for part in choice.parts if own or not isinstance(part, chat.Native)],
+        "content": [_block(part, own) for part in choice.parts if own or not isinstance(part, _UNSAYABLE)],
         "stop_reason": choice.native_finish_reason
         if own
         else native_reason(choice.finish_reason, choice.stop_sequence),

@@ -17,7 +17,6 @@ from msgspec import Raw
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
 from ops_center.wire.json_fields import OBJECT, decode
-from ops_center.wire.signatures import is_claudes
 
 Block = dict[str, Any] | Raw
 
@@ -176,9 +175,6 @@ class TurnWriter:
             return {"type": "redacted_thinking", "data": part.redacted}
         if part.signature is None:
             self._drop("reasoning_content", "Anthropic takes only thinking that carries its signature")
-            return None
-        if not is_claudes(part.signature):
-            self._drop("thinking", "thinking goes back to its own maker only")
             return None
         return {"type": "thinking", "thinking": part.text, "signature": part.signature}
 

@@ -187,7 +187,7 @@ class StreamEncoder:
                 self._finish = event
         elif isinstance(event, chat.UsageEvent):
             self._usage = event.usage
-        else:
+        elif isinstance(event, chat.StreamError):
             raise unusable("an error event in the stream")
         return b""
 

@@ -116,6 +116,7 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
 
 def _thinking(block: _Reasoning) -> chat.Thinking:
     if block.redacted_content is not None:
-        return chat.Thinking(redacted=block.redacted_content)
+        return chat.Thinking(redacted=block.redacted_content, origin=chat.ANTHROPIC_MESSAGES)
     text = block.reasoning_text or _ReasoningText()
-    return chat.Thinking(text=text.text, signature=text.signature)
+    origin = chat.ANTHROPIC_MESSAGES if text.signature else None  # only Claude signs there
+    return chat.Thinking(text=text.text, signature=text.signature, origin=origin)

@@ -16,7 +16,6 @@ from msgspec import Raw
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
 from ops_center.wire.json_fields import OBJECT, decode
-from ops_center.wire.signatures import is_claudes
 
 Block = dict[str, Any]
 
@@ -168,9 +167,10 @@ class TurnWriter:
         return result
 
     def _thinking(self, part: chat.Thinking, outer: str) -> Block | None:
-        if self._claude and part.redacted is not None:
+        claudes = self._claude and part.origin == chat.ANTHROPIC_MESSAGES
+        if claudes and part.redacted is not None:
             return {"reasoningContent": {"redactedContent": part.redacted}}
-        if self._claude and part.signature is not None and is_claudes(part.signature):
+        if claudes and part.signature is not None:
             return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": part.signature}}}
         self._drop(f"{outer}.thinking", "thinking goes back to its own maker only, with its signature")
         return None

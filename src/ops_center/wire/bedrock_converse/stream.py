@@ -107,10 +107,10 @@ class StreamDecoder:
         if reasoning is None:
             return []
         if reasoning.redacted_content is not None:
-            return [chat.RedactedThinking(reasoning.redacted_content)]
+            return [chat.RedactedThinking(reasoning.redacted_content, origin=chat.ANTHROPIC_MESSAGES)]
         events: list[chat.StreamEvent] = []
         if reasoning.text:
             events.append(chat.ThinkingDelta(reasoning.text))
         if reasoning.signature:
-            events.append(chat.ThinkingSignature(reasoning.signature))
+            events.append(chat.ThinkingSignature(reasoning.signature, origin=chat.ANTHROPIC_MESSAGES))
         return events

@@ -14,7 +14,6 @@ from ops_center.wire import chat
 from ops_center.wire.gemini.usage import read_usage
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer, unusable
-from ops_center.wire.signatures import GEMINI, marked
 
 _REASONS = {
     "STOP": chat.STOP,
@@ -38,6 +37,25 @@ _REASONS = {
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
 
 
+class _Blob(msgspec.Struct, rename="camel"):
+    mime_type: str = ""
+    data: str = ""
+
+
+class _Token(msgspec.Struct, rename="camel"):
+    token: str = ""
+    log_probability: float = 0.0
+
+
+class _Tokens(msgspec.Struct):
+    candidates: list[_Token] = []
+
+
+class _Logprobs(msgspec.Struct, rename="camel"):
+    chosen_candidates: list[_Token] = []
+    top_candidates: list[_Tokens] = []
+
+
 class FunctionCall(msgspec.Struct):
     name: str = ""
     args: Raw = Raw(b"{}")
@@ -49,6 +67,13 @@ class Part(msgspec.Struct, rename="camel"):
     thought: bool = False
     thought_signature: str | None = None
     function_call: FunctionCall | None = None
+    inline_data: _Blob | None = None
+
+    @property
+    def picture(self) -> tuple[str, str] | None:
+        """Media type and base64 of a picture that belongs to the answer."""
+        blob = self.inline_data
+        return (blob.mime_type or "image/png", blob.data) if blob and blob.data and not self.thought else None
 
 
 class _Content(msgspec.Struct):
@@ -59,10 +84,27 @@ class Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
     index: int = 0
+    logprobs_result: _Logprobs | None = None
 
     @property
     def parts(self) -> list[Part]:
         return (self.content.parts if self.content else None) or []
+
+    @property
+    def logprobs(self) -> tuple[chat.TokenLogprob, ...] | None:
+        """None where they were not asked for."""
+        found = self.logprobs_result
+        if found is None:
+            return None
+        others = iter(found.top_candidates)
+        return tuple(
+            chat.TokenLogprob(
+                chosen.token,
+                chosen.log_probability,
+                tuple((t.token, t.log_probability) for t in next(others, _Tokens()).candidates),
+            )
+            for chosen in found.chosen_candidates
+        )
 
 
 class _Feedback(msgspec.Struct, rename="camel"):
@@ -128,7 +170,7 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
 def _choice(candidate: Candidate) -> chat.Choice:
     parts: list[chat.Part] = []
     for part in candidate.parts:
-        signature = marked(GEMINI, part.thought_signature) if part.thought_signature else None
+        signature = part.thought_signature or None
         if part.thought:
             _add_thinking(parts, part.text or "", signature)
             continue
@@ -137,6 +179,9 @@ def _choice(candidate: Candidate) -> chat.Choice:
         if part.function_call:
             call = part.function_call
             parts.append(chat.ToolCall(id=call_id(call), name=call.name, arguments=arguments_of(call)))
+        elif part.picture:
+            media_type, data = part.picture
+            parts.append(chat.Image(data=data, media_type=media_type))
         elif part.text:
             last = parts[-1] if parts else None
             if isinstance(last, chat.Text):
@@ -152,6 +197,7 @@ def _choice(candidate: Candidate) -> chat.Choice:
         parts=tuple(parts),
         finish_reason=reason,
         native_finish_reason=candidate.finish_reason,
+        logprobs=candidate.logprobs,
     )
 
 
@@ -159,6 +205,7 @@ def _add_thinking(parts: list[chat.Part], text: str, signature: str | None) -> N
     """A signature ends the thinking before it."""
     last = parts[-1] if parts else None
     if isinstance(last, chat.Thinking) and last.signature is None:
-        parts[-1] = chat.Thinking(text=last.text + text, signature=signature)
-    elif text or signature:
-        parts.append(chat.Thinking(text=text, signature=signature))
+        text = last.text + text
+        parts.pop()
+    if text or signature:
+        parts.append(chat.Thinking(text=text, signature=signature, origin=chat.GEMINI if signature else None))

@@ -8,6 +8,7 @@ conversations are brought into that shape. Nothing is fetched: an address goes t
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,12 +20,12 @@ from ops_center.errors import BadRequest
 from ops_center.wire import chat
 from ops_center.wire.gemini.models import Generation
 from ops_center.wire.json_fields import OBJECT, TEXT, Fields, decode
-from ops_center.wire.signatures import GEMINI, unmarked
 
 # What Google names for calls whose signature is lost, or that another model made:
 # https://ai.google.dev/gemini-api/docs/thought-signatures (2026-11, "FAQs").
 NO_SIGNATURE = "skip_thought_signature_validator"
 
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
 _OUR_URIS = ("https://", "http://", "gs://")
 
 
@@ -96,8 +97,9 @@ class ContentWriter:
         for place, part in _placed(message):
             self._note_mark(part)
             if isinstance(part, chat.Thinking):
-                signature = unmarked(GEMINI, part.signature) or signature
-                if part.text and unmarked(GEMINI, part.signature) is None and not part.signature:
+                if part.origin == chat.GEMINI:
+                    signature = part.signature or signature
+                else:
                     self._drop(f"{message.place}.thinking", "Gemini takes only thinking it has signed")
                 continue
             if isinstance(part, chat.ToolCall):
@@ -118,6 +120,13 @@ class ContentWriter:
                     written[-1]["thoughtSignature"] = signature
                     signature = None
             parts += written
+        for index, url in enumerate(_drawn(message)):  # drawn in an earlier turn, to be drawn on
+            found = _DATA_URL.match(url)
+            place = f"{message.place}.images[{index}]"
+            picture = (
+                chat.Image(media_type=found[1], data=url[found.end() :]) if found else chat.Image(url=url)
+            )
+            parts.append(self._media(picture, picture.media_type, place))
         if signature is not None and parts:
             parts.append({"text": "", "thoughtSignature": signature})
         return parts
@@ -196,6 +205,28 @@ class ContentWriter:
 
     def _drop(self, parameter: str, reason: str) -> None:
         self._dropped.append(chat.Dropped(parameter, reason))
+
+
+class _Url(msgspec.Struct):
+    url: str
+
+
+class _Drawn(msgspec.Struct):
+    image_url: _Url
+
+
+_DRAWN = msgspec.json.Decoder(list[_Drawn])
+
+
+def _drawn(message: chat.Message) -> list[str]:
+    """The pictures that a client sends back as it got them."""
+    raw = message.extra.get("images")
+    try:
+        return [each.image_url.url for each in _DRAWN.decode(raw)] if raw is not None else []
+    except (msgspec.MsgspecError, RecursionError):
+        raise BadRequest(
+            f"`{message.place}.images` must be a list of image_url parts.", param=f"{message.place}.images"
+        ) from None
 
 
 def _placed(message: chat.Message) -> list[tuple[str, chat.Part]]:

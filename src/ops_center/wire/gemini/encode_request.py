@@ -15,6 +15,7 @@ from ops_center.errors import BadRequest
 from ops_center.wire import chat
 from ops_center.wire.gemini.contents import ContentWriter
 from ops_center.wire.gemini.models import Generation, generation
+from ops_center.wire.json_fields import TEXTS, decode
 from ops_center.wire.parameters import allowed_tools, asked_reasoning, leave_out, parameter
 
 _MOST_STOPS = 5
@@ -46,7 +47,7 @@ def encode_request(request: chat.ChatRequest, *, model: str) -> tuple[bytes, tup
     dropped: list[chat.Dropped] = []
     facts = generation(model)
     writer = ContentWriter(facts, dropped)
-    writer.write(request.messages)
+    writer.write(chat.one_turn_each(request.messages))
     body: dict[str, Any] = {"contents": writer.contents}
     if writer.system:
         body["systemInstruction"] = {"parts": writer.system}
@@ -59,10 +60,12 @@ def encode_request(request: chat.ChatRequest, *, model: str) -> tuple[bytes, tup
         if request.parallel_tool_calls is False:
             name = parameter(request, "parallel_tool_calls", "tool_choice.disable_parallel_tool_use")
             dropped.append(chat.Dropped(name, "Gemini decides itself how many functions it calls"))
+    if "image" in model and request.format in (chat.ANTHROPIC_MESSAGES, chat.OPENAI_COMPLETIONS):
+        dropped.append(chat.Dropped("content.image", "this format's answers hold no pictures"))
     config = _generation_config(request, facts, dropped)
     if config:
         body["generationConfig"] = config
-    leave_out(request, "Gemini", dropped, taken=_OWN_PARAMETERS)
+    leave_out(request, "Gemini", dropped, taken=_OWN_PARAMETERS, pictures=True)
     for name, own_name in _OWN_PARAMETERS.items():
         if name in request.extra:
             body[own_name] = request.extra[name]
@@ -108,8 +111,8 @@ def _generation_config(
     if len(request.stop) > _MOST_STOPS:
         name = parameter(request, "stop", "stop_sequences")
         raise BadRequest(f"`{name}`: Gemini takes at most {_MOST_STOPS} stop sequences.", param=name)
-    if request.logprobs or request.top_logprobs:
-        raise BadRequest("`logprobs`: they are not read from Gemini's answers.", param="logprobs")
+    if request.logprobs is None and request.top_logprobs:
+        raise BadRequest("`top_logprobs` needs `logprobs`: true.", param="top_logprobs")
     config: dict[str, Any] = {
         "maxOutputTokens": request.max_output_tokens,
         "temperature": request.temperature,
@@ -120,6 +123,9 @@ def _generation_config(
         "frequencyPenalty": request.frequency_penalty or None,
         "presencePenalty": request.presence_penalty or None,
         "candidateCount": request.n if (request.n or 1) > 1 else None,
+        "responseLogprobs": True if request.logprobs else None,
+        "logprobs": request.top_logprobs if request.logprobs and request.top_logprobs else None,
+        "responseModalities": _modalities(request),
         "thinkingConfig": _thinking(request, facts, dropped),
     }
     shape = request.response_format
@@ -128,6 +134,13 @@ def _generation_config(
         if shape.type == "json_schema":
             config["responseJsonSchema"] = shape.schema or Raw(b"{}")
     return {name: value for name, value in config.items() if value is not None}
+
+
+def _modalities(request: chat.ChatRequest) -> list[str] | None:
+    """What the answer may hold, where the caller says more than text: OpenRouter's `modalities`."""
+    raw = request.extra.get("modalities")
+    words = decode(TEXTS, raw, "modalities") if raw is not None else None
+    return [word.upper() for word in words] if words and "image" in words else None
 
 
 def _thinking(

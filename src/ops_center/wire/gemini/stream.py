@@ -15,7 +15,6 @@ from ops_center.wire.gemini.errors import read_provider_error
 from ops_center.wire.gemini.usage import read_usage
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer
-from ops_center.wire.signatures import GEMINI, marked
 from ops_center.wire.sse import SseEvent
 
 _ANYTHING = msgspec.json.Decoder()
@@ -59,12 +58,15 @@ class StreamDecoder:
 
     def _candidate(self, candidate: Candidate, events: list[chat.StreamEvent]) -> None:
         choice = candidate.index
+        logprobs = candidate.logprobs
+        if logprobs:
+            events.append(chat.Logprobs(logprobs, choice))
         for part in candidate.parts:
             self._spoken.add(choice)
             if part.thought and part.text:
                 events.append(chat.ThinkingDelta(part.text, choice))
             if part.thought_signature:
-                events.append(chat.ThinkingSignature(marked(GEMINI, part.thought_signature), choice))
+                events.append(chat.ThinkingSignature(part.thought_signature, choice, chat.GEMINI))
             if part.function_call:
                 call = part.function_call
                 number = self._calls.get(choice, 0)
@@ -73,6 +75,9 @@ class StreamDecoder:
                     chat.ToolCallStart(index=number, id=call_id(call), name=call.name, choice=choice)
                 )
                 events.append(chat.ToolCallDelta(index=number, arguments=arguments_of(call), choice=choice))
+            elif part.picture:
+                media_type, data = part.picture
+                events.append(chat.ImageDelta(data=data, media_type=media_type, choice=choice))
             elif part.text and not part.thought:
                 events.append(chat.TextDelta(part.text, choice))
         reason = neutral_reason(candidate.finish_reason, called=choice in self._calls)

@@ -5,6 +5,7 @@ Reference: https://platform.openai.com/docs/api-reference/chat/object (2026-11).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ _REASONS = {
     "error": chat.ERROR,
 }
 _NULL = Raw(b"null")
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.+)", re.DOTALL)
 
 
 class _Function(msgspec.Struct):
@@ -47,6 +49,37 @@ class _ThinkingBlock(msgspec.Struct):
     data: str | None = None
 
 
+class _Url(msgspec.Struct):
+    url: str = ""
+
+
+class Picture(msgspec.Struct):
+    image_url: _Url | None = None
+
+    @property
+    def data(self) -> tuple[str, str] | None:
+        """Media type and base64; None for an address, which nobody in the field sends here."""
+        found = _DATA_URL.match(self.image_url.url) if self.image_url else None
+        return (found[1], found[2]) if found else None
+
+
+class _Token(msgspec.Struct):
+    token: str = ""
+    logprob: float = 0.0
+    top_logprobs: list[_Token] = []
+
+
+class Logprobs(msgspec.Struct):
+    content: list[_Token] | None = None
+
+    @property
+    def tokens(self) -> tuple[chat.TokenLogprob, ...]:
+        return tuple(
+            chat.TokenLogprob(t.token, t.logprob, tuple((o.token, o.logprob) for o in t.top_logprobs))
+            for t in self.content or ()
+        )
+
+
 class _Message(msgspec.Struct):
     content: str | None = None
     refusal: str | None = None
@@ -54,12 +87,14 @@ class _Message(msgspec.Struct):
     reasoning_content: str | None = None
     reasoning: str | None = None
     thinking_blocks: list[_ThinkingBlock] | None = None
+    images: list[Picture] | None = None
 
 
 class _Choice(msgspec.Struct):
     message: Raw
     index: int = 0
     finish_reason: str | None = None
+    logprobs: Logprobs | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -142,6 +177,9 @@ def _choice(choice: _Choice) -> chat.Choice:
         parts.append(chat.Thinking(text=thought))
     if message.content:
         parts.append(chat.Text(message.content))
+    for data in (picture.data for picture in message.images or ()):
+        if data:
+            parts.append(chat.Image(media_type=data[0], data=data[1]))
     if message.refusal:
         parts.append(chat.Refusal(message.refusal))
     for index, call in enumerate(message.tool_calls or ()):
@@ -162,6 +200,7 @@ def _choice(choice: _Choice) -> chat.Choice:
         parts=tuple(parts),
         finish_reason=reason,
         native_finish_reason=choice.finish_reason,
+        logprobs=choice.logprobs.tokens if choice.logprobs else None,
         extra={name: raw for name, raw in fields.items() if name not in _KNOWN_OF_MESSAGE},
     )
 
@@ -202,6 +241,7 @@ def _write_choice(choice: chat.Choice, own: bool) -> dict[str, Any]:
     refusal = "".join(part.text for part in parts if isinstance(part, chat.Refusal))
     thinking = [part for part in parts if isinstance(part, chat.Thinking)]
     calls = [part for part in parts if isinstance(part, chat.ToolCall)]
+    pictures = [part for part in parts if isinstance(part, chat.Image)]
     message: dict[str, Any] = {
         "role": "assistant",
         "content": text or (None if calls or refusal else ""),
@@ -217,14 +257,36 @@ def _write_choice(choice: chat.Choice, own: bool) -> dict[str, Any]:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in calls
         ]
+    if pictures:
+        message["images"] = [write_picture(part, index) for index, part in enumerate(pictures)]
     if own:
         message.update(choice.extra)
     return {
         "index": choice.index,
         "message": message,
-        "logprobs": None,
+        "logprobs": write_logprobs(choice.logprobs),
         "finish_reason": choice.native_finish_reason if own else native_reason(choice.finish_reason),
     }
+
+
+def write_picture(part: chat.Image | chat.ImageDelta, index: int) -> dict[str, Any]:
+    """A picture the model drew, where OpenRouter and Vercel put it, since OpenAI's format has no place for one:
+    https://openrouter.ai/docs/features/multimodal/image-generation (2026-11)."""
+    url = f"data:{part.media_type};base64,{part.data}"
+    return {"type": "image_url", "image_url": {"url": url}, "index": index}
+
+
+def write_logprobs(tokens: tuple[chat.TokenLogprob, ...] | None) -> dict[str, Any] | None:
+    if tokens is None:
+        return None
+    content = [
+        {**_token(t.token, t.logprob), "top_logprobs": [_token(*other) for other in t.top]} for t in tokens
+    ]
+    return {"content": content, "refusal": None}
+
+
+def _token(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
 
 
 def read_answer_usage(body: bytes) -> chat.AnswerFacts:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
 from ops_center.wire.openai_chat.thinking import thinking_blocks
-from ops_center.wire.signatures import is_claudes
 
 Content = str | list[Any] | None
 Placed = tuple[str, chat.Part]  # a part and where it stood in the caller's body
@@ -27,20 +25,9 @@ def write_messages(
     """`keep_thinking`: the provider hands signed thinking and cache marks on to the model's maker."""
     own = request.format == chat.OPENAI_CHAT
     writer = _Writer(own, keep_thinking, dropped)
-    for message in request.messages if own else _one_turn_each(request.messages):
+    for message in request.messages if own else chat.one_turn_each(request.messages):
         writer.write(message, message.place)
     return writer.messages
-
-
-def _one_turn_each(messages: Iterable[chat.Message]) -> list[chat.Message]:
-    """Messages of the assistant that follow each other as one: its tool calls must stand together."""
-    turns: list[chat.Message] = []
-    for message in messages:
-        if turns and message.role == "assistant" == turns[-1].role:
-            turns[-1] = msgspec.structs.replace(turns[-1], parts=turns[-1].parts + message.parts)
-        else:
-            turns.append(message)
-    return turns
 
 
 class _Writer:
@@ -134,29 +121,18 @@ class _Writer:
         return written
 
     def _write_thinking(self, written: dict[str, Any], thinking: list[chat.Thinking], path: str) -> None:
-        if not self._own:
-            foreign = [part for part in thinking if part.signature and not is_claudes(part.signature)]
-            if foreign:
-                self._dropped.append(
-                    chat.Dropped(f"{path}.thinking", "thinking goes back to its own maker only")
-                )
-            thinking = [part for part in thinking if part not in foreign]
-        if not thinking:
-            return
-        if not self._keep_marks:
+        kept = [part for part in thinking if self._own or self._may_see(part)]
+        if len(kept) < len(thinking):
             self._dropped.append(chat.Dropped(f"{path}.thinking", "thinking goes back to its own maker only"))
-            return
-        if not self._own:
-            foreign = [part for part in thinking if part.origin not in (None, chat.ANTHROPIC_MESSAGES)]
-            if foreign:
-                self._dropped.append(
-                    chat.Dropped(f"{path}.thinking", "thinking goes back to its own maker only")
-                )
-                thinking = [part for part in thinking if part not in foreign]
+        thinking = kept
         if any(part.signature or part.redacted for part in thinking):
             written["thinking_blocks"] = thinking_blocks(thinking)
         elif thinking:
             written["reasoning_content"] = "".join(part.text for part in thinking)
+
+    def _may_see(self, part: chat.Thinking) -> bool:
+        """Whether the model behind this provider is the maker's, or nothing was signed."""
+        return self._keep_marks and part.origin in (None, chat.ANTHROPIC_MESSAGES)
 
     def _tool_call(self, part: chat.ToolCall) -> dict[str, Any]:
         function = {"name": part.name, "arguments": part.arguments}

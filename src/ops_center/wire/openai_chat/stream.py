@@ -12,7 +12,15 @@ from msgspec import Raw
 
 from ops_center.types import Usage
 from ops_center.wire import chat
-from ops_center.wire.openai_chat.answer import completion_id, native_reason, neutral_reason
+from ops_center.wire.openai_chat.answer import (
+    Logprobs,
+    Picture,
+    completion_id,
+    native_reason,
+    neutral_reason,
+    write_logprobs,
+    write_picture,
+)
 from ops_center.wire.openai_chat.thinking import signature_event, thinking_block
 from ops_center.wire.openai_chat.usage import read_usage, write_usage
 from ops_center.wire.provider_errors import carries_error, read_provider_error
@@ -48,12 +56,14 @@ class _Delta(msgspec.Struct):
     reasoning: str | None = None
     thinking_blocks: list[_ThinkingBlock] | None = None
     tool_calls: list[_ToolCall] | None = None
+    images: list[Picture] | None = None
 
 
 class _Choice(msgspec.Struct):
     index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
+    logprobs: Logprobs | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -132,6 +142,8 @@ class StreamDecoder:
 
     def _choice(self, choice: _Choice, events: list[chat.StreamEvent]) -> None:
         number, delta = choice.index, choice.delta
+        if choice.logprobs and choice.logprobs.tokens:
+            events.append(chat.Logprobs(choice.logprobs.tokens, number))
         if delta:
             for block in delta.thinking_blocks or ():
                 if block.type == "redacted_thinking":
@@ -144,6 +156,9 @@ class StreamDecoder:
                     events.append(signature_event(block.signature, number))
             if delta.content:
                 events.append(chat.TextDelta(delta.content, number))
+            for data in (picture.data for picture in delta.images or ()):
+                if data:
+                    events.append(chat.ImageDelta(media_type=data[0], data=data[1], choice=number))
             if delta.refusal:
                 events.append(chat.RefusalDelta(delta.refusal, number))
             for call in delta.tool_calls or ():
@@ -191,6 +206,7 @@ class StreamEncoder:
         self._include_usage = include_usage
         self._usage: Usage | None = None
         self._thinking: dict[int, list[str]] = {}  # choice -> its thinking since the last signature
+        self._pictures: dict[int, int] = {}  # choice -> how many so far
         self._started = False
         self._finished = False
         # The one chunk that is written thousands of times is put together from bytes.
@@ -230,6 +246,12 @@ class StreamEncoder:
         if isinstance(event, chat.UsageEvent):
             self._usage = event.usage
             return b""
+        if isinstance(event, chat.ImageDelta):
+            index = self._pictures.get(event.choice, 0)
+            self._pictures[event.choice] = index + 1
+            return self._start() + self._chunk({"images": [write_picture(event, index)]}, event.choice)
+        if isinstance(event, chat.Logprobs):
+            return self._start() + self._chunk({}, event.choice, logprobs=write_logprobs(event.tokens))
         raise unusable("an error event in the stream")
 
     def close(self) -> bytes:
@@ -246,11 +268,15 @@ class StreamEncoder:
         self._started = True
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
-    def _chunk(self, delta: dict[str, Any], choice: int = 0, finish_reason: str | None = None) -> bytes:
-        chunk = {
-            **self._head,
-            "choices": [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
-        }
+    def _chunk(
+        self,
+        delta: dict[str, Any],
+        choice: int = 0,
+        finish_reason: str | None = None,
+        logprobs: dict[str, Any] | None = None,
+    ) -> bytes:
+        said = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        chunk = {**self._head, "choices": [said]}
         if self._include_usage:
             chunk["usage"] = None
         return b"data: " + msgspec.json.encode(chunk) + b"\n\n"

@@ -19,6 +19,7 @@ from ops_center.wire.openai_responses.response import (
     call_item,
     finish,
     message_item,
+    picture_item,
     reasoning_item,
     refusal_part,
     response_head,
@@ -148,6 +149,8 @@ def _items(choice: chat.Choice, request_id: str) -> list[dict[str, Any]]:
             items.append(reasoning_item(ids.next("rs"), part.text, seal(part)))
         elif isinstance(part, chat.ToolCall):
             items.append(call_item(ids.next("fc"), part))
+        elif isinstance(part, chat.Image):
+            items.append(picture_item(ids.next("ig"), part))
         elif not isinstance(part, chat.Native):  # a server tool's own doings, which no other format shows
             raise unusable(f"an answer with a part of kind {type(part).__name__}")
     if not items:

@@ -57,18 +57,19 @@ def encode_request(request: chat.ChatRequest, *, model: str) -> tuple[bytes, tup
     Raises BadRequest, with `param`, when leaving something out would not be harmless.
     """
     if request.format == chat.OPENAI_RESPONSES:
-        return msgspec.json.encode(_as_it_was(request, model)), ()
+        left: list[chat.Dropped] = []  # another maker's thinking
+        return msgspec.json.encode(_as_it_was(request, model, left)), tuple(left)
     dropped: list[chat.Dropped] = []
     return msgspec.json.encode(_fitted(request, model, dropped)), tuple(dropped)
 
 
-def _as_it_was(request: chat.ChatRequest, model: str) -> dict[str, Any]:
+def _as_it_was(request: chat.ChatRequest, model: str, dropped: list[chat.Dropped]) -> dict[str, Any]:
     body: dict[str, Any] = {"model": model}
     messages = list(request.messages)
     if messages and messages[0].place == "instructions":
         body["instructions"] = "".join(p.text for p in messages.pop(0).parts if isinstance(p, chat.Text))
     if messages:
-        body["input"] = write_items(messages, own=True, dropped=[])
+        body["input"] = write_items(messages, own=True, dropped=dropped)
     if request.tools:
         body["tools"] = [_own_tool(tool) for tool in request.tools]
     if request.tool_choice:

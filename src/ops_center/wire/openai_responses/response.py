@@ -179,6 +179,14 @@ def call_item(item_id: str, call: chat.ToolCall, status: str = COMPLETED) -> dic
     }
 
 
+def picture_item(
+    item_id: str, picture: chat.Image | chat.ImageDelta | None, status: str = COMPLETED
+) -> dict[str, Any]:
+    """A picture that the model drew: this format has pictures as the results of its own tool."""
+    result = picture.data if picture else None
+    return {"id": item_id, "type": "image_generation_call", "status": status, "result": result}
+
+
 def reasoning_item(item_id: str, text: str, sealed: str | None, status: str = COMPLETED) -> dict[str, Any]:
     """`sealed` is what its maker needs to see again: always there, since no server keeps it in between."""
     summary = [{"type": "summary_text", "text": text}] if text else []

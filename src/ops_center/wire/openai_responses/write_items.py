@@ -92,7 +92,7 @@ class _Writer:
         return [self._part(part, f"{path}.content[{i}]", "user") for i, part in enumerate(parts)]
 
     def _thinking(self, part: chat.Thinking, path: str) -> Item | None:
-        if self._own and "item" in part.extra:
+        if self._own and "item" in part.extra and part.origin in (None, chat.OPENAI_RESPONSES):
             return part.extra["item"]
         if part.origin != chat.OPENAI_RESPONSES or part.signature is None:
             self._drop(f"{path.rpartition('.')[0]}.thinking", "thinking goes back to its own maker only")

@@ -21,6 +21,7 @@ from ops_center.wire.openai_responses.response import (
     call_item,
     finish,
     message_item,
+    picture_item,
     reasoning_item,
     refusal_part,
     response_head,
@@ -36,7 +37,7 @@ class _Open:
     __slots__ = ("call", "content", "index", "item_id", "kind", "pieces")
 
     def __init__(self, kind: str, index: int, item_id: str) -> None:
-        self.kind = kind  # text, refusal, thinking or call
+        self.kind = kind  # text, refusal, thinking, picture or call
         self.index = index
         self.item_id = item_id
         self.pieces: list[str] = []
@@ -90,7 +91,9 @@ class StreamEncoder:
                 self._finish = event
         elif isinstance(event, chat.UsageEvent):
             self._usage = event.usage
-        else:
+        elif isinstance(event, chat.ImageDelta):
+            return self._picture(event) if not event.choice else b""
+        elif isinstance(event, chat.StreamError):
             raise unusable("an error event in the stream")
         return b""
 
@@ -220,6 +223,13 @@ class StreamEncoder:
         assert self._open is not None
         sealed = seal(chat.Thinking(redacted=event.data, origin=event.origin))
         return out + self._end(self._open, COMPLETED, sealed)
+
+    def _picture(self, event: chat.ImageDelta) -> bytes:
+        out = self._start()
+        open_, opening = self._item("picture", "ig", picture_item("", None, IN_PROGRESS))
+        item = self._output[open_.index] = picture_item(open_.item_id, event)
+        self._open = None
+        return out + opening + self._event("response.output_item.done", output_index=open_.index, item=item)
 
     def _call(self, event: chat.ToolCallStart) -> bytes:
         out = self._start()
