@@ -157,9 +157,13 @@ async def test_a_threshold_is_told_once_to_admins_and_to_who_spends(
     await clients.signed_in("user", "else@example.com")
     ben = await user_id(sender, "ben@example.com")
     budget = {"scope": "user", "subject_id": ben, "amount_usd": 10}
+    clock.advance(6 * DAY)  # late enough in the month for what follows to be no forecast
     made = await admin.post("/llm/budgets", json=budget)
     assert (made.status_code, made.json()["warn_at"]) == (201, [50, 80, 100])
-    await spend(sender, "4.99", user_id=ben)
+    await spend(sender, "2.49", user_id=ben)
+    await look(sender)
+    assert await deliver_due(sender) == 0
+    await spend(sender, "2.50", user_id=ben)
     await look(sender)
     assert await deliver_due(sender) == 0
 
@@ -195,6 +199,37 @@ async def test_a_threshold_is_told_once_to_admins_and_to_who_spends(
     await look(sender)
     await deliver_due(sender)
     assert receiver.verified()["data"]["threshold_percent"] == 50
+    assert {entry["status"] for entry in await kept(sender)} == {"delivered"}
+
+
+async def test_a_budget_that_will_not_last_is_told_once_with_the_day(
+    admin: httpx.AsyncClient, sender: Control, box: Mailbox, receiver: Receiver, clock: Clock
+) -> None:
+    await admin.patch("/settings", json={"organisation": {"time_zone": "Pacific/Auckland"}})
+    monthly = {"scope": "everything", "amount_usd": 10, "warn_at": [80]}
+    daily = {"scope": "everything", "amount_usd": 100, "period": "day", "warn_at": [80]}
+    quiet = {"scope": "everything", "amount_usd": 10, "period": "week", "warn_at": []}
+    for budget in (monthly, daily, quiet):
+        assert (await admin.post("/llm/budgets", json=budget)).status_code == 201
+    await spend(sender, "2.4")  # on its way past the week's, of which nobody wants to hear
+    await look(sender)
+    assert await deliver_due(sender) == 0
+    await spend(sender, "5.5")  # 7.9 after 23 days and an hour: more than 10 in 30
+    for _ in range(2):
+        await look(sender)
+        await deliver_due(sender)
+    [mail] = box.messages
+    subject = mail["subject"].strip()  # long enough to begin on a line of its own
+    assert subject == "[Ops-Center] The budget of everything runs out on 30 November at this pace"
+    assert "$7.90 of $10.00 per month are spent; it would come to $10.2" in mail.get_content()
+    [_] = receiver.got
+    payload = receiver.verified()
+    assert payload["type"] == "budget.runs_out"
+    assert payload["data"]["runs_out_at"].startswith("2026-11-29T")  # UTC
+    await admin.patch(f"/llm/budgets/{payload['data']['budget_id']}", json={"amount_usd": 10.1})
+    await look(sender)
+    await deliver_due(sender)
+    assert len(receiver.got) == 2  # another amount is another budget
     assert {entry["status"] for entry in await kept(sender)} == {"delivered"}
 
 

@@ -31,6 +31,7 @@ from ops_center.types import CredentialSource
 from ops_center.wire.formats import WIRES
 from ops_center.wire.provider_errors import refuses_credential
 
+_SHORTEST_KEY = 8  # shorter ones are words that may stand in any text
 _MAX_ERROR_BYTES = 256 * 1024
 _MOST_PREPARED = 4096
 # A client's own headers that pass to a provider of the same format, so that betas work on their first day.
@@ -216,7 +217,7 @@ def _with_header(head: bytes, prepared: _Prepared, name: bytes, value: bytes) ->
 async def refusal(response: Response, target: Target, wire_format: str) -> ProviderError:
     """Read a non-200 answer and say what it means, by its status and structured code."""
     status = response.status
-    body = await response.read(_MAX_ERROR_BYTES)
+    body = _without_keys(await response.read(_MAX_ERROR_BYTES), target.provider)
     facts = WIRES[wire_format].read_provider_error(status, body)
     detail = f"HTTP {status}" + (f" {facts.code or facts.type}" if facts.code or facts.type else "")
     if status == 403 and _refused_content(body):
@@ -254,6 +255,14 @@ async def refusal(response: Response, target: Target, wire_format: str) -> Provi
             body=body if facts.message else b"",
         )
     return ProviderUnusable("The provider's answer is unusable.", provider_status=status, detail=detail)
+
+
+def _without_keys(body: bytes, provider: Provider) -> bytes:
+    """Some providers repeat the key that they were sent; it is not the caller's to know."""
+    for credential in provider.credentials:
+        if len(credential.secret) >= _SHORTEST_KEY:
+            body = body.replace(credential.secret.encode(), b"[key]")
+    return body
 
 
 def _own_key_refused(provider: Provider, status: int, detail: str) -> ProviderAuthError:

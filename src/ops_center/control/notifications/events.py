@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from ops_center.control.budgets.schemas import Budget
+from ops_center.types import BudgetPeriod
 
 EventType = Literal[
+    "budget.runs_out",
     "budget.threshold_reached",
     "own_key.failing",
     "provider.down",
@@ -57,23 +60,50 @@ def budget_threshold(budget: Budget, percent: int, owner_id: str | None) -> Even
         type="budget.threshold_reached",
         subject=f"{name} is used up" if percent >= 100 else f"{name} has reached {percent} %",
         text=f"{used}\n{then}",
-        data={
-            "budget_id": budget.id,
-            "scope": budget.scope.value,
-            "subject_id": budget.subject_id,
-            "subject_name": budget.subject_name,
-            "period": budget.period.value,
-            "period_start_at": _instant(start),
-            "period_end_at": _instant(budget.period_end_at),
-            "threshold_percent": percent,
-            "amount_usd": float(budget.amount_usd),
-            "spent_usd": float(budget.spent_usd),
-            "hard": budget.hard,
+        data=_budget_facts(budget) | {"threshold_percent": percent},
+        admin_path=_BUDGETS,
+        owner_id=owner_id,
+        owner_path="/account/api-keys",
+    )
+
+
+def budget_runs_out(budget: Budget, zone: ZoneInfo, owner_id: str | None) -> Event:
+    """At the pace of its period so far it does not last; told once per period and amount."""
+    assert budget.runs_out_at is not None and budget.projected_usd is not None
+    at = budget.runs_out_at.astimezone(zone)
+    when = f"at {at:%H:%M}" if budget.period is BudgetPeriod.DAY else f"on {at.day} {at:%B}"
+    name = "The budget of everything" if budget.subject_id is None else f"The budget of {budget.subject_name}"
+    return Event(
+        key=f"budget:{budget.id}:{budget.period_start_at:%Y%m%d%H%M}:{budget.amount_usd.normalize():f}:runs_out",
+        type="budget.runs_out",
+        subject=f"{name} runs out {when} at this pace",
+        text=f"{usd(budget.spent_usd)} of {usd(budget.amount_usd)} per {budget.period} are spent; "
+        f"it would come to {usd(budget.projected_usd)}.\n"
+        + ("Requests beyond it will be refused." if budget.hard else "It only warns: requests go on."),
+        data=_budget_facts(budget)
+        | {
+            "runs_out_at": _instant(budget.runs_out_at.replace(microsecond=0)),
+            "projected_usd": float(budget.projected_usd),
         },
         admin_path=_BUDGETS,
         owner_id=owner_id,
         owner_path="/account/api-keys",
     )
+
+
+def _budget_facts(budget: Budget) -> dict[str, Any]:
+    return {
+        "budget_id": budget.id,
+        "scope": budget.scope.value,
+        "subject_id": budget.subject_id,
+        "subject_name": budget.subject_name,
+        "period": budget.period.value,
+        "period_start_at": _instant(budget.period_start_at),
+        "period_end_at": _instant(budget.period_end_at),
+        "amount_usd": float(budget.amount_usd),
+        "spent_usd": float(budget.spent_usd),
+        "hard": budget.hard,
+    }
 
 
 def own_key_failing(

@@ -20,6 +20,7 @@ from ops_center.control.context import Control
 from ops_center.control.notifications import events, outbox
 from ops_center.control.notifications.events import Event
 from ops_center.control.notifications.settings import NotificationSettings
+from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.storage.tables import api_keys, attempts, credentials, providers
 from ops_center.types import BudgetScope
@@ -27,6 +28,7 @@ from ops_center.types import BudgetScope
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 30.0
 _FORGET_EVERY = 120  # looks
+_FORECAST_FROM = 0.25  # of a budget: before that, one busy morning would be an alarm
 
 
 async def keep_watch(control: Control) -> None:
@@ -58,9 +60,11 @@ async def look(control: Control) -> None:
 async def _look_at_budgets(control: Control) -> None:
     found: list[Event] = []
     async with control.database.read() as conn:
+        zone = (await read_setting(conn, OrganisationSettings)).zone
         for budget in await measured(control, conn, await budgets_repository.listed(conn)):
             reached = [percent for percent in budget.warn_at if budget.share * 100 >= percent]
-            if not reached or not budget.amount_usd:  # none at all is how a subject is closed
+            ahead = bool(budget.warn_at) and budget.runs_out_at is not None and budget.share >= _FORECAST_FROM
+            if not (reached or ahead) or not budget.amount_usd:  # none at all is how a subject is closed
                 continue
             owner_id = budget.subject_id
             if budget.scope is BudgetScope.API_KEY:
@@ -72,9 +76,10 @@ async def _look_at_budgets(control: Control) -> None:
             elif budget.scope is not BudgetScope.USER:
                 owner_id = None
             # Only the highest: who went past two at once is told of one.
-            event = events.budget_threshold(budget, max(reached), owner_id)
-            if not await outbox.is_known(conn, event.key):
-                found.append(event)
+            told = [events.budget_threshold(budget, max(reached), owner_id)] if reached else []
+            if ahead:
+                told.append(events.budget_runs_out(budget, zone, owner_id))
+            found += [event for event in told if not await outbox.is_known(conn, event.key)]
     await _post(control, found)
 
 

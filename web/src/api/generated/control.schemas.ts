@@ -976,6 +976,7 @@ export type NotificationEntryType = typeof NotificationEntryType[keyof typeof No
 
 
 export const NotificationEntryType = {
+  budgetruns_out: 'budget.runs_out',
   budgetthreshold_reached: 'budget.threshold_reached',
   own_keyfailing: 'own_key.failing',
   providerdown: 'provider.down',
