@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from ops_center.storage.database import Database
+from ops_center.storage.rollups.rebuild import rebuild
 from ops_center.storage.tables import attempts, usage_records
 from ops_center.types import new_id
 
@@ -54,6 +55,7 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "fallback_from": None,
         "team_id": None,
         "team_name": None,
+        "tags": None,
         "demo": False,
     }
     if fields.get("cost_usd", ...) is None:
@@ -107,8 +109,10 @@ def random_records(now: datetime, count: int, *, days: float = 100, seed: int = 
 
 
 async def add_records(database: Database, rows: Iterable[dict[str, Any]]) -> None:
+    """Store records as if they had always been there, with the sums that belong to them."""
     async with database.write() as conn:
         await conn.execute(insert(usage_records), list(rows))
+    await rebuild(database)
 
 
 async def add_attempts(database: Database, rows: Iterable[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from control_fixtures import Clients
 from ledger_rows import add_records, random_records, record
 from ops_center.control.context import Control
 from ops_center.control.usage.calendar import buckets, next_start, start_of
-from ops_center.control.usage.repository import Sums, Window, by_day_and_provider
+from ops_center.control.usage.repository import Sums, Window, totals
 from ops_center.control.usage.schemas import Bucket
 from ops_center.control.usage.service import change_pct
 from ops_center.types import Role
@@ -36,7 +37,13 @@ async def usage(client: httpx.AsyncClient, **params: str) -> dict[str, Any]:
 
 
 def within(rows: list[dict[str, Any]], from_at: datetime | None, to_at: datetime) -> list[dict[str, Any]]:
-    return [r for r in rows if (from_at is None or r["started_at"] > from_at) and r["started_at"] <= to_at]
+    return [r for r in rows if (from_at is None or r["started_at"] >= from_at) and r["started_at"] < to_at]
+
+
+def end_of_quarter(now: datetime) -> datetime:
+    """Windows end with the quarter-hour that is running."""
+    minutes = now.minute // 15 * 15
+    return now.replace(minute=minutes, second=0, microsecond=0) + timedelta(minutes=15)
 
 
 def cost(rows: list[dict[str, Any]]) -> Decimal:
@@ -67,14 +74,17 @@ async def test_every_figure_is_the_sum_of_its_records(
     await add_records(control.database, rows)
     answer = await usage(control_client, period=period, bucket=bucket)
 
-    from_at = now - timedelta(days=DAYS[period]) if period in DAYS else None
-    current = within(rows, from_at, now)
+    end = end_of_quarter(now)
+    from_at = end - timedelta(days=DAYS[period]) if period in DAYS else None
+    current = within(rows, from_at, end)
+    estimated = cost([r for r in current if r["cost_source"] == "estimated"])
     assert answer["totals"] == {
         "calls": len(current),
         "input_tokens": sum(r["input_tokens"] for r in current),
         "output_tokens": sum(r["output_tokens"] for r in current),
         "cost_usd": float(cost(current)),
-        "estimated_cost_usd": float(cost([r for r in current if r["cost_source"] == "estimated"])),
+        "estimated_cost_usd": float(estimated),
+        "estimated_share": float(estimated / cost(current)),
         "unknown_cost_calls": sum(r["cost_usd"] is None for r in current),
         "failed_calls": sum(r["status"] >= 400 for r in current),
     }
@@ -122,7 +132,8 @@ async def test_cards_compare_thirty_days_with_the_thirty_before(
     await add_records(control.database, rows)
     cards = (await usage(control_client, period="7d"))["cards"]
     month = timedelta(days=30)
-    current, previous = within(rows, now - month, now), within(rows, now - 2 * month, now - month)
+    end = end_of_quarter(now)
+    current, previous = within(rows, end - month, end), within(rows, end - 2 * month, end - month)
     assert cards["calls_30d"] == len(current)
     assert cards["cost_30d_usd"] == float(cost(current))
     assert cards["unknown_cost_calls_30d"] == sum(r["cost_usd"] is None for r in current)
@@ -130,7 +141,7 @@ async def test_cards_compare_thirty_days_with_the_thirty_before(
     assert cards["cost_trend_pct"] == pct(cost(current), cost(previous))
     assert len(cards["calls_series"]) == len(cards["cost_series"]) == 30
     for age, calls in enumerate(reversed(cards["calls_series"])):
-        day = within(rows, now - timedelta(days=age + 1), now - timedelta(days=age))
+        day = within(rows, end - timedelta(days=age + 1), end - timedelta(days=age))
         assert calls == len(day)
     assert sum(cards["cost_series"]) == pytest.approx(cards["cost_30d_usd"])
     assert cards["computed_at"] == "2026-11-23T12:00:00Z"
@@ -155,14 +166,15 @@ async def test_the_edges_of_a_period_belong_to_one_side_only(
 ) -> None:
     now, week = clock.now, timedelta(days=7)
     tick = timedelta(microseconds=1)
-    edges = [now, now - week + tick, now - week, now - 2 * week + tick, now - 2 * week, now + tick]
+    end = end_of_quarter(now)
+    edges = [now, end - week, end - week - tick, end - 2 * week, end - 2 * week - tick]
     await add_records(control.database, [record(at) for at in edges])
     answer = await usage(control_client, period="7d")
     assert answer["totals"]["calls"] == 2
     assert answer["previous"]["calls"] == 2
 
 
-async def test_days_weeks_and_months_start_at_midnight_utc(
+async def test_days_weeks_and_months_start_at_midnight(
     control_client: httpx.AsyncClient, control: Control, clock: Clock
 ) -> None:
     # 2026-11-01 is a Sunday: the last day of a week and the first of a month
@@ -188,8 +200,8 @@ async def test_nano_dollars_add_up_exactly(control: Control, clock: Clock) -> No
     rows.append(record(clock.now, cost_usd=Decimal("90000000.123456789")))
     await add_records(control.database, rows)
     async with control.database.read() as conn:
-        [day] = await by_day_and_provider(conn, Window.last(timedelta(days=1), clock.now))
-    assert day.sums.cost_usd == Decimal("90000000.123457788")
+        sums = await totals(conn, Window.last(timedelta(days=1), clock.now))
+    assert sums.cost_usd == Decimal("90000000.123457788")
 
 
 async def test_unknown_costs_are_counted_and_never_added_as_zero(
@@ -237,7 +249,7 @@ async def test_providers_and_models_are_counted(control_client: httpx.AsyncClien
     assert (cards["total_providers"], cards["active_models"]) == (2, 2)
 
 
-@pytest.mark.parametrize(("name", "value"), [("period", "14d"), ("period", ""), ("bucket", "hour")])
+@pytest.mark.parametrize(("name", "value"), [("period", "14d"), ("period", ""), ("bucket", "minute")])
 async def test_a_wrong_period_or_bucket_is_named(
     control_client: httpx.AsyncClient, name: str, value: str
 ) -> None:
@@ -255,7 +267,8 @@ async def test_the_export_holds_every_record_with_every_digit(
     rows = random_records(clock.now, 60, days=40)
     rows.append(record(clock.now, cost_usd=Decimal("0.000000001")))
     await add_records(control.database, rows)
-    expected = within(rows, clock.now - timedelta(days=30), clock.now)
+    end = end_of_quarter(clock.now)
+    expected = within(rows, end - timedelta(days=30), end)
 
     answer = await control_client.get("/llm/usage/export", params={"period": "30d", "format": "csv"})
     assert answer.headers["content-type"].startswith("text/csv")
@@ -304,7 +317,7 @@ async def test_a_cell_cannot_become_a_formula(
 
 def test_months_follow_each_other_through_every_length() -> None:
     start = datetime(2027, 11, 30, tzinfo=UTC)
-    months = buckets(start, datetime(2028, 4, 1, tzinfo=UTC), Bucket.MONTH)
+    months = buckets(start, datetime(2028, 4, 1, 0, 0, 1, tzinfo=UTC), Bucket.MONTH, ZoneInfo("UTC"))
     assert [f"{m:%Y-%m-%d}" for m in months] == [
         "2027-11-01",
         "2027-12-01",
@@ -336,4 +349,7 @@ def test_a_trend_needs_a_baseline(current: int, previous: int, change: float | N
 def test_failures_for_nothing_do_not_make_an_unknown_cost_zero() -> None:
     assert Sums(calls=3, unknown_cost_calls=2, failed_calls=1).known_cost_usd is None
     assert Sums(calls=3, failed_calls=3).known_cost_usd == 0
-    assert Sums(calls=2, unknown_cost_calls=1, priced_tokens=10, cost_usd=Decimal(1)).known_cost_usd == 1
+    assert (
+        Sums(calls=2, unknown_cost_calls=1, priced_tokens=10, computed_cost_usd=Decimal(1)).known_cost_usd
+        == 1
+    )

@@ -33,6 +33,7 @@ from ops_center.control.providers.discovery import keep_current, resume_pending
 from ops_center.control.providers.probing import keep_probing
 from ops_center.control.publish import Publisher
 from ops_center.control.routing_versions.service import keep_what_was_found
+from ops_center.control.usage.upkeep import follow_calendar, keep_up
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
@@ -99,6 +100,7 @@ class Application:
         )
         database = self._database = await Database.open(url)
         closing.push_async_callback(database.close)
+        await follow_calendar(database)
 
         journal_dir = settings.data_dir / "journal"
         ingester = JournalIngester(database, journal_dir, on_batch=self._metrics.count)
@@ -144,6 +146,7 @@ class Application:
         self._keep_running(keep_probing(control), name="idle_providers")
         self._keep_running(keep_delivering(control), name="notifications")
         self._keep_running(keep_watch(control), name="watch")
+        self._keep_running(keep_up(database), name="usage")
         if self._hub is None:
             self.data_plane = self._data_plane(http, limiter, journal, health)
         self._control_app = create_control_app(control)

@@ -225,6 +225,39 @@ def verify_audit_log_command(
     )
 
 
+@app.command("verify-usage")
+def verify_usage_command(
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First make all sums anew from the records.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Add all usage records up anew and compare with the sums that charts are made of; exit code 1 when they
+    differ. The server may run."""
+    settings = _settings(data_dir=data_dir)
+    from ops_center.storage.database import Database
+    from ops_center.storage.rollups.rebuild import rebuild as make_anew
+    from ops_center.storage.rollups.verify import Verification, verify
+
+    async def work() -> Verification:
+        database = await Database.open(settings.resolved_database_url)
+        try:
+            if rebuild:
+                await make_anew(database)
+            return await verify(database)
+        finally:
+            await database.close()
+
+    found = asyncio.run(work())
+    if found.problem:
+        typer.echo(f"{found.problem}. Make the sums anew with --rebuild.", err=True)
+        raise typer.Exit(1)
+    usd = f"{found.cost_nano_usd // 10**9}.{found.cost_nano_usd % 10**9:09}"
+    typer.echo(
+        f"{found.records} records of ${usd} equal their sums: {found.quarters} by quarter-hour, {found.days} by day"
+    )
+
+
 @app.command()
 def check(data_dir: DataDir = None) -> None:
     """Say whether a server could start here: settings, database, schema, master key. Changes nothing."""

@@ -70,6 +70,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     user_email: str
     team_id: str | None = None
     team_name: str | None = None
+    tags: tuple[str, ...] = ()  # of the key, for its records
     scope: Scope = Scope.INFERENCE
     power_level: PowerLevel | None = None  # the key's own, else the user's; None: the global strategy
     highest_level: PowerLevel | None = None  # what key and request may choose at most; None: any

@@ -216,6 +216,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     own_cost_source: CostSource | None = None
     saved_usd: Decimal | None = None  # None: unknown
     fallback_from: CredentialSource | None = None  # whose credential had failed before the other's served
+    tags: tuple[str, ...] = ()  # of the API key
 
     attempts: tuple[AttemptRecord, ...] = ()
     plan: msgspec.Raw = msgspec.Raw()  # JSON of a `plan_record.PlanRecord`; empty: none was made

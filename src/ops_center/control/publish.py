@@ -236,6 +236,7 @@ _LIVING_KEYS = (
         api_keys.c.concurrent_requests,
         api_keys.c.providers,
         api_keys.c.ip_ranges,
+        api_keys.c.tags,
         api_keys.c.expires_at,
         api_keys.c.previous_secret_hash,
         api_keys.c.previous_secret_ends_at,
@@ -484,6 +485,7 @@ def _principals(
             user_email=team_as_user(row.team_name) if service else row.user_email,
             team_id=row.team_id,
             team_name=row.team_name,
+            tags=tuple(row.tags or ()),
             scope=Scope.ADMIN if admin else Scope.INFERENCE,
             power_level=rows.power_levels.bounded(
                 PowerLevel(chosen) if chosen else None, highest, strategy_of(rows.rules)

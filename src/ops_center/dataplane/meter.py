@@ -202,6 +202,7 @@ class Meter:
                 own_cost_source=own_source,
                 saved_usd=saved_usd,
                 fallback_from=self._fallback_from(credential_source),
+                tags=principal.tags,
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
                 plan=encoded(self.plan, call.dropped, target.price if target else None)
                 if self.plan

@@ -91,6 +91,14 @@ class Database:
             yield connection
 
     @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """As `read()`, but on PostgreSQL too all SELECTs see one state. For long comparisons, not for pages."""
+        async with self._reader.connect() as connection:
+            if self._dialect == "postgresql":
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed at the end of the block, rolled back when it raises or is cancelled.
 

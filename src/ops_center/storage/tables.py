@@ -381,12 +381,14 @@ usage_records = Table(
     Column("saved_usd", Money, nullable=True),
     Column("fallback_from", String(16), nullable=True),  # whose credential had failed before
     Column("queue_seconds", Float, nullable=True),  # waited for a place in a limit; null: not at all
+    Column("tags", JSON(none_as_null=True), nullable=True),  # of the API key then; null: none
     Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
     Index(None, "started_at", "request_id"),
     Index(None, "provider_id", "started_at"),
     Index(None, "api_key_id", "started_at"),
     Index(None, "user_id", "started_at"),
     Index(None, "team_id", "started_at"),
+    Index(None, "model", "started_at"),
     # few rows each: the ledger of own keys, and the steps from one purse to the other
     Index(
         "ix_usage_records_own",
@@ -435,6 +437,83 @@ journal_positions = Table(
     metadata,
     Column("segment", String(200), primary_key=True),
     Column("offset", BigInteger, nullable=False),  # bytes already in usage_records
+)
+
+# What records are counted under: every fact by which they can be grouped ("full"), and for each fact a
+# series that knows only that one, so that a chart reads a handful of rows per day; storage/rollups/.
+usage_series = Table(
+    "usage_series",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # a hash of all that follows
+    Column("kind", String(16), nullable=False),
+    Column("provider_id", String(40), nullable=True),
+    Column("provider_name", String(100), nullable=True),
+    Column("provider_type", String(40), nullable=True),
+    Column("model", String(300), nullable=True),
+    Column("api_key_id", String(40), nullable=True),
+    Column("api_key_name", String(200), nullable=True),
+    Column("user_id", String(40), nullable=True),
+    Column("user_email", String(320), nullable=True),
+    Column("team_id", String(40), nullable=True),
+    Column("team_name", String(100), nullable=True),
+    Column("credential_source", String(16), nullable=True),
+    Column("status", Integer, nullable=True),
+    Column("strategy", String(16), nullable=True),
+    Column("tags", Text, nullable=True),  # a JSON list
+    Index(None, "kind"),
+)
+
+
+def _rollup(name: str) -> Table:
+    """Sums of the usage records of one series in one slot of time. Money in nano-dollars, times in microseconds."""
+    return Table(
+        name,
+        metadata,
+        Column("kind", String(16), primary_key=True),
+        Column("slot", Integer, primary_key=True, autoincrement=False),
+        Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+        Column("calls", BigInteger, nullable=False),
+        Column("failed_calls", BigInteger, nullable=False),  # status 400 and above
+        Column("input_tokens", BigInteger, nullable=False),
+        Column("output_tokens", BigInteger, nullable=False),
+        Column("cache_read_tokens", BigInteger, nullable=False),
+        Column("cache_write_tokens", BigInteger, nullable=False),
+        Column("cache_write_1h_tokens", BigInteger, nullable=False),
+        Column("reasoning_tokens", BigInteger, nullable=False),
+        Column("provider_cost_usd", Money, nullable=False),  # cost_usd by its cost_source
+        Column("computed_cost_usd", Money, nullable=False),
+        Column("estimated_cost_usd", Money, nullable=False),
+        Column("estimated_cost_calls", BigInteger, nullable=False),
+        Column("unknown_cost_calls", BigInteger, nullable=False),
+        Column("priced_tokens", BigInteger, nullable=False),  # what the platform paid, and knows how much
+        Column("cache_hit_calls", BigInteger, nullable=False),
+        Column("byok_calls", BigInteger, nullable=False),
+        Column("own_cost_usd", Money, nullable=False),
+        Column("unknown_own_cost_calls", BigInteger, nullable=False),
+        Column("saved_usd", Money, nullable=False),
+        Column("unknown_saving_calls", BigInteger, nullable=False),
+        Column("answer_tokens", BigInteger, nullable=False),  # output of the calls that succeeded
+        Column("answer_microseconds", BigInteger, nullable=False),  # first chunk (else start) to the end
+        Column("last_started_at", Instant, nullable=False),
+        # histograms of the calls that succeeded: storage/rollups/histogram.py
+        Column("latencies", LargeBinary, nullable=True),
+        Column("first_chunks", LargeBinary, nullable=True),
+        sqlite_with_rowid=False,
+    )
+
+
+usage_quarters = _rollup("usage_quarters")  # slot: quarter-hours since 1970 UTC
+usage_days = _rollup("usage_days")  # slot: days since 1970 on the organisation's calendar
+
+rollup_state = Table(
+    "rollup_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: the only row
+    Column("time_zone", String(64), nullable=False),  # whose days usage_days holds
+    Column("days_from", Integer, nullable=False),  # usage_days can be read from this slot on
+    Column("quarters_from", Integer, nullable=False),  # older ones were deleted, as retention says
+    Column("records_from", Integer, nullable=False),  # the same of usage records, in quarter-hours
+    Column("layout", Integer, nullable=False),  # what the rollups were built as; 0: never
 )
 
 audit_log = Table(

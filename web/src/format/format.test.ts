@@ -70,9 +70,10 @@ describe("relative time", () => {
   ])("%s reads %s", (iso, text) => expect(relativeTime(iso, now)).toBe(text));
 });
 
-test("a bucket is labelled by its day in UTC", () => {
-  expect(bucketLabel("2026-11-01T00:00:00Z", "day")).toBe("Nov 1");
-  expect(bucketLabel("2026-11-01T00:00:00Z", "month")).toBe("Nov 2026");
+test("a bucket is labelled by its day in the zone it was cut by", () => {
+  expect(bucketLabel("2026-11-01T00:00:00Z", "day", "UTC")).toBe("Nov 1");
+  expect(bucketLabel("2026-10-31T23:00:00Z", "month", "Europe/Berlin")).toBe("Nov 2026");
+  expect(bucketLabel("2026-10-31T18:30:00Z", "hour", "Asia/Kolkata")).toMatch(/Nov 1.*(00|24):00/);
 });
 
 test.each([

@@ -123,11 +123,15 @@ export function dateOnly(iso: string): string {
   return new Date(iso).toLocaleDateString(LOCALE, { year: "numeric", month: "short", day: "numeric" });
 }
 
-/** The start of a bucket as an axis reads it; buckets start at midnight UTC, so the label is in UTC too. */
-export function bucketLabel(iso: string, bucket: "day" | "week" | "month"): string {
+/** The start of a bucket as an axis reads it, on the calendar of the zone it was cut by. */
+export function bucketLabel(iso: string, bucket: "hour" | "day" | "week" | "month", timeZone: string): string {
   const options: Intl.DateTimeFormatOptions =
-    bucket === "month" ? { month: "short", year: "numeric" } : { month: "short", day: "numeric" };
-  return new Date(iso).toLocaleDateString(LOCALE, { ...options, timeZone: "UTC" });
+    bucket === "month"
+      ? { month: "short", year: "numeric" }
+      : bucket === "hour"
+        ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false }
+        : { month: "short", day: "numeric" };
+  return new Date(iso).toLocaleString(LOCALE, { ...options, timeZone });
 }
 
 /** A share of one: 0.1234 → "12.3%". */

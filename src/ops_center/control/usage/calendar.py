@@ -1,14 +1,24 @@
-"""The calendar of charts: days, weeks from Monday and months, all in UTC. Pure."""
+"""The calendar of charts: hours, days, weeks from Monday and months, as a clock on the organisation's wall shows
+them. Pure."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from ops_center.control.usage.schemas import Bucket, Period
+from ops_center.storage.rollups.sums import first_quarter_of_day, instant_of
 
 DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_LENGTHS = {Period.WEEK: 7 * DAY, Period.MONTH: 30 * DAY, Period.QUARTER: 90 * DAY, Period.ALL: None}
+_LENGTHS = {
+    Period.DAY: DAY,
+    Period.WEEK: 7 * DAY,
+    Period.MONTH: 30 * DAY,
+    Period.QUARTER: 90 * DAY,
+    Period.ALL: None,
+}
 
 
 def length_of(period: Period) -> timedelta | None:
@@ -24,34 +34,50 @@ def date_of_epoch_day(number: int) -> date:
 def start_of(day: date, bucket: Bucket) -> date:
     """The first day of the bucket that `day` lies in."""
     match bucket:
-        case Bucket.DAY:
-            return day
         case Bucket.WEEK:
             return day - timedelta(days=day.weekday())
         case Bucket.MONTH:
             return day.replace(day=1)
+        case _:
+            return day
 
 
 def next_start(start: date, bucket: Bucket) -> date:
     """The first day of the bucket after the one that starts at `start`."""
     match bucket:
-        case Bucket.DAY:
-            return start + DAY
         case Bucket.WEEK:
             return start + 7 * DAY
         case Bucket.MONTH:
             return (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case _:
+            return start + DAY
 
 
-def buckets(from_at: datetime, to_at: datetime, bucket: Bucket) -> list[date]:
-    """The first days of all buckets from the one with `from_at` to the one with `to_at`, oldest first."""
-    starts = [start_of(from_at.astimezone(UTC).date(), bucket)]
-    last = start_of(to_at.astimezone(UTC).date(), bucket)
-    while starts[-1] < last:
-        starts.append(next_start(starts[-1], bucket))
+def bucket_start(at: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which the bucket begins that `at` lies in."""
+    local = at.astimezone(zone)
+    if bucket is Bucket.HOUR:
+        # by subtraction, since an hour of the clock may happen twice
+        return at.astimezone(UTC) - timedelta(
+            minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+        )
+    return midnight(start_of(local.date(), bucket), zone)
+
+
+def buckets(from_at: datetime, to_at: datetime, bucket: Bucket, zone: ZoneInfo) -> list[datetime]:
+    """The starts, in UTC, of all buckets that [from_at, to_at) touches, oldest first; at least one."""
+    starts = [bucket_start(from_at, bucket, zone)]
+    if bucket is Bucket.HOUR:
+        while starts[-1] + _HOUR < to_at:
+            starts.append(bucket_start(starts[-1] + _HOUR, bucket, zone))
+        return starts
+    day = next_start(start_of(from_at.astimezone(zone).date(), bucket), bucket)
+    while (following := midnight(day, zone)) < to_at:
+        starts.append(following)
+        day = next_start(day, bucket)
     return starts
 
 
-def midnight(day: date) -> datetime:
-    """The instant at which a day starts in UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which a day of `zone` starts: its first moment, where clocks jump over midnight."""
+    return instant_of(first_quarter_of_day(day.toordinal() - _EPOCH_DAY, zone))

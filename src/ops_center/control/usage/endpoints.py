@@ -7,6 +7,7 @@ from fastapi.responses import StreamingResponse
 from ops_center.control.access import ActorDep, Permission, Routes
 from ops_center.control.context import ControlDep
 from ops_center.control.usage import export, service
+from ops_center.control.usage.repository import Dimension, Filters
 from ops_center.control.usage.schemas import Bucket, ExportFormat, OwnUsage, Period, Usage
 
 routes = Routes("usage", prefix="")
@@ -36,4 +37,4 @@ async def get_my_usage(
     control: ControlDep, actor: ActorDep, period: Period = Period.MONTH, bucket: Bucket = Bucket.DAY
 ) -> OwnUsage:
     """The same of one's own requests alone."""
-    return await service.get_own_usage(control, period, bucket, user_id=actor.user_id)
+    return await service.get_own_usage(control, period, bucket, Filters.only(Dimension.USER, actor.user_id))

@@ -1,98 +1,199 @@
-"""The one query layer behind every figure: sums of usage records over a window of time.
+"""The one query layer behind every figure: sums over a window of time, read from the rollups.
 
-Sums are exact on both engines (nano-dollars and microseconds in integers), and what has no known cost is
-counted, never added as zero. A window holds what started after `from_at` and not after `to_at`.
+`sums` is the one question there is: of which records, over which window, under which dimension, in which
+buckets. Sums are exact on both engines (nano-dollars and microseconds in integers), and what has no known
+cost is counted, never added as zero. Windows begin and end with quarter-hours, as the rollups do; a window's
+records are exactly those that started at or after `from_at` and before `to_at`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    and_,
-    case,
-    distinct,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    type_coerce,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_center.control.usage.calendar import DAY
 from ops_center.errors import ProviderAuthError, ProviderRateLimited
-from ops_center.storage.tables import Instant, Money, attempts, models, providers, usage_records
-from ops_center.types import CostSource, CredentialSource
+from ops_center.storage.rollups.histogram import Histogram, merged, percentile
+from ops_center.storage.rollups.store import State, read_state
+from ops_center.storage.rollups.sums import (
+    FIGURES,
+    day_of_quarter,
+    first_quarter_of_day,
+    instant_of,
+    quarter_of,
+    tags_of,
+)
+from ops_center.storage.tables import (
+    Instant,
+    Money,
+    attempts,
+    models,
+    providers,
+    usage_days,
+    usage_quarters,
+    usage_records,
+    usage_series,
+)
+from ops_center.types import CredentialSource
 
-_DAY_US = 86_400_000_000
 _MILLION = Decimal(1_000_000)
-TICK = timedelta(microseconds=1)  # the smallest step of an Instant
 _MOST_SELECTS = 200  # in one UNION; SQLite allows 500
+_QUARTERS_A_DAY = 96
 
 _r = usage_records.c
+_s = usage_series.c
+
+
+class Dimension(StrEnum):
+    """What figures can be grouped and filtered by."""
+
+    PROVIDER = "provider"
+    MODEL = "model"
+    USER = "user"
+    TEAM = "team"
+    API_KEY = "api_key"
+    TAG = "tag"
+    CREDENTIAL = "credential"
+    STATUS = "status"
+    STRATEGY = "strategy"
+
+
+# by what a value is known, and by what it is called
+_COLUMNS: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
+    Dimension.PROVIDER: (_s.provider_id, _s.provider_name),
+    Dimension.MODEL: (_s.model, _s.model),
+    Dimension.USER: (_s.user_id, _s.user_email),
+    Dimension.TEAM: (_s.team_id, _s.team_name),
+    Dimension.API_KEY: (_s.api_key_id, _s.api_key_name),
+    Dimension.TAG: (_s.tags, _s.tags),
+    Dimension.CREDENTIAL: (_s.credential_source, _s.credential_source),
+    Dimension.STATUS: (_s.status, _s.status),
+    Dimension.STRATEGY: (_s.strategy, _s.strategy),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What started after `from_at` (None: ever) and not after `to_at`; of one user, if given."""
+    """What started at or after `from_at` (None: ever) and before `to_at`. `is_open`: up to now, so that nothing
+    can have started after it."""
 
     from_at: datetime | None
     to_at: datetime
-    user_id: str | None = None
+    is_open: bool = False
 
     @classmethod
-    def last(cls, length: timedelta, now: datetime, *, user_id: str | None = None) -> Window:
-        return cls(now - length, now, user_id)
+    def last(cls, length: timedelta | None, now: datetime) -> Window:
+        """The last `length` (None: all time), up to the end of the quarter-hour that is running."""
+        end = instant_of(quarter_of(now) + 1)
+        return cls(None if length is None else end - length, end, is_open=True)
 
     def before(self) -> Window | None:
         """The window of the same length that ends where this one starts; None for all time."""
         if self.from_at is None:
             return None
-        return Window(self.from_at - (self.to_at - self.from_at), self.from_at, self.user_id)
+        return Window(self.from_at - (self.to_at - self.from_at), self.from_at)
 
     def holds(self) -> ColumnElement[bool]:
         """The condition on usage records."""
-        conditions = [_r.started_at <= self.to_at]
+        conditions = [_r.started_at < self.to_at]
         if self.from_at is not None:
-            conditions.append(_r.started_at > self.from_at)
-        if self.user_id is not None:
-            conditions.append(_r.user_id == self.user_id)
+            conditions.append(_r.started_at >= self.from_at)
         return and_(*conditions)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Only what bears one of the values; an empty set leaves nothing out. `failed`: status 400 and above."""
+
+    values: Mapping[Dimension, frozenset[str]] = field(default_factory=dict)
+    failed: bool | None = None
+
+    @classmethod
+    def only(cls, dimension: Dimension, *values: str) -> Filters:
+        return cls(values={dimension: frozenset(values)})
+
+    @property
+    def dimensions(self) -> set[Dimension]:
+        used = {dimension for dimension, values in self.values.items() if values}
+        return used if self.failed is None else used | {Dimension.STATUS}
+
+    def hold(self) -> list[ColumnElement[bool]]:
+        """The conditions on series."""
+        conditions: list[ColumnElement[bool]] = []
+        for dimension, values in self.values.items():
+            if not values:
+                continue
+            column = _COLUMNS[dimension][0]
+            match dimension:
+                case Dimension.TAG:
+                    conditions.append(or_(*(column.contains(f'"{tag}"', autoescape=True) for tag in values)))
+                case Dimension.STATUS:
+                    conditions.append(column.in_([int(status) for status in values]))
+                case _:
+                    conditions.append(column.in_(list(values)))
+        if self.failed is not None:
+            conditions.append(_s.status >= 400 if self.failed else _s.status < 400)
+        return conditions
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(slots=True)
 class Sums:
     """What some usage records add up to. `cost_usd` is the sum of known costs, estimated ones included."""
 
     calls: int = 0
+    failed_calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    provider_cost_usd: Decimal = Decimal(0)
+    computed_cost_usd: Decimal = Decimal(0)
     estimated_cost_usd: Decimal = Decimal(0)
+    estimated_cost_calls: int = 0
     unknown_cost_calls: int = 0
-    failed_calls: int = 0
     priced_tokens: int = 0  # input and output of the calls that the platform paid and whose cost is known
+    cache_hit_calls: int = 0
+    byok_calls: int = 0
+    own_cost_usd: Decimal = Decimal(0)
+    unknown_own_cost_calls: int = 0
+    saved_usd: Decimal = Decimal(0)
+    unknown_saving_calls: int = 0
+    answer_tokens: int = 0
+    answer_microseconds: int = 0
+    last_at: datetime | None = None
+    latencies: Histogram = field(default_factory=dict)  # where they were asked for
+    first_chunks: Histogram = field(default_factory=dict)
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cost_usd + other.cost_usd,
-            self.estimated_cost_usd + other.estimated_cost_usd,
-            self.unknown_cost_calls + other.unknown_cost_calls,
-            self.failed_calls + other.failed_calls,
-            self.priced_tokens + other.priced_tokens,
-        )
+        whole = Sums()
+        for name in FIGURES:
+            setattr(whole, name, getattr(self, name) + getattr(other, name))
+        whole.last_at = max((at for at in (self.last_at, other.last_at) if at), default=None)
+        whole.latencies = _both(self.latencies, other.latencies)
+        whole.first_chunks = _both(self.first_chunks, other.first_chunks)
+        return whole
+
+    @property
+    def cost_usd(self) -> Decimal:
+        return self.provider_cost_usd + self.computed_cost_usd + self.estimated_cost_usd
+
+    @property
+    def estimated_share(self) -> float:
+        """How much of the cost is estimated, 0 to 1."""
+        cost = self.cost_usd
+        return float(self.estimated_cost_usd / cost) if cost else 0.0
 
     @property
     def known_cost_usd(self) -> Decimal | None:
@@ -106,70 +207,284 @@ class Sums:
         """What a million tokens cost, input and output together; None where no cost is known."""
         return self.cost_usd * _MILLION / self.priced_tokens if self.priced_tokens else None
 
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Output tokens per second of answering, from the first chunk (else the start) to the end."""
+        return self.answer_tokens * 1e6 / self.answer_microseconds if self.answer_microseconds else None
+
+    @property
+    def cache_hit_share(self) -> float | None:
+        """How much of the input came from a provider's prompt cache, 0 to 1."""
+        return self.cache_read_tokens / self.input_tokens if self.input_tokens else None
+
+    @property
+    def failed_share(self) -> float | None:
+        return self.failed_calls / self.calls if self.calls else None
+
+    def latency_seconds(self, share: float) -> float | None:
+        """The duration that a `share` of the calls that succeeded did not exceed, within 4.5 %."""
+        return percentile(self.latencies, share)
+
+    def first_chunk_seconds(self, share: float) -> float | None:
+        """The same of the time to the first chunk of streams."""
+        return percentile(self.first_chunks, share)
+
 
 NOTHING = Sums()
-
-_known = _r.cost_usd.is_not(None)
-_platform_pays = _known & (_r.credential_source == CredentialSource.PLATFORM.value)
-_SUMS: tuple[ColumnElement[Any], ...] = (
-    func.count().label("calls"),
-    func.coalesce(func.sum(_r.input_tokens), 0).label("input_tokens"),
-    func.coalesce(func.sum(_r.output_tokens), 0).label("output_tokens"),
-    func.sum(_r.cost_usd, type_=Money).label("cost_usd"),
-    func.sum(
-        case((_r.cost_source == CostSource.ESTIMATED.value, _r.cost_usd), else_=null()), type_=Money
-    ).label("estimated_cost_usd"),
-    func.coalesce(func.sum(case((_known, 0), else_=1)), 0).label("unknown_cost_calls"),
-    func.coalesce(func.sum(case((_r.status >= 400, 1), else_=0)), 0).label("failed_calls"),
-    func.coalesce(func.sum(case((_platform_pays, _r.input_tokens + _r.output_tokens), else_=0)), 0).label(
-        "priced_tokens"
-    ),
-)
+_MONEY = frozenset(name for name in FIGURES if isinstance(usage_days.c[name].type, Money))
 
 
-def _sums(row: Any) -> Sums:
-    return Sums(
-        int(row.calls),
-        int(row.input_tokens),
-        int(row.output_tokens),
-        row.cost_usd or Decimal(0),
-        row.estimated_cost_usd or Decimal(0),
-        int(row.unknown_cost_calls),
-        int(row.failed_calls),
-        int(row.priced_tokens),
-    )
+def _sums_of(values: Sequence[Any]) -> Sums:
+    """`values` in the order of FIGURES."""
+    found = Sums()
+    for name, value in zip(FIGURES, values, strict=True):
+        setattr(found, name, value if name in _MONEY else int(value))
+    return found
+
+
+def _both(one: Histogram, other: Histogram) -> Histogram:
+    if not one or not other:
+        return one or other
+    return {bucket: one.get(bucket, 0) + other.get(bucket, 0) for bucket in one.keys() | other.keys()}
+
+
+class Step(StrEnum):
+    """How finely time is told apart."""
+
+    QUARTER = "quarter"
+    DAY = "day"
 
 
 @dataclass(frozen=True, slots=True)
-class DailySums:
-    """One provider (by its name then; None: no provider was asked) on one day (UTC, days since 1970)."""
+class Key:
+    """Whose sums they are. `slot`: a quarter-hour or a day (on the organisation's calendar) since 1970, None for
+    the whole window. `value`: what it is grouped by, None for what has none (no provider was asked, no team).
+    `name`: what that was called then."""
 
-    epoch_day: int
-    provider_name: str | None
-    sums: Sums
+    slot: int | None = None
+    value: str | None = None
+    name: str | None = None
 
 
-async def by_day_and_provider(conn: AsyncConnection, window: Window) -> Sequence[DailySums]:
-    """Everything the charts of a window are made of, in one pass over its records."""
-    # grouped by its label: PostgreSQL takes two equal expressions with parameters for two expressions
-    day = (type_coerce(_r.started_at, BigInteger) // _DAY_US).label("epoch_day")
+async def calendar_zone(conn: AsyncConnection) -> ZoneInfo:
+    """The time zone whose days the rollups hold: the organisation's."""
+    return (await read_state(conn)).zone
+
+
+async def sums(
+    conn: AsyncConnection,
+    window: Window,
+    *,
+    by: Dimension | None = None,
+    step: Step | None = None,
+    filters: Filters = EVERYTHING,
+    only: Collection[str | None] | None = None,
+    histograms: bool = False,
+) -> dict[Key, Sums]:
+    """Everything the records of a window add up to, exactly.
+
+    `only` keeps these values of `by`. A record with two tags counts under both; without `histograms` there are
+    no latencies.
+    """
+    state = await read_state(conn)
+    kind = _kind(by, filters)
+    conditions = filters.hold()
+    if only is not None and by is not None:
+        conditions.append(_one_of(by, only))
+    found: dict[Key, Sums] = {}
+    for table, start, end in parts(window, state, finely=step is Step.QUARTER):
+        for key, one in await _read(conn, table, start, end, kind, by, step, conditions, state.zone):
+            known = found.get(key)
+            found[key] = one if known is None else known + one
+        if histograms:
+            await _read_histograms(
+                conn, table, start, end, kind, by, step, conditions, state.zone, into=found
+            )
+    return found
+
+
+def _kind(by: Dimension | None, filters: Filters) -> str:
+    """The series that are enough to answer: those of one fact where only one is asked for."""
+    used = filters.dimensions | ({by} if by is not None else set())
+    if not used:
+        return Dimension.CREDENTIAL.value
+    several_tags = len(filters.values.get(Dimension.TAG, ())) > 1  # a record may have both
+    return next(iter(used)).value if len(used) == 1 and not several_tags else "full"
+
+
+def _one_of(by: Dimension, values: Collection[str | None]) -> ColumnElement[bool]:
+    some = Filters.only(by, *(value for value in values if value is not None)).hold()
+    nothing = [_COLUMNS[by][0].is_(None)] if None in values else []
+    return or_(*some, *nothing)
+
+
+def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[Table, int, int]]:
+    """Which slots of which table a window is made of: days where it holds them whole, else quarter-hours."""
+    zone = state.zone
+    to_slot = quarter_of(window.to_at)
+    end_day = day_of_quarter(to_slot, zone)  # the first day that is not held whole
+    if window.is_open:
+        end_day = day_of_quarter(to_slot - 1, zone) + 1
+        to_slot = first_quarter_of_day(end_day, zone)
+    if finely:
+        start = state.quarters_from if window.from_at is None else quarter_of(window.from_at)
+        return [(usage_quarters, start, quarter_of(window.to_at))]
+    if window.from_at is None:
+        from_slot, first_day = 0, 0
+    else:
+        from_slot = quarter_of(window.from_at)
+        first_day = day_of_quarter(from_slot, zone)
+        if from_slot >= state.quarters_from and first_quarter_of_day(first_day, zone) < from_slot:
+            first_day += 1
+    first_day = max(first_day, state.days_from)
+    if first_day >= end_day:
+        return [(usage_quarters, from_slot, to_slot)]
+    found: list[tuple[Table, int, int]] = [(usage_days, first_day, end_day)]
+    first_slot, end_slot = first_quarter_of_day(first_day, zone), first_quarter_of_day(end_day, zone)
+    if from_slot < first_slot and not (window.from_at is None and not state.days_from):
+        found.insert(0, (usage_quarters, from_slot, first_slot))
+    if end_slot < to_slot:
+        found.append((usage_quarters, end_slot, to_slot))
+    return found
+
+
+async def _read(
+    conn: AsyncConnection,
+    table: Table,
+    start: int,
+    end: int,
+    kind: str,
+    by: Dimension | None,
+    step: Step | None,
+    conditions: Sequence[ColumnElement[bool]],
+    zone: ZoneInfo,
+) -> list[tuple[Key, Sums]]:
+    columns = _grouped(table, by, step)
+    figures = [func.sum(table.c[name], type_=table.c[name].type).label(name) for name in FIGURES]
     query = (
-        select(day, _r.provider_name, *_SUMS).where(window.holds()).group_by("epoch_day", _r.provider_name)
+        select(
+            *columns,
+            func.count().label("rows"),
+            *figures,
+            func.max(table.c.last_started_at, type_=Instant).label("last_at"),
+        )
+        .select_from(_joined(table, by, conditions))
+        .where(*_in_slots(table, kind, start, end), *conditions)
+        .group_by(*columns)
     )
-    return [DailySums(int(row.epoch_day), row.provider_name, _sums(row)) for row in await conn.execute(query)]
+    found = []
+    for row in await conn.execute(query):
+        if not row.rows:
+            continue
+        one = _sums_of(row[-len(FIGURES) - 1 : -1])
+        one.last_at = row.last_at
+        found += [(key, one) for key in _keys(row, table, by, step, zone)]
+    return found
 
 
-async def totals(conn: AsyncConnection, window: Window) -> Sums:
-    return _sums((await conn.execute(select(*_SUMS).where(window.holds()))).one())
+async def _read_histograms(
+    conn: AsyncConnection,
+    table: Table,
+    start: int,
+    end: int,
+    kind: str,
+    by: Dimension | None,
+    step: Step | None,
+    conditions: Sequence[ColumnElement[bool]],
+    zone: ZoneInfo,
+    *,
+    into: Mapping[Key, Sums],
+) -> None:
+    """Add the histograms of the same rows; they are merged here, since no database can."""
+    query = (
+        select(*_grouped(table, by, step), table.c.latencies, table.c.first_chunks)
+        .select_from(_joined(table, by, conditions))
+        .where(*_in_slots(table, kind, start, end), *conditions)
+    )
+    latencies: dict[Key, list[bytes | None]] = {}
+    first_chunks: dict[Key, list[bytes | None]] = {}
+    keys: dict[tuple[Any, ...], list[Key]] = {}
+    for row in await conn.execute(query):
+        group = tuple(row[:-2])
+        of_group = keys.get(group)
+        if of_group is None:
+            of_group = keys[group] = list(_keys(row, table, by, step, zone))
+        for key in of_group:
+            latencies.setdefault(key, []).append(row[-2])
+            first_chunks.setdefault(key, []).append(row[-1])
+    for key, packed in latencies.items():
+        one = into[key]
+        one.latencies = _both(one.latencies, merged(packed))
+        one.first_chunks = _both(one.first_chunks, merged(first_chunks[key]))
 
 
-async def by_age_in_days(conn: AsyncConnection, now: datetime, days: int) -> list[Sums]:
-    """Sums of the last `days` × 24 hours: the first entry is the last 24 hours, the next those before, ..."""
-    now_us = Instant().process_bind_param(now, conn.dialect)
-    age = ((literal(now_us, BigInteger) - type_coerce(_r.started_at, BigInteger)) // _DAY_US).label("age")
-    window = Window.last(days * DAY, now)
-    found = await conn.execute(select(age, *_SUMS).where(window.holds()).group_by("age"))
-    of_age = {int(row.age): _sums(row) for row in found}
+def _grouped(table: Table, by: Dimension | None, step: Step | None) -> list[ColumnElement[Any]]:
+    columns: list[ColumnElement[Any]] = []
+    if step is not None:
+        columns.append(table.c.slot)
+    if by is not None:
+        value, name = _COLUMNS[by]
+        columns += [value] if value is name else [value, name]
+    return columns
+
+
+def _joined(table: Table, by: Dimension | None, conditions: Sequence[ColumnElement[bool]]) -> Any:
+    if by is None and not conditions:
+        return table
+    return table.join(usage_series, usage_series.c.id == table.c.series_id)
+
+
+def _in_slots(table: Table, kind: str, start: int, end: int) -> tuple[ColumnElement[bool], ...]:
+    return table.c.kind == kind, table.c.slot >= start, table.c.slot < end
+
+
+def _keys(row: Any, table: Table, by: Dimension | None, step: Step | None, zone: ZoneInfo) -> Iterable[Key]:
+    slot = None
+    if step is not None:
+        slot = row.slot
+        if step is Step.DAY and table is usage_quarters:
+            slot = day_of_quarter(slot, zone)
+    if by is None:
+        return (Key(slot),)
+    value, name = _COLUMNS[by]
+    if by is Dimension.TAG:
+        return [Key(slot, tag, tag) for tag in tags_of(row.tags)] or (Key(slot),)
+    text, called = row._mapping[value], row._mapping[name]
+    return (Key(slot, None if text is None else str(text), None if called is None else str(called)),)
+
+
+def total(found: Mapping[Key, Sums]) -> Sums:
+    return sum(found.values(), NOTHING)
+
+
+def by_value(found: Mapping[Key, Sums]) -> dict[str | None, Sums]:
+    """The sums of each value, whatever it was called and whenever it was."""
+    whole: dict[str | None, Sums] = {}
+    for key, one in found.items():
+        known = whole.get(key.value)
+        whole[key.value] = one if known is None else known + one
+    return whole
+
+
+async def totals(conn: AsyncConnection, window: Window, filters: Filters = EVERYTHING) -> Sums:
+    return total(await sums(conn, window, filters=filters))
+
+
+async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> list[Sums]:
+    """Sums of the last `days` × 24 hours of a window: the first entry is the last 24 hours, the next those
+    before, ..."""
+    end = quarter_of(window.to_at)
+    table = usage_quarters
+    age = ((end - 1 - table.c.slot) // _QUARTERS_A_DAY).label("age")
+    figures = [func.sum(table.c[name], type_=table.c[name].type).label(name) for name in FIGURES]
+    query = (
+        select(age, *figures)
+        .where(
+            *_in_slots(table, Dimension.CREDENTIAL.value, end - days * _QUARTERS_A_DAY, end),
+        )
+        .group_by("age")
+    )
+    of_age = {int(row.age): _sums_of(row[1:]) for row in await conn.execute(query)}
     return [of_age.get(number, NOTHING) for number in range(days)]
 
 
@@ -177,15 +492,14 @@ async def by_provider_id(
     conn: AsyncConnection, window: Window, ids: Sequence[str] | None = None
 ) -> dict[str, Sums]:
     """Sums per provider id; only of `ids` when given."""
-    condition = _r.provider_id.is_not(None) if ids is None else _r.provider_id.in_(ids)
-    query = select(_r.provider_id, *_SUMS).where(window.holds(), condition).group_by(_r.provider_id)
-    return {row.provider_id: _sums(row) for row in await conn.execute(query)}
+    found = by_value(await sums(conn, window, by=Dimension.PROVIDER))
+    return {value: one for value, one in found.items() if value is not None and (ids is None or value in ids)}
 
 
 async def by_strategy(conn: AsyncConnection, window: Window) -> dict[str, Sums]:
     """Sums per strategy, of the requests that left the choice to us."""
-    query = select(_r.strategy, *_SUMS).where(window.holds(), _r.strategy.is_not(None)).group_by(_r.strategy)
-    return {row.strategy: _sums(row) for row in await conn.execute(query)}
+    found = by_value(await sums(conn, window, by=Dimension.STRATEGY))
+    return {value: one for value, one in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,22 +513,32 @@ class Reach:
 
 async def reach_of_provider(conn: AsyncConnection, provider_id: str, window: Window) -> Reach:
     """How many requests a provider answered (or was asked last for), of how many keys and users."""
-    query = select(
-        func.count().label("requests"),
-        func.count(distinct(_r.api_key_id)).label("api_keys"),
-        func.count(distinct(_r.user_id)).label("users"),
-    ).where(window.holds(), _r.provider_id == provider_id)
-    row = (await conn.execute(query)).one()
-    return Reach(row.requests, row.api_keys, row.users)
+    filters = Filters.only(Dimension.PROVIDER, provider_id)
+    keys = by_value(await sums(conn, window, by=Dimension.API_KEY, filters=filters))
+    users = by_value(await sums(conn, window, by=Dimension.USER, filters=filters))
+    return Reach(sum(one.calls for one in keys.values()), len(keys), len(users))
 
 
-async def first_record_at(conn: AsyncConnection, user_id: str | None = None) -> datetime | None:
-    """When the oldest usage record started; None without any."""
-    query = select(func.min(_r.started_at, type_=Instant))
-    if user_id is not None:
-        query = query.where(_r.user_id == user_id)
-    first: datetime | None = (await conn.execute(query)).scalar_one()
-    return first
+async def first_at(conn: AsyncConnection, filters: Filters = EVERYTHING) -> datetime | None:
+    """When the quarter-hour of the oldest record begins (the day, where quarter-hours are gone); None without
+    any."""
+    state, kind, conditions = await read_state(conn), _kind(None, filters), filters.hold()
+
+    async def oldest(table: Table) -> int | None:
+        query = (
+            select(func.min(table.c.slot))
+            .select_from(_joined(table, None, conditions))
+            .where(table.c.kind == kind, *conditions)
+        )
+        slot: int | None = (await conn.execute(query)).scalar_one()
+        return slot
+
+    quarter = await oldest(usage_quarters)
+    if state.quarters_from and not state.days_from:
+        day = await oldest(usage_days)
+        if day is not None and (quarter is None or day < day_of_quarter(quarter, state.zone)):
+            quarter = first_quarter_of_day(day, state.zone)
+    return None if quarter is None else instant_of(quarter)
 
 
 async def median_latency_seconds(

@@ -8,6 +8,7 @@ from ops_center.control.fields import Instant, ResponseModel, Usd
 
 
 class Period(StrEnum):
+    DAY = "24h"
     WEEK = "7d"
     MONTH = "30d"
     QUARTER = "90d"
@@ -15,8 +16,9 @@ class Period(StrEnum):
 
 
 class Bucket(StrEnum):
-    """Days, ISO weeks (from Monday) and calendar months, all in UTC."""
+    """Hours, days, ISO weeks (from Monday) and months on the organisation's calendar."""
 
+    HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
@@ -35,6 +37,8 @@ class Totals(ResponseModel):
     output_tokens: int
     cost_usd: Usd
     estimated_cost_usd: Usd
+    estimated_share: float
+    """Of the known cost, 0 to 1."""
     unknown_cost_calls: int
     failed_calls: int
 
@@ -52,12 +56,14 @@ class SeriesPoint(ResponseModel):
     input_tokens: int
     output_tokens: int
     cost_usd: Usd
+    estimated_cost_usd: Usd
     unknown_cost_calls: int
 
 
 class ProviderShare(ResponseModel):
     provider: str
     cost_usd: Usd
+    estimated_cost_usd: Usd
     share: float
     """Of the known costs of the period, 0 to 1."""
     calls: int
@@ -72,6 +78,7 @@ class Cards(ResponseModel):
     calls_30d: int
     calls_trend_pct: float | None
     cost_30d_usd: Usd
+    estimated_cost_30d_usd: Usd
     cost_trend_pct: float | None
     unknown_cost_calls_30d: int
     calls_series: list[int]
@@ -81,10 +88,13 @@ class Cards(ResponseModel):
 
 
 class OwnUsage(ResponseModel):
-    """`previous` is null for all time."""
+    """Of the records that started at or after `from_at` and before `to_at`, the end of the quarter-hour that is
+    running. `previous` is null for all time."""
 
     period: Period
     bucket: Bucket
+    time_zone: str
+    """Whose days these are: the organisation's."""
     from_at: Instant
     to_at: Instant
     totals: Totals

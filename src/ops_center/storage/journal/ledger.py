@@ -1,35 +1,33 @@
-"""Usage records into the tables: the one transaction that stores a batch and the position behind it.
-
-Rows travel in few large statements, so that the interpreter's lock is taken a handful of times per batch
-and not once per row. It neither reads nor deletes files.
+"""Usage records into the tables: the one transaction that stores a batch, what it adds to the rollups, and the
+position behind it. It neither reads nor deletes files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import String, Table, bindparam, delete, select, text
+from sqlalchemy import String, bindparam, delete, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database, Dialect
+from ops_center.storage.inserter import Inserter
 from ops_center.storage.journal.rows import (
     ATTEMPT_COLUMNS,
     PLAN_COLUMNS,
     RECORD_COLUMNS,
-    Row,
     attempt_rows,
     drop_nul,
     plan_row,
     record_row,
 )
+from ops_center.storage.rollups.store import Rollups
 from ops_center.storage.tables import attempts, journal_positions, plans, usage_records
 from ops_center.types import UsageRecord
 
-_ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)  # few shapes, so that each is prepared once
 _DEMO_BATCH = 5000
 
 
@@ -64,9 +62,10 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known_ids = text(_KNOWN_IDS[database.dialect])
-        self._records = _Inserter(usage_records, RECORD_COLUMNS, database.dialect)
-        self._attempts = _Inserter(attempts, ATTEMPT_COLUMNS, database.dialect)
-        self._plans = _Inserter(plans, PLAN_COLUMNS, database.dialect)
+        self._records = Inserter(usage_records, RECORD_COLUMNS, database.dialect)
+        self._attempts = Inserter(attempts, ATTEMPT_COLUMNS, database.dialect)
+        self._plans = Inserter(plans, PLAN_COLUMNS, database.dialect)
+        self._rollups = Rollups(database.dialect)
 
     async def offsets(self) -> dict[str, int]:
         """How many bytes of each segment are in the tables."""
@@ -98,11 +97,16 @@ class Ledger:
             await connection.execute(delete(journal_positions).where(journal_positions.c.segment == segment))
 
     async def _store(self, connection: AsyncConnection, entries: Sequence[Entry]) -> list[Entry]:
+        if not entries:
+            return []
+        await self._rollups.take_turn(connection)  # whoever comes next sees these records, and their sums
         fresh = await self._without_known(connection, entries)
         if fresh:
-            await self._records.insert(connection, [one.row for one in fresh])
+            rows = [one.row for one in fresh]
+            await self._records.insert(connection, rows)
             await self._attempts.insert(connection, [row for one in fresh for row in one.attempt_rows])
             await self._plans.insert(connection, [one.plan_row for one in fresh if one.plan_row])
+            await self._rollups.add(connection, rows)
         return fresh
 
     async def _without_known(self, connection: AsyncConnection, entries: Iterable[Entry]) -> list[Entry]:
@@ -116,38 +120,6 @@ class Ledger:
         for request_id in msgspec.json.decode(known or "[]"):
             del by_id[request_id]
         return list(by_id.values())
-
-
-class _Inserter:
-    """Many rows into one table, leaving alone what is there."""
-
-    def __init__(self, table: Table, names: Sequence[str], dialect: Dialect) -> None:
-        columns = ", ".join(f'"{name}"' for name in names)
-        self._dialect = dialect
-        self._head = f"INSERT INTO {table.name} ({columns}) "
-        self._one = f"({', '.join('?' * len(names))})"
-        # PostgreSQL takes a batch as one array per column
-        arrays = ", ".join(
-            f"${place}::{table.c[name].type.compile()}[]" for place, name in enumerate(names, start=1)
-        )
-        self._of_arrays = f"{self._head}SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 our names
-        self._statements = {count: self._of_rows(count) for count in _ROWS_PER_STATEMENT}
-
-    def _of_rows(self, count: int) -> str:
-        return f"{self._head}VALUES {', '.join([self._one] * count)} ON CONFLICT DO NOTHING"
-
-    async def insert(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        if self._dialect == "postgresql":
-            await connection.exec_driver_sql(self._of_arrays, tuple(map(list, zip(*rows, strict=True))))
-            return
-        position = 0
-        for count in _ROWS_PER_STATEMENT:
-            while len(rows) - position >= count:
-                values = tuple(chain.from_iterable(rows[position : position + count]))
-                await connection.exec_driver_sql(self._statements[count], values)
-                position += count
 
 
 _SET_POSITION = text(

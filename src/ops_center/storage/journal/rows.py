@@ -13,7 +13,8 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any, get_type_hints
 
-from sqlalchemy import Column, String, Table
+import msgspec
+from sqlalchemy import JSON, Column, String, Table
 
 from ops_center.storage.tables import Instant, Money, attempts, plans, usage_records
 from ops_center.types import AttemptRecord, Usage, UsageRecord
@@ -104,7 +105,11 @@ def _nano(amount: Decimal) -> int:
     return nano
 
 
-_CONVERTERS: dict[type, Callable[[Any], Any]] = {Instant: _microseconds, Money: _nano}
+def _names(names: tuple[str, ...]) -> str | None:
+    return msgspec.json.encode(names).decode() if names else None
+
+
+_CONVERTERS: dict[type, Callable[[Any], Any]] = {Instant: _microseconds, Money: _nano, JSON: _names}
 
 
 def _shape(table: Table, root: type, inner: tuple[str, type] | None, apart: str) -> _Shape:

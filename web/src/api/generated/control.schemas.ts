@@ -241,12 +241,13 @@ export interface BalanceWeights {
 }
 
 /**
- * Days, ISO weeks (from Monday) and calendar months, all in UTC.
+ * Hours, days, ISO weeks (from Monday) and months on the organisation's calendar.
  */
 export type Bucket = typeof Bucket[keyof typeof Bucket];
 
 
 export const Bucket = {
+  hour: 'hour',
   day: 'day',
   week: 'week',
   month: 'month',
@@ -437,6 +438,7 @@ export interface Cards {
   cost_30d_usd: number;
   cost_series: number[];
   cost_trend_pct: number | null;
+  estimated_cost_30d_usd: number;
   total_providers: number;
   unknown_cost_calls_30d: number;
 }
@@ -1149,6 +1151,7 @@ export interface OwnPowerLevel {
 export interface ProviderShare {
   calls: number;
   cost_usd: number;
+  estimated_cost_usd: number;
   provider: string;
   share: number;
   unknown_cost_calls: number;
@@ -1158,6 +1161,7 @@ export type Period = typeof Period[keyof typeof Period];
 
 
 export const Period = {
+  '24h': '24h',
   '7d': '7d',
   '30d': '30d',
   '90d': '90d',
@@ -1171,6 +1175,7 @@ export interface Totals {
   calls: number;
   cost_usd: number;
   estimated_cost_usd: number;
+  estimated_share: number;
   failed_calls: number;
   input_tokens: number;
   output_tokens: number;
@@ -1180,6 +1185,7 @@ export interface Totals {
 export interface SeriesPoint {
   calls: number;
   cost_usd: number;
+  estimated_cost_usd: number;
   input_tokens: number;
   output_tokens: number;
   start_at: string;
@@ -1195,7 +1201,8 @@ export interface Trends {
 }
 
 /**
- * `previous` is null for all time.
+ * Of the records that started at or after `from_at` and before `to_at`, the end of the quarter-hour that is
+ * running. `previous` is null for all time.
  */
 export interface OwnUsage {
   bucket: Bucket;
@@ -1205,6 +1212,7 @@ export interface OwnUsage {
   period: Period;
   previous: Totals | null;
   series: SeriesPoint[];
+  time_zone: string;
   to_at: string;
   totals: Totals;
   trends: Trends;
@@ -2054,6 +2062,7 @@ export interface Usage {
   period: Period;
   previous: Totals | null;
   series: SeriesPoint[];
+  time_zone: string;
   to_at: string;
   totals: Totals;
   trends: Trends;

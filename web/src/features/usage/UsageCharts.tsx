@@ -33,7 +33,7 @@ export function UsageCharts({ usage, bucket, withCost }: UsageChartsProps) {
 }
 
 function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
-  const data = usage.series.map((point) => ({ ...point, label: bucketLabel(point.start_at, bucket) }));
+  const data = usage.series.map((point) => ({ ...point, label: bucketLabel(point.start_at, bucket, usage.time_zone) }));
   return (
     <Stack gap="sm">
       <Title order={3}>Usage Over Time</Title>

@@ -20,7 +20,7 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
           <Table.Tbody>
             {usage.series.toReversed().map((point) => (
               <Table.Tr key={point.start_at}>
-                <Table.Td>{bucketLabel(point.start_at, bucket)}</Table.Td>
+                <Table.Td>{bucketLabel(point.start_at, bucket, usage.time_zone)}</Table.Td>
                 <Table.Td ta="right">{countExact(point.calls)}</Table.Td>
                 <Table.Td ta="right">{moneyWithUnknown(point.cost_usd, point.unknown_cost_calls)}</Table.Td>
               </Table.Tr>

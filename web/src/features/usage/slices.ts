@@ -14,6 +14,7 @@ export function slicesOf(costByProvider: OwnUsage["cost_by_provider"]): Slice[] 
     {
       provider: OTHER,
       cost_usd: rest.reduce((sum, slice) => sum + slice.cost_usd, 0),
+      estimated_cost_usd: rest.reduce((sum, slice) => sum + slice.estimated_cost_usd, 0),
       share: rest.reduce((sum, slice) => sum + slice.share, 0),
       calls: rest.reduce((sum, slice) => sum + slice.calls, 0),
       unknown_cost_calls: rest.reduce((sum, slice) => sum + slice.unknown_cost_calls, 0),

@@ -1,0 +1,35 @@
+"""What the ledger needs beside traffic: rollups that fit the organisation's calendar.
+
+Looks every few seconds, at the start too, and does nothing while all is well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from ops_center.control.settings.organisation import OrganisationSettings
+from ops_center.control.settings.repository import read_setting
+from ops_center.storage.database import Database
+from ops_center.storage.rollups.rebuild import bring_up_to_date
+
+_log = structlog.get_logger(__name__)
+_EVERY_SECONDS = 10.0
+
+
+async def keep_up(database: Database) -> None:
+    """Run until cancelled; outlives whatever the database does."""
+    while True:
+        await asyncio.sleep(_EVERY_SECONDS)
+        try:
+            await follow_calendar(database)
+        except Exception as error:  # noqa: BLE001 the next look tries again
+            _log.warning("rollups_not_kept_up", error=type(error).__name__)
+
+
+async def follow_calendar(database: Database) -> None:
+    """Build what is missing, and cut days anew when the organisation has moved to another time zone."""
+    async with database.read() as conn:
+        organisation = await read_setting(conn, OrganisationSettings)
+    await bring_up_to_date(database, organisation.time_zone)

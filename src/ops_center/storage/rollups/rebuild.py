@@ -1,0 +1,194 @@
+"""Makes the rollups anew: quarter-hours from the records, days from the quarter-hours.
+
+In small transactions beside traffic, each of which takes its turn with the ingester, so that a record is
+counted once whatever happens in between. What retention has deleted below stays as it was above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import BigInteger, Table, TextClause, delete, select, text, type_coerce
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.storage.database import Database
+from ops_center.storage.journal.rows import RECORD_COLUMNS
+from ops_center.storage.rollups.store import NO_SLOT, Rollups, change_state, read_state
+from ops_center.storage.rollups.sums import (
+    COLUMNS,
+    FULL,
+    IDENTITY,
+    KINDS,
+    LAYOUT,
+    QUARTER_US,
+    Sums,
+    add_up,
+    by_day,
+    day_of_quarter,
+    first_quarter_of_day,
+    of_row,
+    with_every_kind,
+)
+from ops_center.storage.tables import usage_days, usage_quarters, usage_records
+
+_log = structlog.get_logger(__name__)
+_MOST_ROWS = 20_000  # read in one transaction, so that no other waits long
+_FETCH = 2000
+
+_RECORDS = text(
+    f"SELECT {', '.join(RECORD_COLUMNS).replace('tags', 'CAST(tags AS TEXT)')} FROM usage_records WHERE started_at >= :from_us AND started_at < :to_us"  # noqa: S608
+)
+
+
+def _sums_in(table: Table) -> TextClause:
+    return text(
+        f"SELECT r.slot, r.kind, {', '.join(f's.{name}' for name in IDENTITY)}, "  # noqa: S608 our names
+        f"{', '.join(f'r.{name}' for name in COLUMNS[3:])} "
+        f"FROM {table.name} AS r JOIN usage_series AS s ON s.id = r.series_id "
+        "WHERE r.kind = :kind AND r.slot >= :from_slot AND r.slot < :to_slot"
+    )
+
+
+_SUMS_IN = {table: _sums_in(table) for table in (usage_quarters, usage_days)}
+
+
+async def bring_up_to_date(database: Database, time_zone: str) -> None:
+    """At a start: build what a former release never had, and days as the organisation's calendar has them."""
+    async with database.read() as connection:
+        state = await read_state(connection)
+    if state.layout != LAYOUT:
+        _log.info("rollups_built", reason="a new layout")
+        await rebuild(database, time_zone)
+    elif state.time_zone != time_zone or state.days_from:
+        await change_time_zone(database, time_zone)
+
+
+async def rebuild(database: Database, time_zone: str | None = None) -> None:
+    """Everything anew, as far back as there are records. `time_zone` None: days stay as they are cut."""
+    rollups = Rollups(database.dialect)
+    async with database.read() as connection:
+        state = await read_state(connection)
+    start = state.records_from
+    while start < NO_SLOT:
+        async with database.write() as connection:
+            await rollups.take_turn(connection)
+            end = await _end_of_step(connection, start)
+            await _rebuild_quarters(connection, rollups, start, end)
+        start = end
+    await change_time_zone(database, time_zone or state.time_zone)
+    async with database.write() as connection:
+        await change_state(connection, layout=LAYOUT)
+
+
+async def change_time_zone(database: Database, time_zone: str) -> None:
+    """Days anew, as the calendar of `time_zone` cuts them; until a day is done it is read by quarter-hours.
+
+    The newest first, since those are looked at most. Days whose quarter-hours are gone stay as they are.
+    """
+    rollups, zone = Rollups(database.dialect), ZoneInfo(time_zone)
+    async with database.write() as connection:
+        await rollups.take_turn(connection)
+        await change_state(connection, time_zone=time_zone, days_from=NO_SLOT)
+        quarters_from = (await read_state(connection)).quarters_from
+    oldest = day_of_quarter(quarters_from, zone) + 1 if quarters_from else 0
+    end = NO_SLOT
+    while end > oldest:
+        async with database.write() as connection:
+            await rollups.take_turn(connection)
+            start = max(oldest, await _start_of_step(connection, end, zone))
+            await _rebuild_days(connection, rollups, start, end, zone)
+            await change_state(connection, days_from=start if start > oldest else 0)
+        end = start
+    if end == NO_SLOT:
+        async with database.write() as connection:
+            await change_state(connection, days_from=0)
+
+
+async def _end_of_step(connection: AsyncConnection, start: int) -> int:
+    """The quarter-hour up to which one transaction goes that begins with `start`."""
+    started = type_coerce(usage_records.c.started_at, BigInteger)
+    query = select(started).where(started >= start * QUARTER_US).order_by(started).offset(_MOST_ROWS).limit(1)
+    at = (await connection.execute(query)).scalar_one_or_none()
+    return NO_SLOT if at is None else max(at // QUARTER_US, start + 1)
+
+
+async def _start_of_step(connection: AsyncConnection, end_day: int, zone: ZoneInfo) -> int:
+    """The day down to which one transaction goes that ends before `end_day`."""
+    slot = usage_quarters.c.slot
+    before = [] if end_day == NO_SLOT else [slot < first_quarter_of_day(end_day, zone)]
+    query = (
+        select(slot)
+        .where(usage_quarters.c.kind == FULL, *before)
+        .order_by(slot.desc())
+        .offset(_MOST_ROWS)
+        .limit(1)
+    )
+    found = (await connection.execute(query)).scalar_one_or_none()
+    if found is None:
+        return 0
+    day = day_of_quarter(found, zone) + 1
+    if day < end_day:
+        return day
+    return day - 1
+
+
+async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start: int, end: int) -> None:
+    for kind in KINDS:
+        await connection.execute(
+            delete(usage_quarters).where(
+                usage_quarters.c.kind == kind, usage_quarters.c.slot >= start, usage_quarters.c.slot < end
+            )
+        )
+    await rollups.put(
+        connection, usage_quarters, with_every_kind(await sums_of_records(connection, start, end))
+    )
+
+
+async def _rebuild_days(
+    connection: AsyncConnection, rollups: Rollups, start: int, end: int, zone: ZoneInfo
+) -> None:
+    for kind in KINDS:
+        await connection.execute(
+            delete(usage_days).where(
+                usage_days.c.kind == kind, usage_days.c.slot >= start, usage_days.c.slot < end
+            )
+        )
+    first_slot = first_quarter_of_day(start, zone) if start else 0
+    end_slot = first_quarter_of_day(end, zone) if end < NO_SLOT else NO_SLOT
+    quarters = await stored_sums(connection, FULL, first_slot, end_slot)
+    await rollups.put(connection, usage_days, with_every_kind(by_day(quarters, zone, start)))
+
+
+async def sums_of_records(connection: AsyncConnection, start: int, end: int) -> Sums:
+    """What the records of some quarter-hours add up to, by full series."""
+    whole: Sums = {}
+    async for rows in _batches(connection, start * QUARTER_US, end * QUARTER_US):
+        for key, one in add_up(rows).items():
+            known = whole.get(key)
+            if known is None:
+                whole[key] = one
+            else:
+                known.add(one)
+    return whole
+
+
+async def stored_sums(
+    connection: AsyncConnection, kind: str, start: int, end: int, *, table: Table = usage_quarters
+) -> Sums:
+    """What the quarter-hours (or days) hold of one kind of series."""
+    found: Sums = {}
+    asked = {"kind": kind, "from_slot": start, "to_slot": end}
+    for row in await connection.execute(_SUMS_IN[table], asked):
+        found[row[0], (row[1], tuple(row[2 : 2 + len(IDENTITY)]))] = of_row(row[2 + len(IDENTITY) :])
+    return found
+
+
+async def _batches(
+    connection: AsyncConnection, from_us: int, to_us: int
+) -> AsyncIterator[Sequence[Sequence[Any]]]:
+    async with connection.stream(_RECORDS, {"from_us": from_us, "to_us": to_us}) as result:
+        async for rows in result.partitions(_FETCH):
+            yield rows

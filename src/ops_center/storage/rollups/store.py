@@ -1,0 +1,173 @@
+"""Brings sums into the rollup tables, inside the transaction that stores their records.
+
+Whoever adds takes turns with all others that do, so that a histogram can be read, added to and written back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Table, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.storage.database import Dialect
+from ops_center.storage.inserter import Inserter
+from ops_center.storage.journal.rows import Row
+from ops_center.storage.rollups.sums import (
+    COLUMNS,
+    FIGURES,
+    IDENTITY,
+    Series,
+    Sums,
+    add_up,
+    by_day,
+    of_row,
+    series_id,
+    with_every_kind,
+)
+from ops_center.storage.tables import rollup_state, usage_days, usage_quarters, usage_series
+
+_ADVISORY_LOCK = 0x6F70_7375  # any constant will do, as long as it never changes
+_MOST_KNOWN = 100_000
+NO_SLOT = 2**31 - 1  # after all there will ever be
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the rollups hold: the one row of `rollup_state`."""
+
+    time_zone: str
+    days_from: int
+    quarters_from: int
+    records_from: int
+    layout: int
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+_STATE = (
+    rollup_state.c.time_zone,
+    rollup_state.c.days_from,
+    rollup_state.c.quarters_from,
+    rollup_state.c.records_from,
+    rollup_state.c.layout,
+)
+
+
+async def read_state(connection: AsyncConnection) -> State:
+    return State(*(await connection.execute(select(*_STATE))).one())
+
+
+async def change_state(connection: AsyncConnection, **values: object) -> None:
+    await connection.execute(update(rollup_state).values(**values))
+
+
+class Rollups:
+    """The writing side of both tables."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._series = Inserter(usage_series, ("id", "kind", *IDENTITY), dialect)
+        self._known: dict[Series, int] = {}
+        replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in COLUMNS[3:])
+        on_conflict = f"ON CONFLICT (kind, slot, series_id) DO UPDATE SET {replaced}"
+        self._inserters = {
+            table: Inserter(table, COLUMNS, dialect, on_conflict=on_conflict)
+            for table in (usage_quarters, usage_days)
+        }
+        self._stored = {table: text(_stored(table, dialect)) for table in self._inserters}
+
+    async def take_turn(self, connection: AsyncConnection) -> None:
+        """Wait until no other process is adding; on SQLite every writer is alone anyway."""
+        if self._dialect == "postgresql":
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+
+    async def add(self, connection: AsyncConnection, rows: Iterable[Row]) -> None:
+        """Count records that were not there before: rows of RECORD_COLUMNS. Needs one's turn."""
+        state = await read_state(connection)
+        quarters = with_every_kind(add_up(rows))
+        ids = await self._ids(connection, quarters)
+        await self._add(connection, usage_quarters, quarters, ids)
+        await self._add(connection, usage_days, by_day(quarters, state.zone, state.days_from), ids)
+
+    async def put(self, connection: AsyncConnection, table: Table, sums: Sums) -> None:
+        """Store sums of slots that hold nothing. Needs one's turn."""
+        if sums:
+            ids = await self._ids(connection, sums)
+            rows = [one.row(series[0], slot, ids[series]) for (slot, series), one in sums.items()]
+            await self._inserters[table].insert(connection, rows)
+
+    async def _add(
+        self, connection: AsyncConnection, table: Table, sums: Sums, ids: Mapping[Series, int]
+    ) -> None:
+        if not sums:
+            return
+        keys = {(series[0], slot, ids[series]): one for (slot, series), one in sums.items()}
+        asked = {"keys": msgspec.json.encode(list(keys)).decode()}
+        stored = {tuple(row[:3]): row[3:] for row in await connection.execute(self._stored[table], asked)}
+        rows = []
+        for key, one in keys.items():
+            before = stored.get(key)
+            if before is not None:
+                whole = of_row(before)
+                whole.add(one)
+                one = whole  # a new one: the sum of a day may be a quarter-hour's own
+            rows.append(one.row(*key))
+        await self._inserters[table].insert(connection, rows)
+
+    async def _ids(self, connection: AsyncConnection, sums: Sums) -> dict[Series, int]:
+        """The number of each series; those not seen before get their row. Once per transaction: a row is taken
+        for granted only when an earlier one had stored it."""
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        known = self._known
+        ids: dict[Series, int] = {}
+        fresh: list[Series] = []
+        for _, series in sums:
+            if series not in ids:
+                found = known.get(series)
+                if found is None:
+                    found = series_id(series)
+                    fresh.append(series)
+                ids[series] = found
+        if fresh:
+            present = await self._present(connection, [ids[series] for series in fresh])
+            known.update({series: ids[series] for series in fresh if ids[series] in present})
+            await self._series.insert(
+                connection,
+                [(ids[kind, identity], kind, *identity) for kind, identity in fresh],
+            )
+        return ids
+
+    async def _present(self, connection: AsyncConnection, ids: Sequence[int]) -> set[int]:
+        rows = await connection.execute(
+            text(_PRESENT[self._dialect]), {"ids": msgspec.json.encode(list(ids)).decode()}
+        )
+        return {row[0] for row in rows}
+
+
+def _stored(table: Table, dialect: Dialect) -> str:
+    names = ", ".join(f"r.{name}" for name in COLUMNS)
+    keys = (
+        "SELECT value ->> 0 AS kind, value ->> 1 AS slot, value ->> 2 AS series_id FROM json_each(:keys)"
+        if dialect == "sqlite"
+        else "SELECT value ->> 0 AS kind, CAST(value ->> 1 AS INTEGER) AS slot, CAST(value ->> 2 AS BIGINT) "
+        "AS series_id FROM json_array_elements(CAST(CAST(:keys AS TEXT) AS JSON))"
+    )
+    return (
+        f"SELECT {names} FROM ({keys}) AS k CROSS JOIN {table.name} AS r "  # noqa: S608 our names
+        "WHERE r.kind = k.kind AND r.slot = k.slot AND r.series_id = k.series_id"
+    )
+
+
+_PRESENT: dict[Dialect, str] = {
+    "sqlite": "SELECT id FROM usage_series WHERE id IN (SELECT value FROM json_each(:ids))",
+    "postgresql": "SELECT id FROM usage_series WHERE id IN (SELECT CAST(json_array_elements_text("
+    "CAST(CAST(:ids AS TEXT) AS JSON)) AS BIGINT))",
+}
+assert COLUMNS[3 : 3 + len(FIGURES)] == FIGURES

@@ -1,0 +1,298 @@
+"""Adds usage records up, in memory: rows of `usage_records` in, sums per quarter-hour and series out. Pure.
+
+A series is what records are counted under: all facts that they can be grouped by ("full"), or one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from operator import add, itemgetter
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ops_center.storage.journal.rows import RECORD_COLUMNS, Row
+from ops_center.storage.rollups import histogram
+from ops_center.storage.tables import usage_days, usage_series
+from ops_center.types import CostSource, CredentialSource
+
+QUARTER = timedelta(minutes=15)
+QUARTER_US: Final = 900_000_000
+LAYOUT: Final = 1  # one more whenever what is added up changes: a start then builds the rollups anew
+
+FULL: Final = "full"
+IDENTITY = tuple(column.name for column in usage_series.columns if column.name not in ("id", "kind"))
+KINDS: Final[dict[str, tuple[str, ...]]] = {
+    FULL: IDENTITY,
+    "provider": ("provider_id", "provider_name", "provider_type"),
+    "model": ("model",),
+    "api_key": ("api_key_id", "api_key_name"),
+    "user": ("user_id", "user_email"),
+    "team": ("team_id", "team_name"),
+    "credential": ("credential_source",),
+    "status": ("status",),
+    "strategy": ("strategy",),
+    "tag": ("tags",),
+}
+
+_KEYS = ("kind", "slot", "series_id")
+_APART = ("last_started_at", "latencies", "first_chunks")
+FIGURES = tuple(column.name for column in usage_days.columns if column.name not in (*_KEYS, *_APART))
+COLUMNS = (*_KEYS, *FIGURES, *_APART)
+
+Identity = tuple[Any, ...]  # the values of IDENTITY
+Series = tuple[str, Identity]  # kind and identity
+
+_ZEROES = [0] * len(FIGURES)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+_identity_of = itemgetter(*(RECORD_COLUMNS.index(name) for name in IDENTITY))
+_facts_of = itemgetter(
+    *(
+        RECORD_COLUMNS.index(name)
+        for name in (
+            "started_at",
+            "duration_seconds",
+            "time_to_first_chunk_seconds",
+            "status",
+            "input_tokens",
+            "output_tokens",
+            "cache_read_tokens",
+            "cache_write_tokens",
+            "cache_write_1h_tokens",
+            "reasoning_tokens",
+            "cost_usd",
+            "cost_source",
+            "credential_source",
+            "own_cost_usd",
+            "saved_usd",
+        )
+    )
+)
+_masks = {
+    kind: tuple(position if name in names else None for position, name in enumerate(IDENTITY))
+    for kind, names in KINDS.items()
+    if kind not in (FULL, "tag")
+}
+_TAGS = IDENTITY.index("tags")
+_COST = {
+    CostSource.PROVIDER.value: FIGURES.index("provider_cost_usd"),
+    CostSource.COMPUTED.value: FIGURES.index("computed_cost_usd"),
+    CostSource.ESTIMATED.value: FIGURES.index("estimated_cost_usd"),
+    CostSource.UNKNOWN.value: FIGURES.index("computed_cost_usd"),  # a known cost of no known source
+}
+_ESTIMATED = CostSource.ESTIMATED.value
+_PLATFORM = CredentialSource.PLATFORM.value
+_AT = {name: place for place, name in enumerate(FIGURES)}
+
+
+class Sum:
+    """What some records of one series add up to."""
+
+    __slots__ = ("figures", "first_chunks", "last_us", "latencies")
+
+    def __init__(self) -> None:
+        self.figures = list(_ZEROES)
+        self.last_us = 0
+        self.latencies: histogram.Histogram = {}
+        self.first_chunks: histogram.Histogram = {}
+
+    def add(self, other: Sum) -> None:
+        self.figures = list(map(add, self.figures, other.figures))
+        self.last_us = max(self.last_us, other.last_us)
+        histogram.add(self.latencies, other.latencies)
+        if other.first_chunks:
+            histogram.add(self.first_chunks, other.first_chunks)
+
+    def row(self, kind: str, slot: int, series_id: int) -> tuple[Any, ...]:
+        """The values of COLUMNS."""
+        latencies, chunks = histogram.packed(self.latencies), histogram.packed(self.first_chunks)
+        return (kind, slot, series_id, *self.figures, self.last_us, latencies, chunks)
+
+
+def of_row(values: Sequence[Any]) -> Sum:
+    """The sum that a row holds: the values of COLUMNS without the key."""
+    found = Sum()
+    found.figures = [int(value) for value in values[:-3]]
+    found.last_us = int(values[-3])
+    found.latencies = histogram.unpacked(values[-2])
+    found.first_chunks = histogram.unpacked(values[-1])
+    return found
+
+
+Sums = dict[tuple[int, Series], Sum]  # by slot and series
+
+
+def add_up(rows: Iterable[Row]) -> Sums:
+    """Rows of RECORD_COLUMNS, as the tables hold them, by quarter-hour and full series."""
+    found: dict[tuple[int, Identity], Sum] = {}
+    bucket_of = histogram.bucket_of
+    for row in rows:
+        (
+            started_us,
+            duration,
+            first_chunk,
+            status,
+            input_tokens,
+            output_tokens,
+            cache_read,
+            cache_write,
+            cache_write_1h,
+            reasoning,
+            cost,
+            cost_source,
+            credential,
+            own_cost,
+            saved,
+        ) = _facts_of(row)
+        key = (started_us // QUARTER_US, _identity_of(row))
+        one = found.get(key)
+        if one is None:
+            one = found[key] = Sum()
+        figures = one.figures
+        figures[0] += 1
+        if status >= 400:
+            figures[1] += 1
+        elif output_tokens:
+            figures[_ANSWER_TOKENS] += output_tokens
+            figures[_ANSWER_US] += int((duration - (first_chunk or 0.0)) * 1e6)
+        figures[2] += input_tokens
+        figures[3] += output_tokens
+        if cache_read:
+            figures[4] += cache_read
+            figures[_CACHE_HITS] += 1
+        if cache_write:
+            figures[5] += cache_write
+            figures[6] += cache_write_1h
+        figures[7] += reasoning
+        if cost is None:
+            figures[_UNKNOWN] += 1
+        else:
+            figures[_COST[cost_source]] += cost
+            if cost_source == _ESTIMATED:
+                figures[_ESTIMATED_CALLS] += 1
+            if credential == _PLATFORM:
+                figures[_PRICED] += input_tokens + output_tokens
+        if credential != _PLATFORM:
+            _add_own(figures, own_cost, saved)
+        if started_us > one.last_us:
+            one.last_us = started_us
+        if status < 400:
+            bucket = bucket_of(duration)
+            one.latencies[bucket] = one.latencies.get(bucket, 0) + 1
+            if first_chunk is not None:
+                bucket = bucket_of(first_chunk)
+                one.first_chunks[bucket] = one.first_chunks.get(bucket, 0) + 1
+    return {(slot, (FULL, identity)): one for (slot, identity), one in found.items()}
+
+
+_ANSWER_TOKENS, _ANSWER_US = _AT["answer_tokens"], _AT["answer_microseconds"]
+_CACHE_HITS, _UNKNOWN, _PRICED = _AT["cache_hit_calls"], _AT["unknown_cost_calls"], _AT["priced_tokens"]
+_ESTIMATED_CALLS, _BYOK = _AT["estimated_cost_calls"], _AT["byok_calls"]
+_OWN_COST, _UNKNOWN_OWN = _AT["own_cost_usd"], _AT["unknown_own_cost_calls"]
+_SAVED, _UNKNOWN_SAVING = _AT["saved_usd"], _AT["unknown_saving_calls"]
+
+
+def _add_own(figures: list[int], own_cost: int | None, saved: int | None) -> None:
+    figures[_BYOK] += 1
+    if own_cost is None:
+        figures[_UNKNOWN_OWN] += 1
+    else:
+        figures[_OWN_COST] += own_cost
+    if saved is None:
+        figures[_UNKNOWN_SAVING] += 1
+    else:
+        figures[_SAVED] += saved
+
+
+def with_every_kind(full: Sums) -> Sums:
+    """The same sums under every kind of series."""
+    found = dict(full)
+    for (slot, (_, identity)), one in full.items():
+        for series in narrower(identity):
+            known = found.get((slot, series))
+            if known is None:
+                known = found[slot, series] = Sum()
+            known.add(one)
+    return found
+
+
+def narrower(identity: Identity) -> list[Series]:
+    """The series of one fact that records of `identity` are counted under too: one per tag, else none."""
+    series: list[Series] = [
+        (kind, tuple(None if place is None else identity[place] for place in mask))
+        for kind, mask in _masks.items()
+    ]
+    nothing: Identity = (None,) * len(IDENTITY)
+    for tag in tags_of(identity[_TAGS]) or (None,):
+        text = None if tag is None else msgspec.json.encode([tag]).decode()
+        series.append(("tag", (*nothing[:_TAGS], text, *nothing[_TAGS + 1 :])))
+    return series
+
+
+def tags_of(text: str | None) -> list[str]:
+    """What a `tags` column holds."""
+    return msgspec.json.decode(text, type=list[str]) if text else []
+
+
+def by_day(quarters: Sums, zone: ZoneInfo, days_from: int) -> Sums:
+    """Sums per day of the calendar of `zone`, of the days from `days_from` on."""
+    day_of: dict[int, int] = {}
+    shared: dict[tuple[int, Series], bool] = {}
+    found: Sums = {}
+    for (slot, series), one in quarters.items():
+        day = day_of.get(slot)
+        if day is None:
+            day = day_of[slot] = day_of_quarter(slot, zone)
+        if day < days_from:
+            continue
+        known = found.get((day, series))
+        if known is None:
+            found[day, series], shared[day, series] = one, True
+            continue
+        if shared[day, series]:  # the quarter-hour's own sum so far: leave that alone
+            copy = Sum()
+            copy.add(known)
+            known, shared[day, series] = copy, False
+            found[day, series] = copy
+        known.add(one)
+    return found
+
+
+def day_of_quarter(slot: int, zone: ZoneInfo) -> int:
+    """The day, since 1970 on the calendar of `zone`, on which a quarter-hour begins."""
+    return (_EPOCH + slot * QUARTER).astimezone(zone).toordinal() - _EPOCH_DAY
+
+
+def first_quarter_of_day(day: int, zone: ZoneInfo) -> int:
+    """The quarter-hour with which a day of `zone` begins: at midnight, or when the clock jumps over that."""
+    at = date.fromordinal(day + _EPOCH_DAY)
+    midnight = datetime(at.year, at.month, at.day, tzinfo=zone).astimezone(UTC)
+    slot = (midnight - _EPOCH) // QUARTER
+    # a midnight that happens twice, or never
+    while day_of_quarter(slot, zone) >= day:
+        slot -= 1
+    while day_of_quarter(slot, zone) < day:
+        slot += 1
+    return slot
+
+
+def instant_of(slot: int) -> datetime:
+    """When a quarter-hour begins."""
+    return _EPOCH + slot * QUARTER
+
+
+def quarter_of(at: datetime) -> int:
+    """The quarter-hour, since 1970, that an instant lies in."""
+    return (at - _EPOCH) // QUARTER
+
+
+def series_id(series: Series) -> int:
+    """A number that only this series has, the same in every process: 63 bits of a hash."""
+    kind, identity = series
+    digest = hashlib.blake2b(msgspec.json.encode([kind, *identity]), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

@@ -1,0 +1,176 @@
+"""Proves that the rollups equal the records: to the nano-dollar, the token, the microsecond and the call.
+
+Everything is added up anew from the records, a day at a time, and compared row by row; calls and money once
+more by the database itself, which shares no code with the adding up. Changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ops_center.storage.database import Database
+from ops_center.storage.rollups.rebuild import stored_sums, sums_of_records
+from ops_center.storage.rollups.store import State, read_state
+from ops_center.storage.rollups.sums import (
+    COLUMNS,
+    FIGURES,
+    KINDS,
+    QUARTER_US,
+    Series,
+    Sum,
+    Sums,
+    by_day,
+    day_of_quarter,
+    first_quarter_of_day,
+    instant_of,
+    with_every_kind,
+)
+from ops_center.storage.tables import usage_days, usage_quarters, usage_records
+
+_QUARTERS_A_STEP = 96
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was compared; `problem` says where the first difference is, None when there is none."""
+
+    records: int = 0
+    cost_nano_usd: int = 0
+    quarters: int = 0  # rows
+    days: int = 0
+    problem: str | None = None
+
+
+async def verify(database: Database) -> Verification:
+    """Compare all that can be: quarter-hours with records as far back as there are records, days with quarter-hours
+    as far back as there are those."""
+    found = Verification()
+    async with database.snapshot() as connection:
+        state = await read_state(connection)
+        first, last = await _bounds(connection, state)
+        for start in range(first, last, _QUARTERS_A_STEP):
+            end = min(start + _QUARTERS_A_STEP, last)
+            found.problem = await _compare_quarters(connection, found, start, end)
+            if found.problem is None:
+                found.problem = await _compare_with_database(connection, start, end)
+            if found.problem is not None:
+                return found
+        found.problem = await _compare_days(connection, found, state, last)
+    return found
+
+
+async def _bounds(connection: AsyncConnection, state: State) -> tuple[int, int]:
+    """From the first quarter-hour with a record (or a sum that should have one) to after the last."""
+    started = type_coerce(usage_records.c.started_at, BigInteger)
+    slot = usage_quarters.c.slot
+    oldest, newest = (
+        await connection.execute(
+            select(func.min(started), func.max(started)).where(started >= state.records_from * QUARTER_US)
+        )
+    ).one()
+    low, high = (
+        await connection.execute(
+            select(func.min(slot), func.max(slot)).where(
+                usage_quarters.c.kind == "credential", slot >= state.records_from
+            )
+        )
+    ).one()
+    firsts = [each for each in (low, None if oldest is None else oldest // QUARTER_US) if each is not None]
+    lasts = [each for each in (high, None if newest is None else newest // QUARTER_US) if each is not None]
+    return (min(firsts), max(lasts) + 1) if firsts else (0, 0)
+
+
+async def _compare_quarters(
+    connection: AsyncConnection, found: Verification, start: int, end: int
+) -> str | None:
+    expected = with_every_kind(await sums_of_records(connection, start, end))
+    stored: Sums = {}
+    for kind in KINDS:
+        stored |= await stored_sums(connection, kind, start, end)
+    problem = _difference("quarter-hour", expected, stored)
+    if problem is None:
+        found.quarters += len(stored)
+        for (_, series), one in expected.items():
+            if series[0] == "credential":
+                found.records += one.figures[0]
+                found.cost_nano_usd += sum(one.figures[place] for place in _COSTS)
+    return problem
+
+
+async def _compare_with_database(connection: AsyncConnection, start: int, end: int) -> str | None:
+    """Calls, cost and tokens of the same stretch, added up by the database on both sides."""
+    record, started = usage_records.c, type_coerce(usage_records.c.started_at, BigInteger)
+    of_records = select(
+        func.count(),
+        func.sum(type_coerce(record.cost_usd, BigInteger)),
+        func.sum(type_coerce(record.saved_usd, BigInteger)),
+        func.sum(record.input_tokens),
+        func.sum(record.output_tokens),
+    ).where(started >= start * QUARTER_US, started < end * QUARTER_US)
+    rollup = usage_quarters.c
+    cost = rollup.provider_cost_usd + rollup.computed_cost_usd + rollup.estimated_cost_usd
+    of_rollups = select(
+        func.sum(rollup.calls),
+        func.sum(type_coerce(cost, BigInteger)),
+        func.sum(type_coerce(rollup.saved_usd, BigInteger)),
+        func.sum(rollup.input_tokens),
+        func.sum(rollup.output_tokens),
+    ).where(rollup.kind == "full", rollup.slot >= start, rollup.slot < end)
+    records = [int(value or 0) for value in (await connection.execute(of_records)).one()]
+    rollups = [int(value or 0) for value in (await connection.execute(of_rollups)).one()]
+    if records != rollups:
+        return f"The day from {instant_of(start):%Y-%m-%dT%H:%MZ} holds {rollups} where the records hold {records}"
+    return None
+
+
+async def _compare_days(
+    connection: AsyncConnection, found: Verification, state: State, last: int
+) -> str | None:
+    zone = state.zone
+    oldest = (await connection.execute(select(func.min(usage_quarters.c.slot)))).scalar_one()
+    if oldest is None:
+        return None
+    oldest = max(oldest, state.quarters_from)
+    first_day = max(day_of_quarter(oldest, zone), state.days_from)
+    if first_quarter_of_day(first_day, zone) < state.quarters_from:
+        first_day += 1  # half of it is gone below
+    for day in range(first_day, day_of_quarter(max(last - 1, oldest), zone) + 1):
+        start, end = first_quarter_of_day(day, zone), first_quarter_of_day(day + 1, zone)
+        for kind in KINDS:
+            expected = by_day(await stored_sums(connection, kind, start, end), zone, day)
+            stored = await stored_sums(connection, kind, day, day + 1, table=usage_days)
+            problem = _difference("day", expected, stored)
+            if problem is not None:
+                return problem
+            found.days += len(stored)
+    return None
+
+
+_COSTS = [FIGURES.index(name) for name in ("provider_cost_usd", "computed_cost_usd", "estimated_cost_usd")]
+
+
+def _difference(
+    what: str, expected: Mapping[tuple[int, Series], Sum], stored: Mapping[tuple[int, Series], Sum]
+) -> str | None:
+    """Where two sides first differ, in words."""
+    for key in sorted(expected.keys() | stored.keys(), key=lambda key: (key[0], key[1][0])):
+        ours, theirs = _values(expected.get(key)), _values(stored.get(key))
+        if ours == theirs:
+            continue
+        slot, (kind, identity) = key
+        names = [f"{value}" for value in identity if value is not None]
+        for name, right, wrong in zip(COLUMNS[3:], ours, theirs, strict=True):
+            if right != wrong:
+                return f"The {what} {slot} of {kind} {', '.join(names)} holds {name} {wrong}, not {right}"
+    return None
+
+
+def _values(one: Sum | None) -> list[Any]:
+    if one is None:
+        return [*[0] * len(FIGURES), 0, {}, {}]
+    return [*one.figures, one.last_us, one.latencies, one.first_chunks]

@@ -1,0 +1,266 @@
+"""storage/rollups: sums equal the records whatever arrives late, twice, or in a transaction that dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from typer.testing import CliRunner
+
+from ledger_rows import add_records, random_records
+from ops_center.cli import app
+from ops_center.control.usage.repository import Dimension, Filters, Window, by_value, sums, total
+from ops_center.storage.database import Database
+from ops_center.storage.journal.ledger import Entry, Ledger, entry
+from ops_center.storage.rollups import histogram
+from ops_center.storage.rollups.rebuild import change_time_zone, rebuild
+from ops_center.storage.rollups.sums import (
+    day_of_quarter,
+    first_quarter_of_day,
+    instant_of,
+    quarter_of,
+)
+from ops_center.storage.rollups.verify import verify
+from ops_center.storage.tables import usage_days, usage_quarters, usage_records
+from ops_center.types import CostSource, CredentialSource, Usage, UsageRecord
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def some_record(dice: random.Random, number: int) -> UsageRecord:
+    """Anything that the data plane may write."""
+    provider = dice.choice(["OpenAI", "Anthropic", None])
+    own = provider is not None and dice.random() < 0.2
+    known = dice.random() < 0.9
+    cost = Decimal(dice.randrange(10**9)) / 10**9 if known else None
+    source = dice.choice([CostSource.PROVIDER, CostSource.COMPUTED, CostSource.ESTIMATED])
+    stream = dice.random() < 0.5
+    person, key = dice.randrange(3), dice.randrange(4)
+    return UsageRecord(
+        request_id=f"req_{number:026x}",
+        started_at=NOW - timedelta(microseconds=dice.randrange(3 * 86_400_000_000)),
+        duration_seconds=dice.lognormvariate(0, 2),
+        endpoint="chat/completions",
+        status=dice.choice([200, 200, 200, 429, 499, 502]),
+        stream=stream,
+        time_to_first_chunk_seconds=dice.random() if stream else None,
+        strategy=dice.choice([None, "cost", "balanced"]),
+        api_key_id=f"key_{key}",
+        api_key_name=f"key {key}",
+        user_id=f"usr_{person}",
+        user_email=f"{person}@example.com",
+        team_id=dice.choice([None, "team_1"]),
+        provider_id=None if provider is None else f"prov_{provider}",
+        provider_name=provider,
+        provider_type=None if provider is None else provider.lower(),
+        model=None if provider is None else dice.choice(["small", "large"]),
+        credential_source=CredentialSource.BYOK if own else CredentialSource.PLATFORM,
+        usage=Usage(
+            input_tokens=dice.randrange(10_000),
+            output_tokens=dice.randrange(1_000),
+            cache_read_tokens=dice.choice([0, 500]),
+            cache_write_tokens=dice.choice([0, 50]),
+        ),
+        cost_usd=Decimal(0) if own else cost,
+        cost_source=CostSource.COMPUTED if own else source if known else CostSource.UNKNOWN,
+        own_cost_usd=cost if own else None,
+        own_cost_source=source if own else None,
+        saved_usd=cost if own else None,
+        tags=dice.choice([(), ("pilot",), ("pilot", "nightly")]),
+    )
+
+
+class Crash(Exception):
+    """The process died before its transaction was over."""
+
+
+class Crashing(Database):
+    """A database whose transactions die now and then at their very end."""
+
+    dice: random.Random
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        async with super().write() as connection:
+            yield connection
+            if self.dice.random() < 0.3:
+                raise Crash
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_sums_equal_the_records_after_late_duplicate_and_crashed_batches(
+    database_url: str, seed: int
+) -> None:
+    dice = random.Random(seed)
+    database = await Crashing.open(database_url)
+    assert isinstance(database, Crashing)
+    database.dice = dice
+    records = [some_record(dice, number) for number in range(400)]  # in no order of time
+    try:
+        ledger = Ledger(database)
+        waiting = list(records)
+        while waiting:
+            batch = waiting[: dice.randrange(1, 40)]
+            again = dice.sample(records, 3)  # some of them stored long ago, some not yet
+            entries: list[Entry] = [entry(record, b"", 0) for record in (*batch, *again, *batch[:2])]
+            with contextlib.suppress(Crash):
+                await ledger.add(entries, "usage-1.jsonl", 0)
+                waiting = waiting[len(batch) :]
+            if dice.random() < 0.1:
+                ledger = Ledger(database)  # another process
+        database.dice = random.Random(0)
+        found = await verify(database)
+        assert (found.problem, found.records) == (None, 400)
+        known = [record.cost_usd for record in records if record.cost_usd is not None]
+        assert Decimal(found.cost_nano_usd) / 10**9 == sum(known)
+        async with database.read() as connection:
+            window = Window(None, NOW + timedelta(hours=1))
+            by_tag = by_value(await sums(connection, window, by=Dimension.TAG))
+            both = total(
+                await sums(connection, window, filters=Filters.only(Dimension.TAG, "pilot", "nightly"))
+            )
+        tagged = [record for record in records if record.tags]
+        assert by_tag["pilot"].calls == both.calls == len(tagged)
+        assert by_tag["nightly"].calls == sum("nightly" in record.tags for record in records)
+        assert by_tag[None].calls == len(records) - len(tagged)
+    finally:
+        await database.close()
+
+
+async def test_a_rebuild_gives_what_was_kept_as_records_arrived(database: Database) -> None:
+    dice = random.Random(3)
+    entries = [entry(some_record(dice, number), b"", 0) for number in range(200)]
+    for start in range(0, 200, 50):
+        await Ledger(database).add(entries[start : start + 50], "usage-1.jsonl", 0)
+
+    async def rows() -> list[list[object]]:
+        async with database.read() as connection:
+            return [
+                sorted(map(tuple, await connection.execute(select(table))))
+                for table in (usage_quarters, usage_days)
+            ]
+
+    kept = await rows()
+    await rebuild(database)
+    assert await rows() == kept
+
+
+async def test_a_difference_is_found_named_and_mended(database: Database) -> None:
+    await add_records(database, random_records(NOW, 50, days=5))
+    for change in (
+        update(usage_days)
+        .where(usage_days.c.kind == "model")
+        .values(computed_cost_usd=usage_days.c.computed_cost_usd + Decimal("0.000000001")),
+        update(usage_quarters).where(usage_quarters.c.kind == "full").values(output_tokens=7),
+        delete(usage_quarters).where(usage_quarters.c.kind == "user"),
+        delete(usage_records).where(usage_records.c.status == 200),
+    ):
+        assert (await verify(database)).problem is None
+        async with database.write() as connection:
+            await connection.execute(change)
+        problem = (await verify(database)).problem
+        assert problem is not None
+        assert "holds" in problem
+        await rebuild(database)
+    assert (await verify(database)).problem is None
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+async def test_the_command_says_what_it_compared(database: Database, data_dir: Path) -> None:
+    await add_records(database, random_records(NOW, 50, days=5))
+    async with database.read() as connection:
+        cost = (await connection.execute(select(func.sum(usage_records.c.cost_usd)))).scalar_one()
+    run = CliRunner()
+
+    def verify_usage(*more: str) -> tuple[int, str]:
+        done = run.invoke(app, ["verify-usage", "--data-dir", str(data_dir), *more])
+        return done.exit_code, done.output
+
+    code, text = await asyncio.to_thread(verify_usage)
+    assert code == 0
+    assert f"50 records of ${cost:.9f} equal their sums" in text
+    async with database.write() as connection:
+        await connection.execute(update(usage_days).values(calls=usage_days.c.calls + 1))
+    code, text = await asyncio.to_thread(verify_usage)
+    assert code == 1
+    assert "holds calls" in text
+    assert "--rebuild" in text
+    assert (await asyncio.to_thread(verify_usage, "--rebuild"))[0] == 0
+
+
+# ── the calendar ──────────────────────────────────────────────────────────────
+
+ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns", "Asia/Kathmandu"]
+
+
+@pytest.mark.parametrize("zone", [*ZONES, "America/Santiago", "Asia/Beirut"])  # midnights that do not exist
+def test_every_quarter_hour_lies_in_the_day_of_its_zone(zone: str) -> None:
+    there = ZoneInfo(zone)
+    first = quarter_of(datetime(2026, 1, 1, tzinfo=UTC))
+    days: dict[int, list[int]] = {}
+    for slot in range(first, first + 400 * 96):
+        day = day_of_quarter(slot, there)
+        local = instant_of(slot).astimezone(there)
+        assert date(1970, 1, 1) + timedelta(days=day) == local.date()
+        days.setdefault(day, []).append(slot)
+    for day in sorted(days)[1:-1]:
+        slots = days[day]
+        assert slots == list(range(first_quarter_of_day(day, there), first_quarter_of_day(day + 1, there)))
+        assert len(slots) in (92, 94, 96, 98, 100)
+
+
+@pytest.mark.parametrize("zone", ZONES[1:])
+async def test_days_follow_the_organisation_to_another_time_zone(database: Database, zone: str) -> None:
+    rows = random_records(NOW, 120, days=60, seed=5)  # clocks go back in between
+    await add_records(database, rows)
+    await change_time_zone(database, zone)
+    assert (await verify(database)).problem is None
+    there = ZoneInfo(zone)
+    async with database.read() as connection:
+        query = (
+            select(usage_days.c.slot, func.sum(usage_days.c.calls))
+            .where(usage_days.c.kind == "credential")
+            .group_by(usage_days.c.slot)
+        )
+        found = {day: int(calls) for day, calls in await connection.execute(query)}
+    expected: dict[int, int] = {}
+    for row in rows:
+        day = (row["started_at"].astimezone(there).date() - date(1970, 1, 1)).days
+        expected[day] = expected.get(day, 0) + 1
+    assert found == expected
+
+
+# ── histograms ────────────────────────────────────────────────────────────────
+
+
+def test_a_percentile_is_within_five_per_cent_whatever_was_merged() -> None:
+    dice = random.Random(7)
+    seconds = [dice.lognormvariate(0, 1.5) for _ in range(5000)]
+    parts = []
+    for start in range(0, 5000, 100):
+        part: histogram.Histogram = {}
+        for each in seconds[start : start + 100]:
+            histogram.add(part, {histogram.bucket_of(each): 1})
+        parts.append(histogram.packed(part))
+    whole = histogram.merged(parts)
+    assert sum(whole.values()) == 5000
+    for share in (0.01, 0.5, 0.95, 0.99, 1):
+        exact = sorted(seconds)[math.ceil(share * 5000) - 1]
+        found = histogram.percentile(whole, share)
+        assert found is not None
+        assert abs(found / exact - 1) < 0.045
+    assert histogram.percentile({}, 0.5) is None
+    assert histogram.bucket_of(0) == 0
+    assert histogram.bucket_of(1e9) == histogram.bucket_of(1e8)
