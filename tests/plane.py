@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import msgspec
 import uvicorn
 
 from ops_center.dataplane.endpoint import DataPlane
@@ -49,6 +50,8 @@ class Records:
     records: list[UsageRecord] = field(default_factory=list)
 
     def record(self, record: UsageRecord) -> None:
+        line = msgspec.json.encode(record)  # as the journal writes it
+        assert msgspec.json.decode(line, type=UsageRecord).request_id == record.request_id, line
         self.records.append(record)
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 
 from ops_center.route_request import NO_OPTIONS, Options
 from ops_center.routing import LOWER, Choice, Plan
-from ops_center.types import ByokPolicy, CredentialSource, PowerLevel, Price, Strategy
+from ops_center.types import NO_PLAN, ByokPolicy, CredentialSource, PowerLevel, Price, Strategy
 from ops_center.wire.chat import Dropped
 
 MOST_EXCLUDED = 32  # targets left out that are kept one by one; `excluded_total` counts all
@@ -81,7 +81,7 @@ def encoded(plan: Plan, dropped: Sequence[Dropped] = (), price: Price | None = N
     try:
         return msgspec.Raw(_encode(recorded(plan, dropped=dropped, price=price)))
     except UnicodeEncodeError:
-        return msgspec.Raw()
+        return NO_PLAN
 
 
 def recorded(

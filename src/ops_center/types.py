@@ -176,6 +176,9 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     credential_source: CredentialSource = CredentialSource.PLATFORM
 
 
+NO_PLAN = msgspec.Raw()  # itself, and no other empty one, is left out when a record is encoded
+
+
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request of a client, whatever became of it. Written once, to the journal, before its last byte."""
 
@@ -219,7 +222,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tags: tuple[str, ...] = ()  # of the API key
 
     attempts: tuple[AttemptRecord, ...] = ()
-    plan: msgspec.Raw = msgspec.Raw()  # JSON of a `plan_record.PlanRecord`; empty: none was made
+    plan: msgspec.Raw = NO_PLAN  # JSON of a `plan_record.PlanRecord`
 
 
 def new_id(prefix: str) -> str:

@@ -23,7 +23,7 @@ from ops_center.limits.demand import Reservation
 from ops_center.plan_record import encoded
 from ops_center.routing import Plan
 from ops_center.snapshot import Credential, Principal, Target
-from ops_center.types import AttemptRecord, CostSource, CredentialSource, Price, Usage, UsageRecord
+from ops_center.types import NO_PLAN, AttemptRecord, CostSource, CredentialSource, Price, Usage, UsageRecord
 
 _BYTES_PER_TOKEN = 4
 CLIENT_CLOSED = 499
@@ -206,7 +206,7 @@ class Meter:
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
                 plan=encoded(self.plan, call.dropped, target.price if target else None)
                 if self.plan
-                else _NO_PLAN,
+                else NO_PLAN,
             )
         )
         if self.reservation is not None:
@@ -304,7 +304,6 @@ def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, C
 
 
 _NO_USAGE = Usage()
-_NO_PLAN = msgspec.Raw()
 _FREE = Decimal(0)
 _PRICED = frozenset({CostSource.COMPUTED, CostSource.ESTIMATED})
 
