@@ -48,6 +48,8 @@ def measure(effort: Effort) -> Raw:
         here.gateway.until_quiet()
         loaded_mb = here.gateway.resident_mb()
         streams = _step("open streams", lambda: measures.open_streams(here, effort))
+        paced = _step("paced streams", lambda: measures.paced_streams(here, effort))
+        many_models = _step("start with many models", lambda: measures.starts_with_many_models(here, effort))
         records = _step("ledger", lambda: measures.ledger_is_complete(here))
         return Raw(
             effort=effort,
@@ -62,6 +64,8 @@ def measure(effort: Effort) -> Raw:
             idle_mb=idle_mb,
             loaded_mb=loaded_mb,
             open_streams=streams,
+            paced=paced,
+            many_models_start_seconds=many_models,
             first_start_seconds=here.first_ready_seconds,
             start_seconds=seconds,
             ledger_records=records,

@@ -44,6 +44,11 @@ def streamed(model: str = OPENAI_MODEL) -> Question:
     return _question(model, _text(STREAM_CHUNKS * _CHUNK_CHARACTERS), system=None, stream=True)
 
 
+def paced(model: str) -> Question:
+    """A stream of the pacer, which says what it likes."""
+    return _question(model, "go", system=None, stream=True)
+
+
 def _text(characters: int) -> str:
     # ends in a full stop, since the simulator strips the text
     return (_FILLER * (characters // len(_FILLER) + 1))[: characters - 1] + "."

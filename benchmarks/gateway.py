@@ -32,7 +32,7 @@ SWITCHED_ON = (
 
 _EMAIL = "admin@example.com"
 _PASSWORD = "benchmark on loopback only"
-_READY_SECONDS = 30.0
+_READY_SECONDS = 90.0
 
 
 class Gateway(Child):
@@ -102,12 +102,18 @@ class Gateway(Child):
         finally:
             connection.close()
 
-    def add_provider(self, type: str, base_url: str) -> None:
-        """Add a provider on loopback and wait until its models are known."""
+    def add_provider(self, type: str, base_url: str, **more: str) -> str:
+        """Add a provider on loopback and wait until its models are known; its id."""
         provider = self.control(
             "POST",
             "/llm/providers",
-            {"type": type, "api_key": "sk-benchmark", "base_url": base_url, "allow_private_network": True},
+            {
+                "type": type,
+                "api_key": "sk-benchmark",
+                "base_url": base_url,
+                "allow_private_network": True,
+                **more,
+            },
         )
 
         def known() -> bool:
@@ -117,6 +123,7 @@ class Gateway(Child):
             return bool(now["status"] == "ok")
 
         self.until(known, "finding models")
+        return str(provider["id"])
 
     def create_api_key(self) -> str:
         """A key with a rate limit and a budget, both too high to be reached."""

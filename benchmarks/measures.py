@@ -13,8 +13,9 @@ from statistics import median
 import msgspec
 
 from benchmarks import bodies
-from benchmarks.bodies import ANTHROPIC_MODEL, STREAM_CHUNKS, Question
+from benchmarks.bodies import ANTHROPIC_MODEL, Question
 from benchmarks.load import Outcome
+from benchmarks.paced import PacedOutcome
 from benchmarks.processes import BenchmarkError, Child
 from benchmarks.scene import Scene
 
@@ -22,7 +23,10 @@ from benchmarks.scene import Scene
 # With many, the faster side sleeps and then takes several at once, as chance and neighbours will have it.
 CONNECTIONS = 1
 MANY_CONNECTIONS = 32
-_STREAM_TOKENS = STREAM_CHUNKS * 4
+PACE = 50.0  # chunks per second of a paced stream, as a quick model writes
+_IDLE_PACE = 2.0  # of streams that are only to be open
+_IDLE_SECONDS = 8.0
+_PROVIDERS = 20  # of the start with many models
 _LEDGER_SECONDS = 60.0
 
 
@@ -37,8 +41,9 @@ class Effort(msgspec.Struct, frozen=True):
     slice_seconds: float
     slices: int
     open_streams: int
-    paced_chunks_per_second: float  # of each open stream
     starts: int
+    paced_streams: int = 0  # results from before this was measured have none
+    paced_seconds: float = 0.0
 
 
 FULL = Effort(
@@ -49,8 +54,9 @@ FULL = Effort(
     rate_seconds=5.0,
     slice_seconds=1.5,
     slices=5,
-    open_streams=200,
-    paced_chunks_per_second=10.0,
+    open_streams=1000,
+    paced_streams=400,
+    paced_seconds=6.0,
     starts=3,
 )
 QUICK = Effort(
@@ -62,7 +68,8 @@ QUICK = Effort(
     slice_seconds=0.4,
     slices=2,
     open_streams=200,
-    paced_chunks_per_second=25.0,
+    paced_streams=100,
+    paced_seconds=2.0,
     starts=1,
 )
 
@@ -248,24 +255,64 @@ class OpenStreams(msgspec.Struct, frozen=True):
 
 def open_streams(scene: Scene, effort: Effort) -> OpenStreams:
     """Raises BenchmarkError unless all of them were open at once and each ended whole."""
-    tokens_per_second = effort.paced_chunks_per_second * 4
-    scene.simulator.configure(tokens_per_second=tokens_per_second)
-    try:
-        count = effort.open_streams
-        job = scene.begin(
-            scene.gateway,
-            bodies.streamed(),
-            connections=count,
-            answers=count,
-            seconds=_STREAM_TOKENS / tokens_per_second + 10,
-        )
-        highest = _highest(scene.gateway.resident_mb, _STREAM_TOKENS / tokens_per_second)
-        outcome = scene.finish(scene.gateway, job)
-    finally:
-        scene.simulator.configure(tokens_per_second=None)
-    if outcome.most_open != count or outcome.answers != count:
-        raise BenchmarkError(f"{outcome.most_open} of {count} streams were open at once")
+    count = effort.open_streams
+    with scene.pacer(round(_IDLE_SECONDS * _IDLE_PACE), _IDLE_PACE) as pacer:
+        model = scene.add_pacer(pacer, "idle")
+        clients = scene.begin_paced(scene.gateway, pacer, model, count, _IDLE_SECONDS)
+        highest = _highest(scene.gateway.resident_mb, _IDLE_SECONDS)
+        _all_open(scene.finish_paced(scene.gateway, clients, count), count)
     return OpenStreams(count, highest)
+
+
+class PacedStreams(msgspec.Struct, frozen=True, kw_only=True):
+    """Streams of `PACE` chunks a second each: how long chunks are on their way, in seconds, and what one costs."""
+
+    streams: int
+    gateway_p50: float
+    gateway_p99: float
+    direct_p50: float
+    direct_p99: float
+    chunk_us: float  # of the gateway's CPU time
+    busy: float  # share of its core, 0..1
+
+    @property
+    def added_p99(self) -> float:
+        return self.gateway_p99 - self.direct_p99
+
+    @property
+    def streams_per_core(self) -> float:
+        """How many would take a core's whole time."""
+        return 1e6 / (self.chunk_us * PACE)
+
+
+def paced_streams(scene: Scene, effort: Effort) -> PacedStreams:
+    """Straight to the pacer first, then through the gateway, with the same clients."""
+    count, chunks = effort.paced_streams, round(effort.paced_seconds * PACE)
+    with scene.pacer(chunks, PACE) as pacer:
+        model = scene.add_pacer(pacer, "paced")
+        clients = scene.begin_paced(pacer, pacer, model, count, effort.paced_seconds)
+        direct = scene.finish_paced(pacer, clients, count)
+        before = scene.gateway.cpu_seconds()
+        clients = scene.begin_paced(scene.gateway, pacer, model, count, effort.paced_seconds)
+        through = scene.finish_paced(scene.gateway, clients, count)
+        scene.gateway.until_quiet()
+        used = scene.gateway.cpu_seconds() - before
+    _all_open(direct, count)
+    _all_open(through, count)
+    return PacedStreams(
+        streams=count,
+        gateway_p50=through.p50_seconds,
+        gateway_p99=through.p99_seconds,
+        direct_p50=direct.p50_seconds,
+        direct_p99=direct.p99_seconds,
+        chunk_us=used / (count * chunks) * 1e6,
+        busy=min(used / through.seconds, 1.0),
+    )
+
+
+def _all_open(outcome: PacedOutcome, count: int) -> None:
+    if outcome.most_open != count:
+        raise BenchmarkError(f"{outcome.most_open} of {count} streams were open at once")
 
 
 def _highest(measure: Callable[[], float], seconds: float) -> float:
@@ -280,6 +327,14 @@ def _highest(measure: Callable[[], float], seconds: float) -> float:
 def starts(scene: Scene, effort: Effort) -> list[float]:
     """Seconds from the start of the process to its first answered chat request, on existing data."""
     return [scene.restart_gateway() for _ in range(effort.starts)]
+
+
+def starts_with_many_models(scene: Scene, effort: Effort) -> list[float]:
+    """The same with 20 more providers of 100 models each."""
+    with scene.pacer(1, PACE) as pacer:
+        for number in range(_PROVIDERS):
+            scene.gateway.add_provider("custom", f"{pacer.url}/{number}", name=f"Many {number}")
+        return [scene.restart_gateway() for _ in range(effort.starts)]
 
 
 def ledger_is_complete(scene: Scene) -> int:

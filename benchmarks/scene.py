@@ -6,6 +6,8 @@ that is thrown away, and ended by pid.
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +23,8 @@ from benchmarks.gateway import Gateway
 from benchmarks.load import Job, LoadGenerator, Outcome
 from benchmarks.machine import Cores, cores
 from benchmarks.nginx import Nginx
+from benchmarks.paced import PacedJob, PacedOutcome
+from benchmarks.pacer import MODEL
 from benchmarks.processes import BenchmarkError, Child, free_port, listens
 
 
@@ -44,6 +48,19 @@ class Simulator(Child):
                 raise BenchmarkError(f"simulator: {data[:300]!r}")
         finally:
             connection.close()
+
+
+class Pacer(Child):
+    """`benchmarks.pacer` as its own process."""
+
+    def __init__(self, chunks: int, chunks_per_second: float, *, cores: frozenset[int], log: Path) -> None:
+        self.port = free_port()
+        command = [sys.executable, "-m", "benchmarks.pacer"]
+        command += [str(self.port), str(chunks), str(chunks_per_second)]
+        self.chunks = chunks
+        super().__init__(command, name="pacer", cores=cores, log=log)
+        self.until(lambda: listens(self.port), "listening")
+        self.url = f"http://127.0.0.1:{self.port}"
 
 
 class Scene:
@@ -114,6 +131,51 @@ class Scene:
         outcome = self.load.outcome()
         if to is self.gateway:
             self.sent += outcome.answers
+        return outcome
+
+    def pacer(self, chunks: int, chunks_per_second: float) -> Pacer:
+        """An upstream whose streams have so many chunks."""
+        return Pacer(chunks, chunks_per_second, cores=self.cores.others, log=self._folder / "pacer.log")
+
+    def add_pacer(self, pacer: Pacer, name: str) -> str:
+        """Make it a provider of the gateway; the name of its model there."""
+        return f"{self.gateway.add_provider('custom', pacer.url, name=name)}/{MODEL}"
+
+    def begin_paced(
+        self, to: Child, pacer: Pacer, model: str, streams: int, seconds: float
+    ) -> subprocess.Popen[bytes]:
+        """Open all of them at once, in a process of clients."""
+        assert isinstance(to, Gateway | Pacer)
+        question = bodies.paced(model)
+        job = PacedJob(
+            port=to.port,
+            request=question.request(to.port, self.api_key),
+            streams=streams,
+            chunks=pacer.chunks,
+            seconds=seconds,
+        )
+        clients = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.paced"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            preexec_fn=lambda: os.sched_setaffinity(0, self.cores.others),
+        )
+        assert clients.stdin is not None
+        clients.stdin.write(msgspec.json.encode(job))
+        clients.stdin.close()
+        return clients
+
+    def finish_paced(self, to: Child, clients: subprocess.Popen[bytes], streams: int) -> PacedOutcome:
+        """Raises BenchmarkError for the first stream that was not whole."""
+        assert clients.stdout is not None
+        with clients.stdout as answer:
+            said = answer.read()
+        clients.wait(10)
+        outcome = msgspec.json.decode(said or b'{"error": "the clients ended"}', type=PacedOutcome)
+        if outcome.error is not None:
+            raise BenchmarkError(outcome.error)
+        if to is self.gateway:
+            self.sent += streams
         return outcome
 
     def restart_gateway(self) -> float:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Unit = Literal["× nginx", "µs", "/s", "ms", "MB", "s"]
+Unit = Literal["× nginx", "µs", "/s", "ms", "MB", "s", "streams"]
 
 
 class Bound(msgspec.Struct, frozen=True):

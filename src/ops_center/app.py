@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
@@ -339,6 +340,9 @@ async def serve(
         await application.start()
         if on_started is not None:
             await on_started(application)
+        # What is here now stays, so that no collection walks it again: a full one would hold up every
+        # request for longer than most answers take.
+        gc.freeze()
         config = uvicorn.Config(
             application,
             host=settings.host,

@@ -114,9 +114,9 @@ def resolve(
     BadRequest when no model is large enough for the prompt.
     """
     name = (request.model or "").strip()
-    for prefix in _OUR_PREFIXES:
-        if name.startswith(prefix):
-            name = name[len(prefix) :]
+    if name.startswith(_OUR_PREFIXES):
+        for prefix in _OUR_PREFIXES:
+            name = name.removeprefix(prefix)
     options = request.options
     if name[-6:] in _SORT_OF_SUFFIX and name not in snapshot.by_model:
         if options.sort is None:

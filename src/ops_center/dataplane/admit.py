@@ -175,8 +175,12 @@ def _demand(route: RouteRequest, plan: Plan, lengths: OutputLengths) -> Demand:
     of_provider: dict[str, ProviderDemand] = {}
     for choice in plan.choices:
         target = choice.target
-        likely_out, most_out = (bound, bound) if bound is not None else lengths.guess(target)
-        longest = max(longest, min(likely_out, lengths.guess(target)[0]))
+        likely_out, most_out = lengths.guess(target)
+        if bound is not None:
+            longest = max(longest, min(bound, likely_out))
+            likely_out = most_out = bound
+        else:
+            longest = max(longest, likely_out)
         if not _on_the_platform(choice):
             continue  # on the user's own key: the platform pays nothing
         spends = True
@@ -184,8 +188,9 @@ def _demand(route: RouteRequest, plan: Plan, lengths: OutputLengths) -> Demand:
         if price is None:
             likely_cost = most_cost = 0
         else:
-            likely_cost = price.nano_usd(input_tokens, likely_out)
-            most_cost = price.nano_usd(input_tokens, most_out)
+            likely_cost = most_cost = price.nano_usd(input_tokens, likely_out)
+            if most_out != likely_out:
+                most_cost = price.nano_usd(input_tokens, most_out)
         expected, most = max(expected, likely_cost), max(most, most_cost)
         if target.provider.budgets:
             known = of_provider.get(target.provider.id)
@@ -213,17 +218,19 @@ def _openai_headers(pace: Pace) -> Headers:
     """https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers (2026-11)"""
     headers: Headers = []
     if pace.requests_limit is not None:
-        headers += [
-            b"x-ratelimit-limit-requests: %d\r\n" % pace.requests_limit,
-            b"x-ratelimit-remaining-requests: %d\r\n" % pace.requests_left,
-            line(b"x-ratelimit-reset-requests", _duration(pace.requests_reset_seconds)),
-        ]
+        headers.append(
+            b"x-ratelimit-limit-requests: %d\r\n"
+            b"x-ratelimit-remaining-requests: %d\r\n"
+            b"x-ratelimit-reset-requests: %b\r\n"
+            % (pace.requests_limit, pace.requests_left, _duration(pace.requests_reset_seconds))
+        )
     if pace.tokens_limit is not None:
-        headers += [
-            b"x-ratelimit-limit-tokens: %d\r\n" % pace.tokens_limit,
-            b"x-ratelimit-remaining-tokens: %d\r\n" % pace.tokens_left,
-            line(b"x-ratelimit-reset-tokens", _duration(pace.tokens_reset_seconds)),
-        ]
+        headers.append(
+            b"x-ratelimit-limit-tokens: %d\r\n"
+            b"x-ratelimit-remaining-tokens: %d\r\n"
+            b"x-ratelimit-reset-tokens: %b\r\n"
+            % (pace.tokens_limit, pace.tokens_left, _duration(pace.tokens_reset_seconds))
+        )
     return headers
 
 
@@ -248,8 +255,8 @@ def _anthropic_headers(pace: Pace) -> Headers:
 
 def _duration(seconds: float) -> bytes:
     """As OpenAI writes it: 120ms, 3.5s."""
-    milliseconds = max(0, round(seconds * 1000))
-    return b"%dms" % milliseconds if milliseconds < 1000 else f"{milliseconds / 1000:g}s".encode()
+    milliseconds = int(seconds * 1000 + 0.5) if seconds > 0 else 0
+    return b"%dms" % milliseconds if milliseconds < 1000 else b"%gs" % (milliseconds / 1000)
 
 
 def _instant(now: datetime, seconds: float) -> bytes:

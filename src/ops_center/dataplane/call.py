@@ -56,11 +56,13 @@ class Exchange(Protocol):
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None: ...
 
-    async def start(self, status: int, headers: Headers) -> None: ...
+    async def start(self, status: int, headers: Headers) -> None:
+        """The head of a streamed answer; it may wait for the first `write`."""
+        ...
 
     async def write(self, data: bytes) -> None: ...
 
-    async def end(self) -> None: ...
+    async def end(self, data: bytes = b"") -> None: ...
 
 
 NULL = msgspec.Raw(b"null")  # what an absent field reads as
@@ -166,7 +168,7 @@ class Call:
     def read(self) -> RouteRequest:
         """Decode what decides. Raises BadRequest naming the field; nothing has been sent anywhere yet."""
         try:
-            self.head = _HEADS[self.client_format].decode(self.body)
+            head = self.head = _HEADS[self.client_format].decode(self.body)
         except msgspec.ValidationError as error:
             raise bad_field(str(error)) from None
         except (msgspec.DecodeError, RecursionError) as error:
@@ -178,10 +180,10 @@ class Call:
         self.read_deadline()
         self.read_power_level()
         return RouteRequest(
-            model=self.head.model,
+            model=head.model,
             power_level=self.power_level,
             byok_policy=self.byok_policy(),
-            needs=needs_of(bytes(self.head.tools), bytes(self.head.response_format), self.body),
+            needs=needs_of(bytes(head.tools), bytes(head.response_format), self.body),
             input_tokens=estimated_tokens(self.body),
             max_output_tokens=self._max_output_tokens(),
             session=self._session(),
@@ -231,9 +233,10 @@ class Call:
 
     def _max_output_tokens(self) -> int | None:
         """What the caller asks for at most; a value that is no whole number is the provider's to refuse."""
-        asked = bytes(self.head.max_completion_tokens)
+        head = self.head
+        asked = b"null" if head.max_completion_tokens is NULL else bytes(head.max_completion_tokens)
         if asked == b"null":
-            asked = bytes(self.head.max_tokens)
+            asked = bytes(head.max_tokens)
         return int(asked) if len(asked) < 10 and asked.isdigit() else None
 
     def _session(self) -> Hashable:
@@ -256,10 +259,9 @@ class Call:
 
     def _options(self) -> Options:
         head = self.head
-        models, provider, fallbacks = bytes(head.models), bytes(head.provider), bytes(head.fallbacks)
-        if models == b"null" and provider == b"null" and fallbacks == b"null":
+        if head.models is NULL and head.provider is NULL and head.fallbacks is NULL:
             return NO_OPTIONS
-        return read_options(models, provider, fallbacks)
+        return read_options(bytes(head.models), bytes(head.provider), bytes(head.fallbacks))
 
 
 next_turn = itertools.count().__next__  # another number for each request, by which equals take turns

@@ -34,7 +34,7 @@ async def _relay_whole(answer: WholeAnswer, call: Call, meter: Meter) -> None:
     headers = _headers(call, answer.attempt)
     headers.append(b"content-type: application/json\r\n")
     if meter.cost_usd is not None:
-        headers.append(line(b"x-ops-cost-usd", f"{meter.cost_usd:f}".encode()))
+        headers.append(f"x-ops-cost-usd: {meter.cost_usd:f}\r\n".encode())
     if meter.own_cost_usd is not None:
         headers.append(line(b"x-ops-own-cost-usd", f"{meter.own_cost_usd:f}".encode()))
     await call.exchange.answer(200, headers, answer.body)
@@ -44,35 +44,30 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
     exchange, watch, response = call.exchange, answer.watch, answer.response
     meter.measured = watch  # whatever ends this stream, what it had used by then is known
     data = answer.first
-    if watch.finished:
-        meter.settle(watch)
     kind = _EVENT_STREAM if answer.content_type is None else line(b"content-type", answer.content_type)
     await exchange.start(200, [*_headers(call, answer.attempt), kind])
-    await exchange.write(data)
     try:
         while not watch.finished:
+            await exchange.write(data)
             chunk = await response.chunk()
             data = watch.feed(chunk) if chunk else watch.close()
             failure = stream_failure(watch)
             if failure is not None:
                 await exchange.write(data)  # what came whole before the error
                 raise failure
-            if watch.finished:
-                meter.settle(watch)
-            elif not chunk:
+            if not chunk and not watch.finished:
                 raise ProviderUnusable(
                     "The provider's stream broke off before its end.",
                     detail="ended without its terminal event",
                 )
-            if data:
-                await exchange.write(data)
+        meter.settle(watch)
     except ProviderError as error:
         answer.attempt.fail(error)
         meter.settle(watch, status=error.status, error_type=error.type)
         if answer.content_type is not None:
             raise  # sound has no word for an error: the answer breaks off, as the provider's did
-        await exchange.write(call.wire.encode_stream_error(error))
-    await exchange.end()
+        data = call.wire.encode_stream_error(error)
+    await exchange.end(data)
     if watch.finished:
         await response.drain(_DRAIN_SECONDS)
 
@@ -80,9 +75,12 @@ async def _relay_stream(answer: StreamAnswer, call: Call, meter: Meter) -> None:
 def _headers(call: Call, attempt: Attempt) -> Headers:
     provider = attempt.target.provider
     headers = [
-        line(b"x-request-id", call.request_id.encode()),
-        _who_answered(provider.name, attempt.target.model, provider.credential_source),
-        b"x-ops-attempts: %d\r\n" % attempt.number,
+        b"x-request-id: %b\r\n%bx-ops-attempts: %d\r\n"
+        % (
+            call.request_id.encode(),
+            _who_answered(provider.name, attempt.target.model, provider.credential_source),
+            attempt.number,
+        )
     ]
     if call.limit_headers:
         headers += call.limit_headers

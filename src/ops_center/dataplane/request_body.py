@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from ops_center.dataplane.call import Call
+from ops_center.dataplane.call import NULL, Call
 from ops_center.route_request import FIELDS
 from ops_center.snapshot import Target
 from ops_center.wire.formats import WIRES
@@ -29,7 +29,8 @@ _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def wants_usage(call: Call) -> bool:
     """Whether the caller itself asked for a usage chunk at the end of its OpenAI stream."""
-    return bytes(_fields(call.head.stream_options).get("include_usage", b"")) == b"true"
+    options = call.head.stream_options
+    return options is not NULL and bytes(_fields(options).get("include_usage", b"")) == b"true"
 
 
 def passed_through(call: Call, target: Target) -> bytes:
@@ -38,13 +39,10 @@ def passed_through(call: Call, target: Target) -> bytes:
     if any(mark in body for mark in _UNPROVEN_THINKING.get(call.client_format, ())):
         return translated(call, target, call.client_format)
     ask_usage = call.stream and call.client_format in _USAGE_ON_WISH and not wants_usage(call)
-    if not ask_usage and head.model == target.model and _plain(body, b'"model"', b'"stream"'):
+    plain = _plain(body, b'"model"', b'"stream"')
+    if plain and not ask_usage and head.model == target.model:
         return body
-    if (
-        _plain(body, b'"model"', b'"stream"')
-        and head.model is not None
-        and not (ask_usage and bytes(head.stream_options) != b"null")
-    ):
+    if plain and head.model is not None and not (ask_usage and bytes(head.stream_options) != b"null"):
         found = _MODEL_FIELD.search(body)
         if found is not None:
             if head.model != target.model:
@@ -60,7 +58,7 @@ def passed_through(call: Call, target: Target) -> bytes:
 def _without_route_fields(call: Call, target: Target) -> bytes:
     """The body without what was said to the gateway about the route; OpenRouter gets its own `provider`."""
     head, body = call.head, call.body
-    if bytes(head.models) == b"null" and bytes(head.provider) == b"null" and bytes(head.fallbacks) == b"null":
+    if head.models is NULL and head.provider is NULL and head.fallbacks is NULL:
         return body
     fields = _object_decoder.decode(body)
     for name in FIELDS:
@@ -85,7 +83,10 @@ def with_model(body: bytes, asked: str | None, model: str) -> bytes:
 def _plain(body: bytes, *keys: bytes) -> bool:
     """Whether each key stands in the body at most once and unescaped: then no reader can see another value
     than we did, and the one occurrence of a key we decoded is that key."""
-    return b"\\u00" not in body and all(body.count(key) <= 1 for key in keys)
+    for key in keys:  # not `all` of a generator: this is on the way of every request
+        if body.count(key) > 1:
+            return False
+    return b"\\u00" not in body
 
 
 def _with_usage(options: msgspec.Raw) -> msgspec.Raw:

@@ -50,6 +50,7 @@ class HttpExchange:
 
     __slots__ = (
         "_connection",
+        "_head",
         "_parts",
         "_size",
         "all_sent",
@@ -72,6 +73,7 @@ class HttpExchange:
         self, connection: Connection, method: bytes, path: str, headers: dict[bytes, bytes], *, http_1_1: bool
     ) -> None:
         self._connection = connection
+        self._head = b""  # of a streamed answer, until something goes out with it
         self._parts: list[bytes] = []
         self._size = 0
         self.method = method
@@ -141,38 +143,41 @@ class HttpExchange:
         self._complete()
 
     async def start(self, status: int, headers: Headers) -> None:
-        """The head of a streamed answer."""
-        if self.gone:
-            return
+        """The head of a streamed answer; it goes out with what is written next."""
         self.started = True
         if not self.chunked:
             self.keep_alive = False  # HTTP/1.0: the body ends where the connection ends
-        self._connection.transport.write(
-            b"%b%b%b%b%b\r\n"
-            % (
-                STATUS_LINE[status],
-                self._connection.default_lines(),
-                b"".join(headers),
-                b"transfer-encoding: chunked\r\n" if self.chunked else b"",
-                b"" if self.keep_alive else b"connection: close\r\n",
-            )
+        self._head = b"%b%b%b%b%b\r\n" % (
+            STATUS_LINE[status],
+            self._connection.default_lines(),
+            b"".join(headers),
+            b"transfer-encoding: chunked\r\n" if self.chunked else b"",
+            b"" if self.keep_alive else b"connection: close\r\n",
         )
 
     async def write(self, data: bytes) -> None:
-        if not data:
-            return
         flow = self._connection.flow
         if flow.write_paused and not self.gone:
             await flow.drain()
         if not self.gone:
-            self._connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+            self._send(self._framed(data))
 
-    async def end(self) -> None:
-        if self.gone:
-            return
-        if self.chunked:
-            self._connection.transport.write(b"0\r\n\r\n")
-        self._complete()
+    async def end(self, data: bytes = b"") -> None:
+        """The last piece and the end, in one write."""
+        flow = self._connection.flow
+        if data and flow.write_paused and not self.gone:
+            await flow.drain()
+        if not self.gone:
+            self._send(self._framed(data) + b"0\r\n\r\n" if self.chunked else data)
+            self._complete()
+
+    def _framed(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if data and self.chunked else data
+
+    def _send(self, data: bytes) -> None:
+        head, self._head = self._head, b""
+        if head or data:
+            self._connection.transport.write(head + data if head else data)
 
     def _complete(self) -> None:
         connection = self._connection
@@ -259,22 +264,20 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > _MAX_HEAD_BYTES:
             raise ValueError("the head of the request is too large")  # the parser turns it into its own error
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        headers = dict(self.headers)
+        self.expect_100_continue = headers.get(b"expect", b"").lower() == b"100-continue"
         path = self._urls.get(self.url) or self._other_path()
         if path is None:
             self._begin_scope()
             super().on_headers_complete()
             return
         parser = self.parser
-        headers = dict(self.headers)
         exchange = HttpExchange(
             self, parser.get_method(), path, headers, http_1_1=parser.get_http_version() != "1.0"
         )

@@ -124,6 +124,17 @@ class Response:
 
     async def read(self, max_bytes: int) -> bytes:
         """The whole body. Raises ProviderUnusable above `max_bytes`."""
+        connection = self._connection
+        if (
+            connection is not None
+            and connection.complete  # as nearly always once the head is there
+            and connection.unread <= max_bytes
+            and self._inflate is None
+        ):
+            self._connection = None
+            data = connection.take()
+            connection.release()
+            return data
         parts: list[bytes] = []
         size = 0
         while data := await self.chunk():
@@ -162,12 +173,10 @@ class _Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
-        "_body_size",
         "_busy",
         "_complete",
         "_deadline",
         "_error",
-        "_excess",
         "_fires_at",
         "_got_bytes",
         "_head_ready",
@@ -184,7 +193,9 @@ class _Connection(asyncio.Protocol):
         "_waiter",
         "idle_since",
         "lost",
+        "on_body",
         "reused",
+        "unread",
     )
 
     def __init__(self, pool: _Pool, loop: asyncio.AbstractEventLoop) -> None:
@@ -198,6 +209,8 @@ class _Connection(asyncio.Protocol):
         self.reused = False
         self.idle_since = 0.0
         self._fires_at = 0.0
+        self._body: list[bytes] = []
+        self.on_body = self._body.append  # once per chunk, so the parser's call goes straight there
         self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
@@ -205,12 +218,11 @@ class _Connection(asyncio.Protocol):
         self._busy = False
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
-        self._body: list[bytes] = []
-        self._body_size = 0
+        self._body.clear()
+        self.unread = 0  # bytes that arrived since the last look, framing included
         self._head_ready = False
         self._complete = False
         self._got_bytes = False
-        self._excess = False
         self._keep_alive = False
         self._paused = False
         self._error: ProviderError | None = None
@@ -268,14 +280,18 @@ class _Connection(asyncio.Protocol):
                     "The provider's answer broke off", detail="connection closed within the body"
                 )
             await self._wait()
+        self._deadline = self._loop.time() + self._limits.chunk_seconds
+        return self.take()
+
+    def take(self) -> bytes:
+        """What has arrived of the body and was not taken yet."""
         body = self._body
         data = body[0] if len(body) == 1 else b"".join(body)
-        self._body = []
-        self._body_size = 0
+        body.clear()
+        self.unread = 0
         if self._paused and self._transport is not None and not self.lost:
             self._paused = False
             self._transport.resume_reading()
-        self._deadline = self._loop.time() + self._limits.chunk_seconds
         return data
 
     def release(self) -> None:
@@ -286,7 +302,6 @@ class _Connection(asyncio.Protocol):
             and not self.lost
             and not self._paused
             and self._error is None
-            and not self._excess
             and self._keep_alive
             and self._transport is not None
             and not self._transport.is_closing()
@@ -365,6 +380,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         self._got_bytes = True
+        self.unread += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -379,6 +395,9 @@ class _Connection(asyncio.Protocol):
             else:
                 self.abort()
             return
+        if self.unread > _HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
         if self._waiter is not None:
             self._wake()
 
@@ -403,13 +422,11 @@ class _Connection(asyncio.Protocol):
     # ── httptools ─────────────────────────────────────────────────────────────
 
     def on_message_begin(self) -> None:
-        # A second answer to one request: what is meant for nobody must not reach the next request.
         if self._complete:
-            self._excess = True
+            # Meant for nobody, it must not reach the next request: the parser gives up, and the connection ends.
+            raise ValueError("a second answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._excess:
-            return
         self._header_bytes += len(name) + len(value) + 4
         if self._header_bytes > _MAX_HEADER_BYTES:
             self._fail(ProviderUnusable("The provider's answer could not be read", detail="head too large"))
@@ -417,24 +434,13 @@ class _Connection(asyncio.Protocol):
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self._excess:
-            return
         if self._parser.get_status_code() < 200:
             self._headers = []
             return
         self._head_ready = True
 
-    def on_body(self, body: bytes) -> None:
-        if self._excess:
-            return
-        self._body.append(body)
-        self._body_size += len(body)
-        if self._body_size > _HIGH_WATER and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-
     def on_message_complete(self) -> None:
-        if self._head_ready and not self._excess:
+        if self._head_ready:
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()  # only now does the parser know
 
@@ -445,26 +451,28 @@ _DEFAULT_LIMITS = Limits()
 class _Pool:
     """The connections of one origin: idle ones last in, first out, so that spare ones grow old and go."""
 
-    __slots__ = ("_client", "_idle", "_open", "origin")
+    __slots__ = ("_client", "_idle", "_loop", "_open", "origin")
 
     def __init__(self, client: HttpClient, origin: Origin) -> None:
         self._client = client
+        self._loop = asyncio.get_running_loop()
         self.origin = origin
         self._idle: deque[_Connection] = deque()
         self._open: set[_Connection] = set()
 
-    def take(self, now: float) -> _Connection | None:
+    def take(self) -> _Connection | None:
         idle = self._idle
+        oldest = self._loop.time() - self._client.idle_seconds
         while idle:
             connection = idle.pop()
-            if not connection.lost and now - connection.idle_since < self._client.idle_seconds:
+            if not connection.lost and connection.idle_since > oldest:
                 return connection
             self._open.discard(connection)
             connection.abort()
         return None
 
     def put_back(self, connection: _Connection) -> None:
-        connection.idle_since = connection._loop.time()
+        connection.idle_since = self._loop.time()
         self._idle.append(connection)
         # Old ones sit at the left; a few looks per return keep the list fresh without a timer.
         oldest = self._idle[0]
@@ -484,8 +492,7 @@ class _Pool:
             pass
 
     async def connect(self, seconds: float) -> _Connection:
-        origin = self.origin
-        loop = asyncio.get_running_loop()
+        origin, loop = self.origin, self._loop
         addresses = await self._client.address_book.allowed(
             origin.host, origin.port, allow_private_network=origin.allow_private_network
         )
@@ -557,12 +564,12 @@ class HttpClient:
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = _Pool(self, origin)
-        connection = pool.take(asyncio.get_running_loop().time())
+        connection = pool.take()
         while connection is not None:
             try:
                 return await connection.exchange(head, body, limits)
             except ConnectionLost:
-                connection = pool.take(asyncio.get_running_loop().time())
+                connection = pool.take()
         connection = await pool.connect(limits.connect_seconds)
         try:
             return await connection.exchange(head, body, limits)

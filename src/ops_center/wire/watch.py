@@ -24,6 +24,7 @@ _MOST_BODY = 256 * 1024  # bytes kept of an answer that is no stream, to read it
 _STRING = re.compile(rb'(?:[^"\\]|\\.)*', re.DOTALL)
 _BACKSLASH = 0x5C
 _CUT = 20
+_LEARN_FROM = 4  # events of a block that are looked at in the hope for a pattern
 _PADDING = re.compile(rb'"obfuscation": ?"')  # OpenAI pads its events against observers of their length
 _NULL = Raw(b"null")
 
@@ -153,8 +154,19 @@ class StreamWatch:
     def _pass(self, block: bytes) -> bytes:
         if self._passes_unread(block):
             return block
+        # What matters stands at the ends of a stream, and one of its first events shows what the ordinary ones
+        # look like: those are looked at one by one, and what lies between them passes whole.
+        events = cut_events(block)
         kept: list[bytes] = []
-        self._sift(cut_events(block), kept)
+        first, last = 0, len(events)
+        while first < last and (not self.started or (self._pattern is None and first < _LEARN_FROM)):
+            self._sift(events[first : first + 1], kept)
+            first += 1
+        while last > first and self._matters(events[last - 1]):
+            last -= 1
+        self._sift(events[first:last], kept)
+        for event in events[last:]:
+            self._sift([event], kept)
         self._settle()
         return b"".join(kept)
 
@@ -171,9 +183,9 @@ class StreamWatch:
         return True
 
     def _sift(self, events: list[bytes], kept: list[bytes]) -> None:
-        """Reads the events that matter and keeps the others in passing. What matters stands at the ends of a
-        stream, so halves are looked at whole before their events are."""
-        if self.error is not None or self.unusable:
+        """Reads the events that matter and keeps the others in passing; halves are looked at whole before
+        their events are."""
+        if not events or self.error is not None or self.unusable:
             return
         block = events[0] if len(events) == 1 else b"".join(events)
         if self._passes_unread(block):

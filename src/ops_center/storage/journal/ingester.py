@@ -30,7 +30,7 @@ from ops_center.types import UsageRecord
 _log = structlog.get_logger(__name__)
 
 _BATCH = 2000
-_BREATHE_AFTER = 32  # lines parsed between two chances for requests that are waiting
+_BREATHE_AFTER = 32  # records between two chances for requests that are waiting
 _CHUNK_BYTES = 1024 * 1024
 _GATHER_SECONDS = 0.5  # after the first record, so that a busy second makes two transactions
 _LOOK_SECONDS = 0.5  # other processes cannot notify us
@@ -51,7 +51,7 @@ class JournalIngester:
         on_batch: Callable[[Sequence[UsageRecord]], None] | None = None,
         batch: int = _BATCH,
     ) -> None:
-        """`on_batch` gets every record once, after it was stored. Raises JournalError without a folder."""
+        """`on_batch` gets every record once, a few at a time, after it was stored. Raises JournalError without a folder."""
         make_folder(directory)
         self._directory = directory
         self._ledger = Ledger(database)
@@ -62,6 +62,7 @@ class JournalIngester:
         self._offsets: dict[str, int] | None = None  # as stored; None: to be read again
         self._turn = asyncio.Lock()
         self._noted = asyncio.Event()
+        self._untold: list[UsageRecord] = []  # stored, and not yet given to `on_batch`
         self.ingested = 0
         self.duplicates = 0
         self.rejected = 0
@@ -188,11 +189,19 @@ class JournalIngester:
         self._known_offsets[name] = end
         self.ingested += len(fresh)
         self.duplicates += len(entries) - len(fresh)
-        if fresh and self._on_batch is not None:
+        if self._on_batch is not None:
+            self._untold += fresh
+            await self._tell(self._on_batch)
+
+    async def _tell(self, listener: Callable[[Sequence[UsageRecord]], None]) -> None:
+        """In small pieces, between which requests have their turn; what a cancelled drain leaves comes next."""
+        while self._untold:
+            some, self._untold = self._untold[:_BREATHE_AFTER], self._untold[_BREATHE_AFTER:]
             try:
-                self._on_batch(fresh)
+                listener(some)
             except Exception:  # noqa: BLE001 a listener's fault must not stop the ledger
                 _log.exception("journal_listener_failed")
+            await asyncio.sleep(0)
 
     def _reject(self, name: str, line: bytes, error: Exception) -> None:
         """Put a line aside that can never become a row, for a person to look at."""
