@@ -23,6 +23,7 @@ from ops_center.control.providers.health import health_of
 from ops_center.control.providers.probing import probe_idle
 from ops_center.control.usage.repository import AttemptCount
 from ops_center.errors import ProviderTimeout, ProviderUnreachable
+from ops_center.routing import RouteRequest, resolve
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox
 from ops_center.storage.tables import credentials, models, providers
@@ -639,6 +640,52 @@ async def test_health_looks_at_the_last_fifteen_minutes(
     assert health["since"] == "2026-11-23T11:46:00Z"
     clock.advance(61)
     assert (await get(control_client, added))["health"]["status"] == "unknown"
+
+
+# ── the fallback order ────────────────────────────────────────────────────────
+
+
+async def test_several_priorities_are_one_change_that_traffic_follows(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    first, second = await add(control_client, name="First"), await add(control_client, name="Second")
+    third = await add(control_client, name="Third", priority=10)
+    await control.background.finished()
+
+    def asked() -> list[str]:
+        plan = resolve(control.publisher.current, None, RouteRequest(model="gpt-4o"))
+        return [choice.target.provider.name for choice in plan.choices]
+
+    wanted = {second["id"]: 90, first["id"]: 20, third["id"]: 60}
+    answer = await control_client.put("/llm/providers/priorities", json={"priorities": wanted})
+    assert answer.status_code == 200, answer.text
+    assert [(p["name"], p["priority"]) for p in answer.json()["providers"]] == [
+        ("Second", 90),
+        ("Third", 60),
+        ("First", 20),
+    ]
+    assert asked() == ["Second", "Third", "First"]
+    await control_client.put("/llm/providers/priorities", json={"priorities": wanted})  # nothing is new
+    entries = (await control_client.get("/audit-log")).json()["entries"]
+    [entry] = [e for e in entries if e["action"] == "provider.prioritise"]
+    assert entry["after"] == {"Second": 90, "First": 20, "Third": 60}
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+async def test_a_bad_priority_changes_none_of_them(
+    control_client: httpx.AsyncClient, control: Control
+) -> None:
+    added = await add(control_client)
+    for wanted in (
+        {added["id"]: 60, "prov_nobody": 50},
+        {added["id"]: 101},
+        {added["id"]: 0},
+        {added["id"]: "9"},
+    ):
+        answer = await control_client.put("/llm/providers/priorities", json={"priorities": wanted})
+        assert answer.status_code == 422, wanted
+        assert answer.json()["error"]["param"] in ("priorities", f"priorities.{added['id']}")
+    assert (await get(control_client, added))["priority"] == 50
 
 
 # ── testing ───────────────────────────────────────────────────────────────────

@@ -92,3 +92,39 @@ def test_what_try_routing_says_is_what_the_requests_page_shows_later(
     lines = page.get_by_role("table", name="Price lines")
     expect(lines).to_contain_text("Output")
     expect(lines).to_contain_text("Together")
+
+
+def test_the_fallback_order_is_moved_by_keyboard_and_is_what_traffic_follows(
+    console: Console, server: LiveServer, simulator: SimulatorThread
+) -> None:
+    for name in ("Alpha", "Beta"):
+        server.add_provider(
+            "openai", name=name, api_key="sk-x", base_url=simulator.openai_url, allow_private_network=True
+        )
+    secret = server.create_api_key()
+    page = console.open(PROVIDERS)
+    console.sign_in()
+    panel = page.get_by_role("region", name="Fallback Order")
+    rows = panel.get_by_role("list", name="Fallback order").get_by_role("listitem")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("Alpha")
+    panel.get_by_role("button", name="Move Beta").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_text("Beta is at number 2 of 2.")).to_be_attached()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_text("Beta is at number 1 of 2.")).to_be_attached()
+    page.keyboard.press("Space")
+    expect(panel.get_by_text("Saved: traffic follows this order now.")).to_be_visible()
+    expect(rows.nth(0)).to_contain_text("Beta")
+    asked = {ask(server, secret, "gpt-4o-mini").headers["x-ops-provider"] for _ in range(6)}
+    assert asked == {"Beta"}
+
+    page.reload()
+    expect(rows.nth(0)).to_contain_text("Beta")
+    priority = panel.get_by_label("Priority of Alpha")
+    priority.fill("99")
+    priority.press("Enter")
+    expect(rows.nth(0)).to_contain_text("Alpha")
+    wait_until(
+        lambda: ask(server, secret, "gpt-4o-mini").headers["x-ops-provider"] == "Alpha", what="the new order"
+    )

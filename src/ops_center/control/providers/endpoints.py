@@ -12,6 +12,7 @@ from ops_center.control.providers.schemas import (
     Provider,
     ProviderCreate,
     ProviderList,
+    ProviderPriorities,
     ProviderTypeList,
     ProviderUpdate,
     RefreshResult,
@@ -39,6 +40,12 @@ async def list_providers(control: ControlDep) -> ProviderList:
 async def create_provider(control: ControlDep, actor: ActorDep, body: ProviderCreate) -> Provider:
     """Add a provider; its models are discovered in the background."""
     return await service.create_provider(control, actor, body)
+
+
+@routes.put("/providers/priorities", permission=Permission.PROVIDERS_WRITE)
+async def set_priorities(control: ControlDep, actor: ActorDep, body: ProviderPriorities) -> ProviderList:
+    """Several priorities as one change: the order in which providers of the same model are asked."""
+    return ProviderList(providers=await service.set_priorities(control, actor, body.priorities))
 
 
 @routes.get("/providers/{provider_id}", permission=Permission.PROVIDERS_READ)

@@ -170,6 +170,12 @@ class ProviderUpdate(RequestModel):
     allow_private_network: bool | None = None
 
 
+class ProviderPriorities(RequestModel):
+    """Of the providers named, by id; the others keep theirs."""
+
+    priorities: Annotated[dict[Annotated[str, Field(max_length=40)], Priority], Field(max_length=1000)]
+
+
 class UsedBy(ResponseModel):
     requests: int
     api_keys: int

@@ -318,6 +318,34 @@ async def update_provider(
     return await get_provider(control, provider_id)
 
 
+async def set_priorities(control: Control, actor: Actor, wanted: Mapping[str, int]) -> list[Provider]:
+    """Give several providers their priorities in one step. Raises Invalid naming `priorities`."""
+    now = control.clock()
+    async with control.database.write() as conn:
+        rows = {row.id: row for row in await repository.listed(conn)}
+        if not wanted.keys() <= rows.keys():
+            raise Invalid("There is no provider with one of these ids", param="priorities")
+        changing = {id: priority for id, priority in wanted.items() if rows[id].priority != priority}
+        for provider_id, priority in changing.items():
+            await repository.change(conn, provider_id, {"priority": priority, "updated_at": now})
+        if changing:
+            await keep(conn, actor, "provider.prioritise", at=now)
+            await record(
+                conn,
+                actor,
+                "provider.prioritise",
+                "provider",
+                "",
+                f"{len(changing)} providers" if len(changing) > 1 else rows[next(iter(changing))].name,
+                {rows[id].name: rows[id].priority for id in changing},
+                {rows[id].name: priority for id, priority in changing.items()},
+                at=now,
+            )
+    if changing:
+        await control.publisher.publish()
+    return await list_providers(control)
+
+
 def _moves(wanted: ProviderUpdate, before: ProviderRow, spec: ProviderSpec) -> dict[str, Any]:
     """New options and base URL. An address that was the type's own follows the options."""
     if wanted.options is None and wanted.base_url is None:

@@ -1487,6 +1487,15 @@ export interface ProviderList {
   providers: Provider[];
 }
 
+export type ProviderPrioritiesPriorities = {[key: string]: number};
+
+/**
+ * Of the providers named, by id; the others keep theirs.
+ */
+export interface ProviderPriorities {
+  priorities: ProviderPrioritiesPriorities;
+}
+
 /**
  * `default_base_url` may hold the names of options in braces, whose values take their place.
  */

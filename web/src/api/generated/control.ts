@@ -63,6 +63,7 @@ import type {
   ProviderKeyPut,
   ProviderKeyTest,
   ProviderList,
+  ProviderPriorities,
   ProviderTypeList,
   ProviderUpdate,
   RecoveryCodes,
@@ -1217,6 +1218,45 @@ return request<Provider>(getCreateProviderUrl(),
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(providerCreate)
+  }
+);}
+
+
+
+export const getSetPrioritiesUrl = () => {
+
+
+
+
+  return `/api/v1/llm/providers/priorities`
+}
+
+/**
+ * Several priorities as one change: the order in which providers of the same model are asked.
+ * @summary Set Priorities
+ */
+export const setPriorities = async (providerPriorities: ProviderPriorities, options?: Parameters<typeof request>[1]): Promise<ProviderList> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<ProviderList>(getSetPrioritiesUrl(),
+  {
+    ...options,
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(providerPriorities)
   }
 );}
 

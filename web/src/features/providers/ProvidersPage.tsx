@@ -25,6 +25,9 @@ const ProviderDialogs = lazy(() =>
 const ByokPanel = lazy(() =>
   loadChunk(() => import("@/features/byok/ByokPanel")).then((module) => ({ default: module.ByokPanel })),
 );
+const FallbackOrderPanel = lazy(() =>
+  loadChunk(() => import("./FallbackOrderPanel")).then((module) => ({ default: module.FallbackOrderPanel })),
+);
 const PowerLevelsPanel = lazy(() =>
   loadChunk(() => import("@/features/power_levels/PowerLevelsPanel")).then((module) => ({
     default: module.PowerLevelsPanel,
@@ -79,6 +82,11 @@ export function ProvidersPage() {
             </Suspense>
           )}
         </SimpleGrid>
+        {idle && (
+          <Suspense fallback={<Skeleton height={200} />}>
+            <FallbackOrderPanel />
+          </Suspense>
+        )}
         {idle && (
           <Suspense fallback={<Skeleton height={320} />}>
             <PowerLevelsPanel />

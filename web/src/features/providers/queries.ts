@@ -1,7 +1,7 @@
 /** Providers and what can be done with them; every change refreshes what depends on it. */
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { createModel, createProvider, deleteProvider, getProviderImpact, listProviders, listProviderTypes, refreshModels, runConnectionTest, runProviderTest, updateProvider } from "@/api/generated/control";
+import { createModel, createProvider, deleteProvider, getProviderImpact, listProviders, listProviderTypes, refreshModels, runConnectionTest, runProviderTest, setPriorities, updateProvider } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
 import type { ModelByHand, ProviderChange, ProviderInput, TestInput } from "@/api/types";
 
@@ -97,5 +97,24 @@ export function useAddModel() {
   return useMutation({
     mutationFn: (input: ModelByHand) => createModel(input),
     onSuccess: refresh,
+  });
+}
+
+/** The order shows at once, and goes back to what is in force when it could not be saved. */
+export function useSetPriorities() {
+  const queryClient = useQueryClient();
+  const refresh = useRefresh();
+  return useMutation({
+    mutationFn: (priorities: Record<string, number>) => setPriorities({ priorities }),
+    onMutate: async (priorities) => {
+      await queryClient.cancelQueries({ queryKey: providersQuery.queryKey });
+      const before = queryClient.getQueryData(providersQuery.queryKey);
+      queryClient.setQueryData(providersQuery.queryKey, (list) =>
+        list?.map((one) => ({ ...one, priority: priorities[one.id] ?? one.priority })),
+      );
+      return { before };
+    },
+    onError: (_error, _priorities, context) => queryClient.setQueryData(providersQuery.queryKey, context?.before),
+    onSettled: refresh,
   });
 }
