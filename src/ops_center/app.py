@@ -141,6 +141,8 @@ class Application:
         self._keep_running(counting.run(), name="budgets")
         await keep_what_was_found(control)
         await publisher.publish()
+        if settings.valkey_url:
+            await self._follow_others(settings.valkey_url)
         await resume_pending(control)
         self._keep_running(keep_proven(control), name="own_keys")
         self._keep_running(keep_current(control), name="model_lists")
@@ -152,6 +154,15 @@ class Application:
             self.data_plane = self._data_plane(http, limiter, journal, health)
         self._control_app = create_control_app(control)
         await self._create_first_admin()
+
+    async def _follow_others(self, valkey_url: str) -> None:
+        """Tell the other servers on this database of changes made here, and follow theirs."""
+        from ops_center.storage.notices import ChangeNotices  # its client library is only loaded where used
+
+        notices = ChangeNotices(valkey_url)
+        self._closing.push_async_callback(notices.close)
+        self._publisher.announce_by(notices.announce)
+        self._keep_running(notices.listen(self._publisher.follow), name="notices")
 
     def _data_plane(
         self, http: HttpClient, limiter: MemoryLimiter | ValkeyLimiter, journal: UsageJournal, health: Health

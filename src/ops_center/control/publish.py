@@ -102,6 +102,7 @@ class Publisher:
         self._current = _EMPTY
         self._before_swap: Callable[[Snapshot], Awaitable[None]] | None = None
         self._after_swap: Callable[[Snapshot], Awaitable[None]] | None = None
+        self._announce: Callable[[], Awaitable[None]] | None = None
         self._turn = asyncio.Lock()
         self._asked = 0  # calls of publish so far
         self._answered = 0  # of those, how many the current snapshot covers
@@ -123,7 +124,18 @@ class Publisher:
         """Let `pass_on` bring each new snapshot to other processes. It must not raise."""
         self._after_swap = pass_on
 
+    def announce_by(self, announce: Callable[[], Awaitable[None]]) -> None:
+        """Let `announce` tell other servers of each change that was made here. It must not raise."""
+        self._announce = announce
+
     async def publish(self) -> Snapshot:
+        """`follow`, after a change that was made here: other servers are told before this returns."""
+        current = await self.follow()
+        if self._announce is not None:
+            await self._announce()
+        return current
+
+    async def follow(self) -> Snapshot:
         """Build from what is committed now and swap the pointer; returns once such a snapshot is current.
 
         Builds come one after the other, and calls that wait while one runs share the next. Raises what
