@@ -212,6 +212,11 @@ def test_an_invited_user_gets_to_an_answer_on_their_own_key_in_one_sitting(
         timeout=20,
     )
     expect(figures).to_contain_text("2 calls", timeout=10_000)
+    grace = next(u for u in server.admin.get("/users").json()["users"] if u["email"] == "grace@example.com")
+    server.admin.patch(f"/users/{grace['id']}", json={"budget_usd": 5})
+    page.reload()
+    mine = page.get_by_role("region", name="My Budgets")
+    expect(mine.get_by_label("Budget of You")).to_contain_text("$5.00 per month")
     page.get_by_role("link", name="API Keys").click()
     expect(page.get_by_role("row", name=re.compile("first"))).to_contain_text("2")
     page.context.close()

@@ -1,5 +1,5 @@
 /** Budgets: what may be spent per day, week or month, how much of it is gone and how it goes on. */
-import { Badge, Button, Group, Progress, Stack, Text, Tooltip } from "@mantine/core";
+import { Badge, Button, Group, Stack, Text } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -7,7 +7,7 @@ import { useState } from "react";
 import { asApiError } from "@/api/request";
 import type { Budget } from "@/api/types";
 import { useMay } from "@/features/session/queries";
-import { dateOnly, money, moneyExact, plural, share } from "@/format/format";
+import { dateOnly, money, moneyExact } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -17,7 +17,8 @@ import { Table } from "@/ui/Table";
 import { BudgetDialog } from "./BudgetDialog";
 import { DeleteBudgetDialog } from "./DeleteBudgetDialog";
 import { budgetsQuery } from "./queries";
-import { KIND, outlook, urgency } from "./words";
+import { SpentBar } from "./SpentBar";
+import { KIND, outlook } from "./words";
 
 export function BudgetsPage() {
   const budgets = useQuery(budgetsQuery);
@@ -79,7 +80,7 @@ export function BudgetsPage() {
                   </Text>
                 ),
               },
-              { accessor: "share", title: "Spent", render: (budget) => <SpentCell budget={budget} /> },
+              { accessor: "share", title: "Spent", render: (budget) => <SpentBar budget={budget} /> },
               {
                 accessor: "runs_out_at",
                 title: "Outlook",
@@ -138,30 +139,5 @@ export function BudgetsPage() {
       <BudgetDialog editing={editing} onClose={() => setEditing(null)} />
       <DeleteBudgetDialog budget={deleting} onClose={() => setDeleting(null)} />
     </>
-  );
-}
-
-function SpentCell({ budget }: { budget: Budget }) {
-  const label = `${money(budget.spent_usd)} of ${money(budget.amount_usd)} spent`;
-  return (
-    <Stack gap={4} miw={150}>
-      <Tooltip label={`${moneyExact(budget.spent_usd)} of ${moneyExact(budget.amount_usd)}`}>
-        <Text size="sm" tabIndex={0}>
-          {money(budget.spent_usd)} · {share(budget.share)}
-        </Text>
-      </Tooltip>
-      <Progress.Root size="sm">
-        <Progress.Section
-          value={Math.min(100, budget.share * 100)}
-          color={urgency(budget)}
-          aria-label={label}
-        />
-      </Progress.Root>
-      {budget.unknown_cost_requests > 0 && (
-        <Text size="xs" c="dimmed">
-          and {plural(budget.unknown_cost_requests, "request")} of unknown cost
-        </Text>
-      )}
-    </Stack>
   );
 }

@@ -1,13 +1,19 @@
 /** Budgets: what may be spent, by whom, and how much of it is gone. */
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { createBudget, deleteBudget, listBudgets, updateBudget } from "@/api/generated/control";
+import { createBudget, deleteBudget, listBudgets, listMyBudgets, updateBudget } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
 import type { Budget, BudgetChange, BudgetInput } from "@/api/types";
 
 export const budgetsQuery = queryOptions({
   queryKey: ["budgets"],
   queryFn: ({ signal }) => listBudgets({ signal }),
+  ...polling,
+});
+
+export const ownBudgetsQuery = queryOptions({
+  queryKey: ["budgets", "own"],
+  queryFn: ({ signal }) => listMyBudgets({ signal }),
   ...polling,
 });
 

@@ -1,6 +1,7 @@
 /** The reader's own usage. */
 import { Stack } from "@mantine/core";
 
+import { OwnBudgetsPanel } from "@/features/budgets/OwnBudgetsPanel";
 import { OwnPowerLevelPanel } from "@/features/power_levels/OwnPowerLevelPanel";
 import { OwnPaidPanel } from "@/features/provider_keys/OwnPaidPanel";
 import { PageHeader } from "@/ui/PageHeader";
@@ -15,6 +16,7 @@ export function OwnUsagePage() {
       <PageHeader title="My usage" description="What your API keys called, and what it cost." />
       <Stack gap="lg">
         <UsagePanel of="own" />
+        <OwnBudgetsPanel />
         <OwnPaidPanel />
         <OwnPowerLevelPanel />
       </Stack>
