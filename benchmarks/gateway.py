@@ -38,13 +38,15 @@ _READY_SECONDS = 90.0
 class Gateway(Child):
     """A running server. A second one on the same data directory is a restart."""
 
-    def __init__(self, data_dir: Path, *, cores: Collection[int], log: Path, session: str = "") -> None:
+    def __init__(
+        self, data_dir: Path, *, cores: Collection[int], log: Path, session: str = "", workers: int = 1
+    ) -> None:
         """`session` is the cookie of an earlier server on the same data."""
         self.port = free_port()
         self.session = session
         env = {name: value for name, value in os.environ.items() if not name.startswith("OPS_CENTER_")}
         env |= {"OPS_CENTER_ADMIN_EMAIL": _EMAIL, "OPS_CENTER_ADMIN_PASSWORD": _PASSWORD}
-        options = ["--port", str(self.port), "--data-dir", str(data_dir)]
+        options = ["--port", str(self.port), "--data-dir", str(data_dir), "--workers", str(workers)]
         self.spawned = time.monotonic()
         super().__init__(
             [sys.executable, "-m", "ops_center.cli", "serve", *options],

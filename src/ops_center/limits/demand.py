@@ -12,7 +12,7 @@ from ops_center.types import Usage
 NO_USAGE = Usage()
 
 
-class ProviderDemand(msgspec.Struct, frozen=True):
+class ProviderDemand(msgspec.Struct, frozen=True, array_like=True):
     """What a request may cost at one provider of its plan that has a budget."""
 
     provider_id: str
@@ -21,7 +21,7 @@ class ProviderDemand(msgspec.Struct, frozen=True):
     most_nano_usd: int
 
 
-class Demand(msgspec.Struct, frozen=True, kw_only=True):
+class Demand(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Amounts in nano-dollars. `expected` is what is likely, `most` what it may come to."""
 
     tokens: int = 0
@@ -31,7 +31,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     spends: bool = True  # False: somebody else pays, and no budget of ours is concerned
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class Pace(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Where a caller stands in its tightest limits per minute; resets are seconds until a place comes free."""
 
     requests_limit: int | None = None

@@ -134,6 +134,21 @@ class MemoryLimiter:
             self.lengths, held, paces, metered, tokens, frozenset(spent_providers), _facts(rates, paces, now)
         )
 
+    def has_plenty(self, principal: Principal, demand: Demand, held: Held) -> bool:
+        """Whether every limit that `held` is in has half of itself left, and none counts requests at once:
+        then nobody is refused for its sake if it is settled a moment late."""
+        if demand.providers or any(rate.concurrent_requests is not None for rate in principal.rates):
+            return False
+        for budget in principal.budgets:
+            spending = self._spendings.get(budget.counter)
+            if spending is None or 2 * (spending.spent + spending.reserved) > budget.amount_nano_usd:
+                return False
+        pace = held.pace
+        return pace is None or (
+            2 * pace.requests_left >= (pace.requests_limit or 0)
+            and 2 * pace.tokens_left >= (pace.tokens_limit or 0)
+        )
+
     def take_turn(
         self, principal: Principal, demand: Demand, counter: str, waiting: Mapping[str, int]
     ) -> Reservation:

@@ -125,6 +125,9 @@ class Hub:
             raise RateLimited("Others wait for a place already.")
         return limiter.reserve(principal, demand, again=again)
 
+    def has_plenty(self, principal: Principal, demand: Demand, held: Held) -> bool:
+        return self._counting().has_plenty(principal, demand, held)
+
     async def wait(self, principal: Principal, demand: Demand, deadline: float | None) -> Held:
         """As `FairQueue.wait`, over the requests of all workers."""
         limiter = self._counting()
@@ -232,7 +235,8 @@ class _Worker:
         else:
             self._held[asked.id] = held
             if not asked.again:
-                self.say(Granted(asked.id, tuple(held.spent_providers), held.pace))
+                plenty = self._hub.has_plenty(self._subjects[asked.subject], asked.demand, held)
+                self.say(Granted(asked.id, tuple(held.spent_providers), held.pace, plenty))
 
     async def _wait(self, asked: Wait) -> None:
         try:

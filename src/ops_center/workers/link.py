@@ -81,16 +81,16 @@ class Link:
         self._snapshot: Snapshot | None = None
         self._unpacking: set[asyncio.Task[None]] = set()
         self.first_snapshot = asyncio.Event()
-        self.limiter = SharedLimiter(self.say)
+        self.limiter = SharedLimiter(self)
 
     @property
     def current(self) -> Snapshot:
         assert self._snapshot is not None, "no request is taken before the first snapshot"
         return self._snapshot
 
-    def say(self, message: FromWorker) -> None:
+    def say(self, message: FromWorker, *, patient: bool = False) -> None:
         if self._channel is not None:
-            self._channel.send(message)
+            self._channel.send(message, patient=patient)
 
     async def run(self) -> None:
         """Keep connected until cancelled."""
@@ -176,9 +176,9 @@ class SharedLimiter:
     """Asks the control process, which counts and queues for all workers. Satisfies the data plane's `Limiter`,
     and is its own queue."""
 
-    def __init__(self, say: Callable[[FromWorker], None]) -> None:
+    def __init__(self, link: Link) -> None:
         self.lengths = OutputLengths()
-        self._say = say
+        self._say = link.say
         self._there = asyncio.Event()
         self._next_id = 0
         self._subjects: dict[str, tuple[Principal, int]] = {}  # by API key id
@@ -259,10 +259,10 @@ class SharedLimiter:
         )
         return number
 
-    def settle(self, id: int, cost: int, tokens: int, served_by: str) -> None:
+    def settle(self, id: int, cost: int, tokens: int, served_by: str, *, patient: bool) -> None:
         """While the control process is away the journal alone has it, and the next one reads it there."""
         if self._held.pop(id, None) is not None:
-            self._say(Settle(id, cost, tokens, served_by))
+            self._say(Settle(id, cost, tokens, served_by), patient=patient)
 
     # ── the link's side ───────────────────────────────────────────────────────
 
@@ -310,13 +310,14 @@ class SharedLimiter:
 
 
 class _Held(Reservation):
-    __slots__ = ("_id", "_limiter", "demand", "principal")
+    __slots__ = ("_id", "_limiter", "_plenty", "demand", "principal")
 
     def __init__(
         self, limiter: SharedLimiter, granted: Granted, principal: Principal, demand: Demand
     ) -> None:
         self._limiter: SharedLimiter | None = limiter
         self._id = granted.id
+        self._plenty = granted.plenty
         self.principal = principal
         self.spent_providers = frozenset(granted.spent_providers)
         if self.spent_providers:  # nothing is held at these
@@ -336,6 +337,7 @@ class _Held(Reservation):
             int(cost_usd * _NANO) if cost_usd else 0,
             usage.input_tokens + usage.output_tokens,
             target.provider.id if target is not None else "",
+            patient=self._plenty,
         )
 
 

@@ -116,9 +116,12 @@ class NewSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class Granted(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """`plenty`: its settling may wait a moment, until there is more to say."""
+
     id: int
     spent_providers: tuple[str, ...] = ()
     pace: Pace | None = None
+    plenty: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag=3):

@@ -18,6 +18,7 @@ import msgspec
 from ops_center.snapshot import Snapshot
 
 _LENGTH = struct.Struct(">I")
+_PATIENCE_SECONDS = 0.005
 _MOST_BYTES = 512 * 1024 * 1024
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
@@ -42,6 +43,8 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._to_send: list[Any] = []
+        self._soon = False
+        self._later: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -72,13 +75,22 @@ class Channel(asyncio.Protocol):
                 self._end.heard(message)
         del received[:position]
 
-    def send(self, message: Any) -> None:
-        """Say it with everything else that is said in this turn. Nothing happens once the channel is lost."""
-        if not self._to_send:
-            self._loop.call_soon(self._flush)
+    def send(self, message: Any, *, patient: bool = False) -> None:
+        """Say it with everything else that is said in this turn; when `patient`, with what is said next, or
+        in a few milliseconds. Nothing happens once the channel is lost."""
         self._to_send.append(message)
+        if patient:
+            if self._later is None and not self._soon:
+                self._later = self._loop.call_later(_PATIENCE_SECONDS, self._flush)
+        elif not self._soon:
+            self._soon = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        self._soon = False
         messages, self._to_send = self._to_send, []
         if self._transport is not None and messages:
             frame = _encode(messages)
