@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from benchmarks import bodies, measures, nginx, results
-from benchmarks.bodies import Question
+from benchmarks import bodies, measures, nginx, results, soak
+from benchmarks.bodies import ANTHROPIC_MODEL, OPENAI_MODEL, Question
 from benchmarks.load import Job, Outcome, percentile, work
 from benchmarks.measures import Cpu, CpuRound
 from benchmarks.scene import scene
@@ -35,6 +35,23 @@ def test_the_cpu_time_of_a_request_has_not_grown_beyond_the_bound() -> None:
         records = measures.ledger_is_complete(here)
     assert records == len(tries) * (effort.warm_up + effort.rounds * effort.answers)
     assert tries[-1].ratio <= MOST_TIMES_NGINX, tries
+
+
+@pytest.mark.slow
+def test_nothing_is_wrong_after_faults_disconnects_and_slow_readers_on_two_workers() -> None:
+    done = soak.soak(requests=1500, workers=2, connections=16, seed=7)
+    assert sum(done["kinds"].values()) == 1500
+    assert set(done["kinds"]) == set(soak.SHARES)
+    assert done["answers_with_a_record"] > 1400
+
+
+def test_the_books_are_compared_to_the_token_and_the_cent() -> None:
+    book = soak.Book(calls=3, input_tokens=30, output_tokens=60, cost_usd=0.5)
+    books = {OPENAI_MODEL: book, ANTHROPIC_MODEL: book}
+    assert soak.compare(books, books | {soak.LEFT_MODEL: book}) == []
+    for wrong in ({"calls": 2}, {"input_tokens": 31}, {"output_tokens": 59}, {"cost_usd": 0.51}):
+        assert len(soak.compare(books, books | {OPENAI_MODEL: book._replace(**wrong)})) == 1
+    assert len(soak.compare(books, {OPENAI_MODEL: book})) == 1
 
 
 # --- the load generator --------------------------------------------------------------------------

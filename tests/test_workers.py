@@ -19,6 +19,7 @@ import openai
 import pytest
 
 from live import LiveServer, SimulatorThread, wait_until
+from postgresql_server import PostgresqlServer
 
 BODY = {"model": "gpt-4o-mini", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 CONNECTIONS = 16  # so many that the chance of all being one worker's is 1 in 30,000
@@ -410,3 +411,28 @@ def test_a_control_process_that_cannot_start_ends_the_server(tmp_path: Path) -> 
         assert server.process.wait(30) == 2
         assert "ops-center: " in server.logs
         assert "Traceback" not in server.logs
+
+
+def test_on_postgresql_a_killed_control_process_loses_no_record(
+    tmp_path: Path, simulator: SimulatorThread, postgresql: PostgresqlServer
+) -> None:
+    url = postgresql.url(postgresql.create())
+    env = {"OPS_CENTER_WORKERS": "2", "OPS_CENTER_DATABASE_URL": url}
+    with LiveServer(tmp_path / "data", env=env) as server:
+        server.add_provider("openai", api_key="sk-simulated", base_url=simulator.openai_url)
+        secret = server.create_api_key(requests_per_minute=1000)
+        with httpx.Client(base_url=server.url) as client:
+            answers = [ask(client, secret) for _ in range(10)]
+            os.kill(pids(server, "control")[0], signal.SIGKILL)
+            answers += [ask(client, secret) for _ in range(10)]
+        served = {answer.headers["x-request-id"] for answer in answers if answer.status_code == 200}
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert len(served) >= 10
+        wait_until(
+            lambda: httpx.get(f"{server.url}/readyz", timeout=30).status_code == 200,
+            seconds=30,
+            what="its return",
+        )
+        for request_id in served:
+            assert server.wait_for_request(request_id)["status"] == 200
+        assert len([row for row in server.requests(limit=100) if row["status"] == 200]) == len(served)

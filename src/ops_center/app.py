@@ -439,6 +439,7 @@ async def serve_behind_workers(settings: Settings, sockets: ControlSockets) -> N
     application = Application(settings, hub=hub)
     try:
         await application.start()
+        gc.freeze()
         config = uvicorn.Config(
             FromWorkers(application),
             loop="none",

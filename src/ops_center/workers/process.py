@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import os
 import signal
 import socket
@@ -148,6 +149,7 @@ async def work(settings: WorkerSettings) -> None:
                     await link.first_snapshot.wait()
                 break
         if not server.should_exit:
+            gc.freeze()  # as in `app.serve`
             await server.serve([socket.socket(fileno=number) for number in settings.sockets])
 
 

@@ -8,6 +8,7 @@ what is under way. Each hangs on a lifeline from here: when this process is kill
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import shutil
@@ -99,8 +100,8 @@ class Supervisor:
     ) -> None:
         self._worker_settings = worker_settings
         self._run_control = run_control
-        self._public = listen(host, port, workers)
-        self._port: int = self._public[0][0].getsockname()[1]
+        self._public = listen(host, port)
+        self._port: int = self._public[0].getsockname()[1]
         self._run_dir = Path(tempfile.mkdtemp(prefix="ops-center-"))  # mode 0700
         self._http = _local_socket(self._run_dir / CONTROL_SOCKET)
         self._link = _local_socket(self._run_dir / LINK_SOCKET)
@@ -174,9 +175,8 @@ class Supervisor:
     def _stop(self) -> None:
         self._stopping = True
         self._kill_at = time.monotonic() + _FINISH_SECONDS
-        for sockets in self._public:
-            for each in sockets:
-                each.close()
+        for each in self._public:
+            each.close()
         for child in self._living:
             child.tell(STOP)
 
@@ -213,7 +213,7 @@ class Supervisor:
 
     def _spawn(self, place: int, ours: socket.socket, theirs: socket.socket) -> int:
         """A fresh interpreter: what this one has loaded is not a worker's to carry."""
-        descriptors = tuple(each.fileno() for each in self._public[place])
+        descriptors = tuple(each.fileno() for each in self._public)
         settings = self._worker_settings(place + 1, str(self._run_dir), descriptors)
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "ops_center.workers.process"],
@@ -242,8 +242,7 @@ class Supervisor:
             for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(each, signal.SIG_DFL)
             lifelines = [child.lifeline for child in self._workers if child.lifeline is not None]
-            public = [each for sockets in self._public for each in sockets]
-            for unneeded in (ours, self._wakeup, self._woken, *lifelines, *public):
+            for unneeded in (ours, self._wakeup, self._woken, *lifelines, *self._public):
                 unneeded.close()
             self._run_control(ControlSockets(self._http, self._link, theirs, self._port))
             code = 0
@@ -258,58 +257,40 @@ class Supervisor:
             os._exit(code)
 
 
-def listen(host: str, port: int, workers: int) -> list[list[socket.socket]]:
-    """For each worker its own sockets at the same address, among which the kernel shares connections.
+def listen(host: str, port: int) -> list[socket.socket]:
+    """The sockets at every address of `host`; all workers accept from the same ones.
 
-    One socket for all would wake whoever was idle last, and load would pile up on one worker. They stay open
-    here, so that connections to a worker that died wait for its successor. Where the system does not share
-    among sockets, all workers get the same. Raises InternalError when the address cannot be had.
+    Whoever is free takes the next connection, so nobody waits for a worker that died, or is busy. Waits a
+    little for processes of a killed predecessor. Raises InternalError when an address cannot be had.
     """
-    shares = sys.platform == "linux"
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        addresses = [(family, address) for family, _, _, _, address in dict.fromkeys(found)]
-        for place, (family, address) in enumerate(addresses):
-            chosen = _until_free(family, address)
-            addresses[place] = (family, (address[0], chosen or address[1], *address[2:]))
-            if not port and place == 0 and chosen:
-                port = chosen
-                addresses[1:] = [(f, (a[0], port, *a[2:])) for f, a in addresses[1:]]
-        sets = [[_bound(f, a, shares=shares) for f, a in addresses] for _ in range(workers if shares else 1)]
+        sockets: list[socket.socket] = []
+        for family, _, _, _, address in dict.fromkeys(found):
+            sockets.append(_bound(family, (address[0], port, *address[2:])))
+            port = sockets[0].getsockname()[1]  # where the system chose, the same at every address
     except OSError as error:
         raise InternalError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
-    return sets if shares else sets * workers
+    return sockets
 
 
-def _until_free(family: int, address: tuple[object, ...]) -> int:
-    """The port of `address` once nobody listens there; a free one for 0. Raises OSError.
-
-    Sockets that share an address do not notice a stranger at it, so one that does not share looks first.
-    """
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
     end = time.monotonic() + _PORT_SECONDS
     while True:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            try:
-                probe.bind(address)
-                return int(probe.getsockname()[1])
-            except OSError:
-                if time.monotonic() > end:
-                    raise
-        time.sleep(0.05)
-
-
-def _bound(family: int, address: tuple[object, ...], *, shares: bool) -> socket.socket:
-    each = socket.socket(family, socket.SOCK_STREAM)
-    each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shares:
-        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if family == socket.AF_INET6:
-        each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    each.bind(address)
-    return each
+        each = socket.socket(family, socket.SOCK_STREAM)
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            each.bind(address)
+            each.listen(_BACKLOG)
+        except OSError as error:
+            each.close()
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return each
 
 
 def _local_socket(path: Path) -> socket.socket:
