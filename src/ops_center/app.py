@@ -14,7 +14,7 @@ import functools
 import gc
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import structlog
 import uvicorn
 from sqlalchemy import select
 
+from ops_center import __version__
 from ops_center.console.files import ConsoleFiles
 from ops_center.control.api import create_control_app
 from ops_center.control.auth.service import setup_link
@@ -40,6 +41,7 @@ from ops_center.dataplane.endpoint import DataPlane
 from ops_center.dataplane.pipeline import Plane
 from ops_center.dataplane.server import Connection
 from ops_center.dataplane.upstream import Timeouts, Upstream
+from ops_center.errors import InternalError
 from ops_center.health import Health
 from ops_center.limits import MemoryLimiter
 from ops_center.settings import Settings
@@ -52,6 +54,7 @@ from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
 from ops_center.transport.client import HttpClient
 from ops_center.transport.mail import Mailer
 from ops_center.types import Scope as KeyScope
+from ops_center.types import UsageRecord
 from ops_center.workers.forward import FromWorkers
 from ops_center.workers.hub import Hub
 from ops_center.workers.lifeline import READY, STOP, ControlSockets
@@ -104,7 +107,7 @@ class Application:
         await follow_calendar(database)
 
         journal_dir = settings.data_dir / "journal"
-        ingester = JournalIngester(database, journal_dir, on_batch=self._metrics.count)
+        ingester = JournalIngester(database, journal_dir, on_batch=self._counting())
         await ingester.drain()  # what a killed process left behind
         journal = UsageJournal(journal_dir, on_record=ingester.notify)
         ingesting = asyncio.create_task(ingester.run(), name="journal")
@@ -192,6 +195,26 @@ class Application:
         self._publisher.after_swap(self._hub.publish)
         await self._hub.open(listening, limiter)
         self._closing.push_async_callback(self._hub.close)
+
+    def _counting(self) -> Callable[[Sequence[UsageRecord]], None]:
+        """What is told of every record once it is stored: the metrics and, where one is set, a collector."""
+        endpoint = self._settings.otlp_endpoint
+        if endpoint is None:
+            return self._metrics.count
+        try:
+            from ops_center.telemetry.opentelemetry import OpenTelemetry  # its library is an extra
+        except ImportError as error:
+            raise InternalError(
+                "OPS_CENTER_OTLP_ENDPOINT needs OpenTelemetry's library: pip install 'ops-center[otel]'"
+            ) from error
+        collector = OpenTelemetry(endpoint, __version__)
+        self._closing.push_async_callback(asyncio.to_thread, collector.close)
+
+        def count(records: Sequence[UsageRecord]) -> None:
+            self._metrics.count(records)
+            collector.count(records)
+
+        return count
 
     def _keep_running(self, job: Coroutine[None, None, None], *, name: str) -> None:
         """Run a job beside the requests until everything closes."""

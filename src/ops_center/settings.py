@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    otlp_endpoint: str | None = None  # of an OpenTelemetry collector; None: no traces are sent
+
     # seconds to wait for: a connection, a whole answer, a stream's first chunk, the next chunk
     connect_timeout_seconds: float = Field(10.0, gt=0)
     answer_timeout_seconds: float = Field(300.0, gt=0)
@@ -54,6 +56,18 @@ class Settings(BaseSettings):
         if parts.path.strip("/") or parts.username is not None:
             raise ValueError("must be an address without a path or a user")
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _collector(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an address like http://collector:4318")
+        if parts.username is not None:
+            raise ValueError("must hold no user; send OTEL_EXPORTER_OTLP_HEADERS instead")
+        return value.rstrip("/")
 
     @field_validator("valkey_url")
     @classmethod

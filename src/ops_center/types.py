@@ -222,6 +222,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tags: tuple[str, ...] = ()  # of the API key
 
     attempts: tuple[AttemptRecord, ...] = ()
+    traceparent: str | None = None  # the caller's W3C trace context
     plan: msgspec.Raw = NO_PLAN  # JSON of a `plan_record.PlanRecord`
 
 

@@ -204,6 +204,7 @@ class Meter:
                 fallback_from=self._fallback_from(credential_source),
                 tags=principal.tags,
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
+                traceparent=_traceparent(call),
                 plan=encoded(self.plan, call.dropped, target.price if target else None)
                 if self.plan
                 else NO_PLAN,
@@ -303,6 +304,13 @@ def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, C
     )
 
 
+def _traceparent(call: Call) -> str | None:
+    """55 characters (https://www.w3.org/TR/trace-context/, read 2026-11); anything else is not one."""
+    header = call.headers.get(b"traceparent")
+    return header.decode("latin-1") if header is not None and len(header) == _TRACEPARENT_BYTES else None
+
+
+_TRACEPARENT_BYTES = 55
 _NO_USAGE = Usage()
 _FREE = Decimal(0)
 _PRICED = frozenset({CostSource.COMPUTED, CostSource.ESTIMATED})
