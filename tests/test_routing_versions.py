@@ -85,7 +85,7 @@ async def test_every_change_of_where_traffic_goes_is_a_version(
         (
             await client.put("/llm/routing/rules", json={"strategy": "cost"}),
             "routing.update",
-            "Strategy Balanced → Cost Optimized",
+            "Strategy: Balanced → Cost Optimized",
         ),
         (
             await client.patch(f"/llm/providers/{provider}", json={"priority": 80, "auto_fallback": False}),
@@ -118,14 +118,14 @@ async def test_every_change_of_where_traffic_goes_is_a_version(
         (
             await client.put("/llm/aliases/house", json={"candidates": ["gpt-4o", "gpt-4.1"]}),
             "alias.update",
-            "Alias house none → gpt-4o, gpt-4.1",
+            "Alias house: none → gpt-4o, gpt-4.1",
         ),
         (
             await client.patch("/settings", json={"power_levels": {"eco": {"max_usd_mtok": 0.2}}}),
             "settings.update",
             "Eco Mode: highest price per 1M tokens none → $0.2",
         ),
-        (await client.delete("/llm/aliases/house"), "alias.delete", "Alias house gpt-4o, gpt-4.1 → none"),
+        (await client.delete("/llm/aliases/house"), "alias.delete", "Alias house: gpt-4o, gpt-4.1 → none"),
         (await client.delete(f"/llm/providers/{provider}"), "provider.delete", "OpenAI: deleted"),
     ]
     for answer, *_ in steps:
@@ -173,7 +173,7 @@ async def test_a_version_tells_its_changes_what_came_after_and_all_of_itself_wit
             "field": "strategy",
             "before": "balanced",
             "after": "cost",
-            "text": "Strategy Balanced → Cost Optimized",
+            "text": "Strategy: Balanced → Cost Optimized",
         }
     ]
     assert [change["text"] for change in it["since"]] == ["OpenAI: priority 50 → 9"]
@@ -331,7 +331,7 @@ async def test_a_version_of_an_older_release_brings_back_its_rules_alone(
     await done(await control_client.patch(f"/llm/providers/{provider}", json={"priority": 9}), clock)
     old = await version(control_client, 1)
     assert (old["complete"], old["rollback"]["lost"]) == (False, ["of this version only the rules were kept"])
-    assert [change["text"] for change in old["since"]] == ["Strategy Cost Optimized → Quality Optimized"]
+    assert [change["text"] for change in old["since"]] == ["Strategy: Cost Optimized → Quality Optimized"]
     await done(await control_client.post(f"{VERSIONS}/1/rollback", json={"confirm": True}), clock)
     after = await now(control)
     assert (after.rules, after.providers[provider].priority) == ({"strategy": "cost"}, 9)

@@ -4,6 +4,7 @@ import {
   IconChartLine,
   IconCoins,
   IconCube,
+  IconGitBranch,
   IconHistory,
   IconKey,
   IconMessage,
@@ -65,6 +66,7 @@ const ADMIN_GROUPS: NavigationGroup[] = [
   {
     label: "System",
     items: [
+      { label: "Routing history", to: "/admin/routing-history", icon: IconGitBranch, access: "read gateway" },
       { label: "Audit Log", to: "/admin/audit-log", icon: IconHistory, access: "read audit log" },
       { label: "Settings", to: "/admin/settings", icon: IconSettings, access: "manage settings" },
     ],

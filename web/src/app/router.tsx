@@ -26,6 +26,7 @@ import {
   providersSearch,
   rangeSearch,
   requestsSearch,
+  routingHistorySearch,
   setupSearch,
   ssoSearch,
   stringifySearch,
@@ -164,6 +165,17 @@ const auditLog = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/audit_log/AuditLogPage")), "AuditLogPage"),
 });
 
+const routingHistory = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/routing-history",
+  validateSearch: routingHistorySearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(
+    () => loadChunk(() => import("@/features/routing_versions/RoutingHistoryPage")),
+    "RoutingHistoryPage",
+  ),
+});
+
 const byokUsers = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/byok",
@@ -250,6 +262,7 @@ const routeTree = root.addChildren([
     usage,
     users,
     auditLog,
+    routingHistory,
     apiKeys,
     ownUsage,
     byokUsers,

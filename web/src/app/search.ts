@@ -79,6 +79,17 @@ export const requestsSearch = (raw: RawSearch): RequestsSearch => ({
   request: text(raw.request),
 });
 
+export interface RoutingHistorySearch {
+  cursor?: string;
+  /** The version whose details are open. */
+  version?: number;
+}
+
+export const routingHistorySearch = (raw: RawSearch): RoutingHistorySearch => {
+  const version = Number(text(raw.version));
+  return { cursor: text(raw.cursor), version: Number.isInteger(version) && version > 0 ? version : undefined };
+};
+
 export interface ModelsSearch {
   /** The aliases instead of the models. */
   view?: "aliases";

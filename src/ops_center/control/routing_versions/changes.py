@@ -79,7 +79,7 @@ def _rules(before: Configuration, after: Configuration) -> Iterator[Change]:
                 for v in (old.get(field), new.get(field))
             )
             yield _change(
-                "rules", "", field, old.get(field), new.get(field), _label(field).capitalize(), was, now
+                "rules", "", field, old.get(field), new.get(field), f"{_label(field).capitalize()}:", was, now
             )
 
 
@@ -90,7 +90,7 @@ def _levels(before: Configuration, after: Configuration) -> Iterator[Change]:
             continue
         if field not in _LEVELS:
             yield _change(
-                "power_levels", "", field, old[field], new[field], f"{field.capitalize()} power level"
+                "power_levels", "", field, old[field], new[field], f"{field.capitalize()} power level:"
             )
             continue
         for part in new[field]:
@@ -103,7 +103,7 @@ def _aliases(before: Configuration, after: Configuration) -> Iterator[Change]:
     for name in sorted(before.aliases.keys() | after.aliases.keys()):
         old, new = (each.aliases.get(name, list(PACKAGED.get(name, ())) or None) for each in (before, after))
         if old != new:
-            yield _change("aliases", name, "candidates", old, new, f"Alias {name}")
+            yield _change("aliases", name, "candidates", old, new, f"Alias {name}:")
 
 
 def _whole(old: ProviderState | None, new: ProviderState | None) -> Change:
