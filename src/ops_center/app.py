@@ -34,6 +34,7 @@ from ops_center.control.notifications.watch import keep_watch
 from ops_center.control.providers.discovery import keep_current, resume_pending
 from ops_center.control.providers.probing import keep_probing
 from ops_center.control.publish import Publisher
+from ops_center.control.routing_drafts.service import end_interrupted
 from ops_center.control.routing_versions.service import keep_what_was_found
 from ops_center.control.usage.upkeep import follow_calendar, keep_up
 from ops_center.control.users.service import create_first_admin
@@ -143,6 +144,7 @@ class Application:
         publisher.before_swap(counting.prepare)
         self._keep_running(counting.run(), name="budgets")
         await keep_what_was_found(control)
+        await end_interrupted(control)
         await publisher.publish()
         if settings.valkey_url:
             await self._follow_others(settings.valkey_url)

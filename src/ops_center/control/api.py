@@ -29,6 +29,7 @@ from ops_center.control.power_levels.endpoints import routes as power_levels
 from ops_center.control.providers.endpoints import routes as providers
 from ops_center.control.requests.endpoints import routes as requests
 from ops_center.control.routing.endpoints import routes as routing
+from ops_center.control.routing_drafts.endpoints import routes as routing_drafts
 from ops_center.control.routing_versions.endpoints import routes as routing_versions
 from ops_center.control.second_factor.endpoints import own_routes as own_second_factor
 from ops_center.control.second_factor.endpoints import routes as second_factor
@@ -49,6 +50,7 @@ NOUNS: tuple[Routes, ...] = (
     models,
     routing,
     routing_versions,
+    routing_drafts,
     power_levels,
     own_power_level,
     usage,

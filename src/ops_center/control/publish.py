@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 from sqlalchemy import Row, Text, and_, cast, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.catalog.aliases import merged
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
@@ -155,8 +156,24 @@ class Publisher:
                 self._answered = covered
             return self._current
 
+    async def imagine(self, change: Callable[[AsyncConnection], Awaitable[None]]) -> Snapshot:
+        """The snapshot that would be if `change` were made. It is taken back again, and traffic sees nothing."""
+        rows: _Rows | None = None
+        try:
+            async with self._database.write() as conn:
+                await change(conn)
+                rows = await self._read(conn)
+                raise _TakenBack
+        except _TakenBack:
+            assert rows is not None
+        snapshot, _ = await asyncio.to_thread(
+            _assemble, rows, self._secrets, self._clock(), self._facts, self._current.version
+        )
+        return snapshot
+
     async def _build(self) -> Snapshot:
-        rows = await self._read()
+        async with self._database.read() as conn:
+            rows = await self._read(conn)
         now = self._clock()
         # Thousands of models take a while to index: not on the event loop, where requests are waiting.
         snapshot, self._facts = await asyncio.to_thread(
@@ -170,24 +187,27 @@ class Publisher:
         )
         return snapshot
 
-    async def _read(self) -> _Rows:
-        async with self._database.read() as conn:
-            routing = (await conn.execute(_NEWEST_RULES)).one_or_none()
-            return _Rows(
-                providers=(await conn.execute(_ENABLED_PROVIDERS)).all(),
-                credentials=(await conn.execute(_PLATFORM_CREDENTIALS)).all(),
-                own_credentials=(await conn.execute(_OWN_CREDENTIALS)).all(),
-                models=(await conn.execute(_ENABLED_MODELS)).all(),
-                api_keys=(await conn.execute(_LIVING_KEYS)).all(),
-                budgets=(await conn.execute(_HARD_BUDGETS)).all(),
-                aliases=await listed_aliases(conn),
-                rules=dict(routing.rules) if routing and routing.rules else {},
-                routing_version=routing.version if routing else 0,
-                time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
-                byok_policy=(await read_setting(conn, ByokSettings)).policy,
-                power_levels=await read_setting(conn, PowerLevelSettings),
-                queueing=(await read_setting(conn, LimitSettings)).queueing,
-            )
+    async def _read(self, conn: AsyncConnection) -> _Rows:
+        routing = (await conn.execute(_NEWEST_RULES)).one_or_none()
+        return _Rows(
+            providers=(await conn.execute(_ENABLED_PROVIDERS)).all(),
+            credentials=(await conn.execute(_PLATFORM_CREDENTIALS)).all(),
+            own_credentials=(await conn.execute(_OWN_CREDENTIALS)).all(),
+            models=(await conn.execute(_ENABLED_MODELS)).all(),
+            api_keys=(await conn.execute(_LIVING_KEYS)).all(),
+            budgets=(await conn.execute(_HARD_BUDGETS)).all(),
+            aliases=await listed_aliases(conn),
+            rules=dict(routing.rules) if routing and routing.rules else {},
+            routing_version=routing.version if routing else 0,
+            time_zone=(await read_setting(conn, OrganisationSettings)).time_zone,
+            byok_policy=(await read_setting(conn, ByokSettings)).policy,
+            power_levels=await read_setting(conn, PowerLevelSettings),
+            queueing=(await read_setting(conn, LimitSettings)).queueing,
+        )
+
+
+class _TakenBack(Exception):
+    """Ends a transaction that was never meant to stay."""
 
 
 _NEWEST_RULES = (

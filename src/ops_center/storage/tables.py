@@ -340,6 +340,19 @@ routing_versions = Table(
     Column("restored_from", Integer, nullable=True),  # the version that a rollback returned to
 )
 
+# Policies that are not live. `changes` and `replay`: control/routing_drafts.
+routing_drafts = Table(
+    "routing_drafts",
+    metadata,
+    Column("id", String(40), primary_key=True),  # drf_
+    Column("name", String(100), nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by_email", String(320), nullable=False),
+    Column("updated_at", Instant, nullable=False),  # of the changes
+    Column("replay", JSON(none_as_null=True), nullable=True),  # the last one
+)
+
 usage_records = Table(
     "usage_records",
     metadata,

@@ -35,7 +35,7 @@ async def list_aliases(control: Control) -> AliasList:
 
 async def put_alias(control: Control, actor: Actor, given: str, wanted: AliasUpdate) -> Alias:
     """Make an alias, or give it other candidates. Raises Invalid naming `name` or `candidates`."""
-    name = _checked_name(given)
+    name = checked_name(given)
     candidates = tuple(dict.fromkeys(wanted.candidates))
     if any(canonical_name(candidate) == canonical_name(name) for candidate in candidates):
         raise Invalid("An alias cannot stand for itself", param="candidates")
@@ -104,7 +104,8 @@ async def take_back(control: Control, actor: Actor, given: str) -> None:
     await control.publisher.publish()
 
 
-def _checked_name(given: str) -> str:
+def checked_name(given: str) -> str:
+    """As it is stored. Raises Invalid naming `name`."""
     name = given.strip().lower()
     if not name or len(name) > _MAX_NAME or not name.isprintable() or any(ch.isspace() for ch in name):
         raise Invalid(f"An alias is one word of at most {_MAX_NAME} characters", param="name")

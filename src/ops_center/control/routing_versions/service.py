@@ -6,7 +6,7 @@ change like any other: one transaction, one new version, one line in the audit l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ from ops_center.control.routing_versions.schemas import (
     RoutingVersionList,
 )
 from ops_center.errors import Conflict, Forbidden, NotFound
+from ops_center.snapshot import Snapshot
 from ops_center.storage.tables import models
 
 _SHOWN = 500  # changes in an answer
@@ -124,6 +125,22 @@ async def make_live(
         at=at,
     )
     return number
+
+
+async def rehearse(
+    control: Control, change: Callable[[AsyncConnection, Configuration], Awaitable[Configuration]]
+) -> Snapshot:
+    """The snapshot that traffic would read if what is live became what `change` makes of it."""
+
+    async def apply(conn: AsyncConnection) -> None:
+        live = await configuration.read(conn)
+        wanted = await change(conn, live)
+        at = control.clock()
+        await configuration.write(control.database, conn, live, wanted, at, "")
+        if wanted.rules != live.rules:
+            await keep(conn, None, "rehearsal", at=at, rules=wanted.rules)
+
+    return await control.publisher.imagine(apply)
 
 
 # ── looking ───────────────────────────────────────────────────────────────────

@@ -638,6 +638,235 @@ export interface Discovery {
   status: DiscoveryStatus;
 }
 
+export interface DraftModel {
+  enabled: boolean;
+}
+
+export interface DraftProvider {
+  auto_fallback?: boolean | null;
+  enabled?: boolean | null;
+  priority?: number | null;
+}
+
+/**
+ * How a target is chosen when the caller leaves the choice to us.
+ */
+export type Strategy = typeof Strategy[keyof typeof Strategy];
+
+
+export const Strategy = {
+  cost: 'cost',
+  balanced: 'balanced',
+  quality: 'quality',
+} as const;
+
+/**
+ * Each from 0 to 1, together 1.
+ */
+export interface WeightsInput {
+  /**
+     * @minimum 0
+     * @maximum 1
+     */
+  price: number;
+  /**
+     * @minimum 0
+     * @maximum 1
+     */
+  quality: number;
+  /**
+     * @minimum 0
+     * @maximum 1
+     */
+  speed: number;
+}
+
+/**
+ * Merged into what is set; what is left out stays.
+ */
+export interface RoutingRulesUpdate {
+  larger_window?: boolean | null;
+  replace_named?: boolean | null;
+  retries?: number | null;
+  strategy?: Strategy | null;
+  weights?: WeightsInput | null;
+}
+
+export type DraftChangesAliases = {[key: string]: string[] | null};
+
+export type DraftChangesModels = {[key: string]: DraftModel};
+
+export type DraftChangesProviders = {[key: string]: DraftProvider};
+
+/**
+ * What is to be otherwise than it is now; all else follows what is live. `providers` and `models`: by
+ * id. An alias that is null is taken back.
+ */
+export interface DraftChanges {
+  aliases?: DraftChangesAliases;
+  models?: DraftChangesModels;
+  power_levels?: PowerLevelSettings;
+  providers?: DraftChangesProviders;
+  rules?: RoutingRulesUpdate;
+}
+
+/**
+ * What one policy comes to. Cost, speed and quality are of the requests that both policies serve and for
+ * which both know the figure, so that the two can be compared.
+ */
+export interface Policy {
+  cost_usd: number;
+  mean_score: number | null;
+  mean_seconds: number | null;
+  refused: number;
+  served: number;
+}
+
+/**
+ * Where a request goes. `own_key`: on a key that the user has brought.
+ */
+export interface Place {
+  model: string;
+  own_key: boolean;
+  provider: string;
+}
+
+/**
+ * Requests that go elsewhere. Costs are of those whose cost is known in both places.
+ */
+export interface Move {
+  cost_after_usd: number;
+  cost_before_usd: number;
+  examples: string[];
+  requests: number;
+  source: Place;
+  target: Place;
+  unknown_cost: number;
+}
+
+/**
+ * Requests that would be refused, by what they ask for; `message` is that of the first.
+ */
+export interface Refusal {
+  error_type: string;
+  examples: string[];
+  message: string;
+  requested_model: string;
+  requests: number;
+}
+
+/**
+ * How many requests the live policy sends where they really went first, and why others go elsewhere: the
+ * policy was another then, something was failing or used up, or the rest (load, speeds, keys that changed).
+ */
+export interface Reproduced {
+  health: number;
+  older_policy: number;
+  other: number;
+  same: number;
+}
+
+export interface ReplayResult {
+  after: Policy;
+  before: Policy;
+  cold_cache_usd: number;
+  cost_compared: number;
+  from_at: string;
+  move: number;
+  moves: Move[];
+  moves_left_out: number;
+  newly_refused: Refusal[];
+  newly_refused_total: number;
+  newly_served_total: number;
+  quality_compared: number;
+  recorded_cost_usd: number;
+  replayed: number;
+  reproduced: Reproduced;
+  requests: number;
+  sampled: boolean;
+  speed_compared: number;
+  stay: number;
+  to_at: string;
+  unknown: string[];
+  without_plan: number;
+}
+
+export type ReplayStatus = typeof ReplayStatus[keyof typeof ReplayStatus];
+
+
+export const ReplayStatus = {
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+} as const;
+
+/**
+ * `outdated`: draft or live policy have changed since it began.
+ */
+export interface Replay {
+  days: number;
+  done: number;
+  error: string | null;
+  finished_at: string | null;
+  outdated: boolean;
+  result: ReplayResult | null;
+  started_at: string;
+  status: ReplayStatus;
+  total: number | null;
+}
+
+export interface Draft {
+  changes: DraftChanges;
+  created_at: string;
+  created_by_email: string;
+  differences: Change[];
+  differences_total: number;
+  id: string;
+  lost: string[];
+  name: string;
+  replay: Replay | null;
+  updated_at: string;
+}
+
+export interface DraftCreate {
+  changes?: DraftChanges;
+  /**
+     * @minLength 1
+     * @maxLength 100
+     */
+  name: string;
+}
+
+export type DraftSummaryReplayStatus = typeof DraftSummaryReplayStatus[keyof typeof DraftSummaryReplayStatus] | null;
+
+
+export const DraftSummaryReplayStatus = {
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+} as const;
+
+export interface DraftSummary {
+  created_at: string;
+  created_by_email: string;
+  id: string;
+  name: string;
+  replay_status: DraftSummaryReplayStatus;
+  updated_at: string;
+}
+
+export interface DraftList {
+  drafts: DraftSummary[];
+}
+
+/**
+ * Only what is sent changes; `changes` are replaced whole.
+ */
+export interface DraftUpdate {
+  changes?: DraftChanges | null;
+  name?: string | null;
+}
+
 export interface DroppedParameter {
   parameter: string;
   reason: string;
@@ -1287,18 +1516,6 @@ export interface PlannedTarget {
 }
 
 /**
- * How a target is chosen when the caller leaves the choice to us.
- */
-export type Strategy = typeof Strategy[keyof typeof Strategy];
-
-
-export const Strategy = {
-  cost: 'cost',
-  balanced: 'balanced',
-  quality: 'quality',
-} as const;
-
-/**
  * `measured_usd_mtok`: what a million tokens cost over the last 30 days where this level (or the strategy
  * that it stands for) chose. `users`: enabled ones that have this level themselves.
  */
@@ -1537,6 +1754,13 @@ export interface ProviderUpdate {
   priority?: number | null;
 }
 
+/**
+ * `confirm`: also when something of the draft is gone meanwhile.
+ */
+export interface PublishRequest {
+  confirm?: boolean;
+}
+
 export interface RecoveryCodes {
   recovery_codes: string[];
 }
@@ -1544,6 +1768,14 @@ export interface RecoveryCodes {
 export interface RefreshResult {
   discovery: Discovery;
   models_count: number;
+}
+
+export interface ReplayRequest {
+  /**
+     * @minimum 1
+     * @maximum 90
+     */
+  days?: number;
 }
 
 export type RequestCredential = typeof RequestCredential[keyof typeof RequestCredential];
@@ -1768,38 +2000,6 @@ export interface RoutingRules {
   updated_at: string | null;
   version: number;
   weights: BalanceWeights;
-}
-
-/**
- * Each from 0 to 1, together 1.
- */
-export interface WeightsInput {
-  /**
-     * @minimum 0
-     * @maximum 1
-     */
-  price: number;
-  /**
-     * @minimum 0
-     * @maximum 1
-     */
-  quality: number;
-  /**
-     * @minimum 0
-     * @maximum 1
-     */
-  speed: number;
-}
-
-/**
- * Merged into what is set; what is left out stays.
- */
-export interface RoutingRulesUpdate {
-  larger_window?: boolean | null;
-  replace_named?: boolean | null;
-  retries?: number | null;
-  strategy?: Strategy | null;
-  weights?: WeightsInput | null;
 }
 
 export interface RoutingVersion {

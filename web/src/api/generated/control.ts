@@ -24,6 +24,10 @@ import type {
   CodeGiven,
   CreatedApiKey,
   CreatedInvitation,
+  Draft,
+  DraftCreate,
+  DraftList,
+  DraftUpdate,
   ExportAuditLogParams,
   ExportUsageParams,
   GetMyUsageParams,
@@ -66,8 +70,10 @@ import type {
   ProviderPriorities,
   ProviderTypeList,
   ProviderUpdate,
+  PublishRequest,
   RecoveryCodes,
   RefreshResult,
+  ReplayRequest,
   Request,
   RequestDetail,
   RequestPage,
@@ -1517,6 +1523,240 @@ return request<RoutePlan>(getExplainRouteUrl(),
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(routeExplain)
+  }
+);}
+
+
+
+export const getListRoutingDraftsUrl = () => {
+
+
+
+
+  return `/api/v1/llm/routing/drafts`
+}
+
+/**
+ * Every draft, the one that was changed last first.
+ * @summary List Routing Drafts
+ */
+export const listRoutingDrafts = async ( options?: Parameters<typeof request>[1]): Promise<DraftList> => {
+
+  return request<DraftList>(getListRoutingDraftsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getCreateRoutingDraftUrl = () => {
+
+
+
+
+  return `/api/v1/llm/routing/drafts`
+}
+
+/**
+ * A policy that nobody follows yet.
+ * @summary Create Routing Draft
+ */
+export const createRoutingDraft = async (draftCreate: DraftCreate, options?: Parameters<typeof request>[1]): Promise<Draft> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Draft>(getCreateRoutingDraftUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(draftCreate)
+  }
+);}
+
+
+
+export const getThrowRoutingDraftAwayUrl = (draftId: string,) => {
+
+
+
+
+  return `/api/v1/llm/routing/drafts/${draftId}`
+}
+
+/**
+ * Nothing that is live changes.
+ * @summary Throw Routing Draft Away
+ */
+export const throwRoutingDraftAway = async (draftId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getThrowRoutingDraftAwayUrl(draftId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getGetRoutingDraftUrl = (draftId: string,) => {
+
+
+
+
+  return `/api/v1/llm/routing/drafts/${draftId}`
+}
+
+/**
+ * One draft: how it differs from what is live, and its last replay with progress and result.
+ * @summary Get Routing Draft
+ */
+export const getRoutingDraft = async (draftId: string, options?: Parameters<typeof request>[1]): Promise<Draft> => {
+
+  return request<Draft>(getGetRoutingDraftUrl(draftId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getUpdateRoutingDraftUrl = (draftId: string,) => {
+
+
+
+
+  return `/api/v1/llm/routing/drafts/${draftId}`
+}
+
+/**
+ * Change what is sent; `changes` are replaced whole.
+ * @summary Update Routing Draft
+ */
+export const updateRoutingDraft = async (draftId: string,
+    draftUpdate: DraftUpdate, options?: Parameters<typeof request>[1]): Promise<Draft> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Draft>(getUpdateRoutingDraftUrl(draftId),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(draftUpdate)
+  }
+);}
+
+
+
+export const getPublishRoutingDraftUrl = (draftId: string,) => {
+
+
+
+
+  return `/api/v1/llm/routing/drafts/${draftId}/publish`
+}
+
+/**
+ * Make it live at once, as a new version.
+ * @summary Publish Routing Draft
+ */
+export const publishRoutingDraft = async (draftId: string,
+    publishRequest: PublishRequest, options?: Parameters<typeof request>[1]): Promise<RoutingVersionDetail> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<RoutingVersionDetail>(getPublishRoutingDraftUrl(draftId),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(publishRequest)
+  }
+);}
+
+
+
+export const getReplayRoutingDraftUrl = (draftId: string,) => {
+
+
+
+
+  return `/api/v1/llm/routing/drafts/${draftId}/replay`
+}
+
+/**
+ * Begin to send the requests of the last days through the live policy and the draft.
+ * @summary Replay Routing Draft
+ */
+export const replayRoutingDraft = async (draftId: string,
+    replayRequest: ReplayRequest, options?: Parameters<typeof request>[1]): Promise<Draft> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Draft>(getReplayRoutingDraftUrl(draftId),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(replayRequest)
   }
 );}
 
