@@ -4,6 +4,7 @@ import {
   IconChartLine,
   IconCoins,
   IconCube,
+  IconClockPlay,
   IconGitBranch,
   IconHistory,
   IconKey,
@@ -67,6 +68,7 @@ const ADMIN_GROUPS: NavigationGroup[] = [
     label: "System",
     items: [
       { label: "Routing history", to: "/admin/routing-history", icon: IconGitBranch, access: "read gateway" },
+      { label: "Time machine", to: "/admin/time-machine", icon: IconClockPlay, access: "read gateway" },
       { label: "Audit Log", to: "/admin/audit-log", icon: IconHistory, access: "read audit log" },
       { label: "Settings", to: "/admin/settings", icon: IconSettings, access: "manage settings" },
     ],

@@ -30,6 +30,7 @@ import {
   setupSearch,
   ssoSearch,
   stringifySearch,
+  timeMachineSearch,
 } from "./search";
 import { Shell } from "./shell/Shell";
 
@@ -176,6 +177,17 @@ const routingHistory = createRoute({
   ),
 });
 
+const timeMachine = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/time-machine",
+  validateSearch: timeMachineSearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(
+    () => loadChunk(() => import("@/features/time_machine/TimeMachinePage")),
+    "TimeMachinePage",
+  ),
+});
+
 const byokUsers = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/byok",
@@ -263,6 +275,7 @@ const routeTree = root.addChildren([
     users,
     auditLog,
     routingHistory,
+    timeMachine,
     apiKeys,
     ownUsage,
     byokUsers,

@@ -90,6 +90,13 @@ export const routingHistorySearch = (raw: RawSearch): RoutingHistorySearch => {
   return { cursor: text(raw.cursor), version: Number.isInteger(version) && version > 0 ? version : undefined };
 };
 
+export interface TimeMachineSearch {
+  /** The draft that is open. */
+  draft?: string;
+}
+
+export const timeMachineSearch = (raw: RawSearch): TimeMachineSearch => ({ draft: text(raw.draft) });
+
 export interface ModelsSearch {
   /** The aliases instead of the models. */
   view?: "aliases";

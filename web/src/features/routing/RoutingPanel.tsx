@@ -1,8 +1,9 @@
 /** Routing Strategy: three choices, saved at once, each with what it aims at, what it cost, and what it picks now. */
-import { Collapse, Group, Paper, Radio, Skeleton, Stack, Text, UnstyledButton } from "@mantine/core";
+import { Anchor, Collapse, Group, Paper, Radio, Skeleton, Stack, Text, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconChevronRight } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useId, useState } from "react";
 
 import { asApiError } from "@/api/request";
@@ -36,6 +37,9 @@ export function RoutingPanel() {
       description="Which model serves a request that names none. Saved as soon as you choose."
       controls={
         <Group gap="sm">
+          <Anchor component={Link} to="/admin/time-machine" size="xs">
+            Time machine
+          </Anchor>
           <TryRoutingButton size="xs" />
         </Group>
       }

@@ -1,8 +1,8 @@
 /** Routing history: every change of where traffic goes, and the way back to it. */
 import { Anchor, Badge, Button, Group, Stack, Text } from "@mantine/core";
-import { IconArrowRight } from "@tabler/icons-react";
+import { IconArrowRight, IconClockPlay } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 
 import { asApiError } from "@/api/request";
 import type { RoutingVersion } from "@/api/types";
@@ -29,6 +29,11 @@ export function RoutingHistoryPage() {
       <PageHeader
         title="Routing history"
         description="Every change of where traffic goes: who, when, what. Any version can be returned to."
+        action={
+          <Button component={Link} to="/admin/time-machine" variant="default" leftSection={<IconClockPlay size={16} />}>
+            Time machine
+          </Button>
+        }
       />
       <Stack gap="md">
         <StaleNotice query={list} />
