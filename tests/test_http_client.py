@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ops_center.errors import (
     AddressRefused,
@@ -43,10 +51,13 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(script: Script) -> AsyncIterator[RawServer]:
+async def raw_server(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
     server = RawServer(script)
-    listening = await asyncio.start_server(server._serve, "127.0.0.1", 0)
-    server.origin = Origin("http", "127.0.0.1", listening.sockets[0].getsockname()[1], True)
+    listening = await asyncio.start_server(server._serve, "127.0.0.1", 0, ssl=tls)
+    port = listening.sockets[0].getsockname()[1]
+    server.origin = (
+        Origin("http", "127.0.0.1", port, True) if tls is None else Origin("https", "localhost", port, True)
+    )
     try:
         yield server
     finally:
@@ -342,3 +353,118 @@ def test_a_header_cannot_break_out_of_its_line(value: str) -> None:
 )
 def test_the_host_header_names_the_port_only_when_it_must(url: str, expected: str) -> None:
     assert Origin.of(url).host_header == expected
+
+
+# --- TLS -----------------------------------------------------------------------------------------
+
+
+def certificates(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
+    """An authority's certificate, and a server's context with one that it signed for `name`."""
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+    now = datetime.now(UTC)
+
+    def signed(
+        subject: x509.Name, public: ec.EllipticCurvePublicKey, *extensions: x509.ExtensionType
+    ) -> x509.Certificate:
+        made = x509.CertificateBuilder(authority, subject, public, x509.random_serial_number())
+        made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        for extension in extensions:
+            made = made.add_extension(extension, critical=False)
+        return made.sign(authority_key, hashes.SHA256())
+
+    root = signed(authority, authority_key.public_key(), x509.BasicConstraints(ca=True, path_length=None))
+    leaf = signed(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
+        key.public_key(),
+        x509.SubjectAlternativeName([x509.DNSName(name)]),
+    )
+    (folder / "root.pem").write_bytes(root.public_bytes(Encoding.PEM))
+    (folder / "leaf.pem").write_bytes(
+        leaf.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "leaf.pem")
+    return folder / "root.pem", context
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "refused"),
+    [("localhost", True, False), ("localhost", False, True), ("elsewhere.example", True, True)],
+)
+async def test_tls_is_verified_by_authority_and_name(
+    tmp_path: Path, name: str, trusted: bool, refused: bool
+) -> None:
+    heard: list[bytes] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await read_request(reader))
+        writer.write(OK)
+        await writer.drain()
+
+    root, context = certificates(tmp_path, name)
+    client = HttpClient(tls_context=ssl.create_default_context(cafile=str(root)) if trusted else None)
+    async with raw_server(script, tls=context) as server:
+        if refused:
+            with pytest.raises(ProviderUnreachable, match="could not be verified"):
+                await ask(client, server)
+        else:
+            assert await ask(client, server) == (200, b"hello")
+        assert len(heard) == (0 if refused else 1)  # nothing is said to a stranger
+    await client.close()
+
+
+def test_the_usual_context_demands_a_valid_certificate() -> None:
+    context = HttpClient().tls_context
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+# --- the pool ------------------------------------------------------------------------------------
+
+
+async def test_a_connection_idle_for_too_long_is_not_used_again() -> None:
+    client = HttpClient(idle_seconds=0.0)
+    async with raw_server(always(OK)) as server:
+        assert await ask(client, server) == (200, b"hello")
+        assert await ask(client, server) == (200, b"hello")
+        assert server.connections == 2
+        async with asyncio.timeout(5):
+            await server.closed_by_client.wait()
+    await client.close()
+
+
+async def test_no_more_connections_are_kept_than_the_bound() -> None:
+    client = HttpClient(max_idle=1)
+    async with raw_server(always(OK)) as server:
+        for connections in (2, 3):  # the second time one of two is there
+            await asyncio.gather(ask(client, server), ask(client, server))
+            assert server.connections == connections
+    await client.close()
+
+
+async def test_an_answer_before_the_body_was_read_is_taken_and_its_connection_closed(
+    client: HttpClient,
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig")
+        await writer.drain()
+
+    async with raw_server(script) as server:
+        assert await ask(client, server, b"x" * 20_000_000) == (413, b"big")
+        assert await ask(client, server, b"x" * 20_000_000) == (413, b"big")
+        assert server.connections == 2
+
+
+async def test_an_endless_head_is_given_up(client: HttpClient) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nx: ")
+        while True:
+            writer.write(b"a" * 10_000)
+            await writer.drain()
+
+    async with raw_server(script) as server:
+        with pytest.raises(ProviderUnusable, match="could not be read"):
+            await ask(client, server)

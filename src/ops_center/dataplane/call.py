@@ -125,6 +125,7 @@ class Call:
         "request_id",
         "started",
         "started_at",
+        "stream",
         "wire",
     )
 
@@ -148,6 +149,7 @@ class Call:
         self.exchange = exchange
         self.body = body
         self.head = _EMPTY_HEAD
+        self.stream = False
         self.power_level: PowerLevel | None = None
         self.credential_source: CredentialSource | None = None  # whose credential was asked last
         self.deadline: float | None = None  # by time.monotonic; None: the caller set none
@@ -155,10 +157,6 @@ class Call:
         self.dropped: tuple[chat.Dropped, ...] = ()
         self.queue_seconds: float | None = None  # waited for a place in its limits; None: not at all
         self.limit_headers: Headers = []  # where the caller stands in its limits per minute, if it has any
-
-    @property
-    def stream(self) -> bool:
-        return self.head.stream is True
 
     @property
     def countable(self) -> bool:
@@ -177,6 +175,7 @@ class Call:
                 "The request body is nested too deeply." if deep else "The request body is not valid JSON.",
                 hint=None if deep else str(error),
             ) from None
+        self.stream = head.stream is True
         self.read_deadline()
         self.read_power_level()
         return RouteRequest(

@@ -158,7 +158,8 @@ class Meter:
         usage, cost_usd, source, note = self._cost(measured, target)
         if last is not None:
             self._teach(last, usage, complete=status == 200 and measured is not None)
-        credential_source = target.provider.credential_source if target else CredentialSource.PLATFORM
+        provider = target.provider if target is not None else None
+        credential_source = provider.credential_source if provider else CredentialSource.PLATFORM
         own_source: CostSource | None = None
         saved_usd: Decimal | None = None
         price_source = _price_source(target) if source in _PRICED else None
@@ -188,9 +189,9 @@ class Meter:
                 user_email=principal.user_email,
                 team_id=principal.team_id,
                 team_name=principal.team_name,
-                provider_id=target.provider.id if target else None,
-                provider_name=target.provider.name if target else None,
-                provider_type=target.provider.spec.type if target else None,
+                provider_id=provider.id if provider else None,
+                provider_name=provider.name if provider else None,
+                provider_type=provider.spec.type if provider else None,
                 model=target.model if target else None,
                 credential_source=credential_source,
                 usage=usage,

@@ -21,6 +21,7 @@ from ops_center.dataplane.call import Headers
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
+_READ_BYTES = 256 * 1024  # that the loop hands over at most at once
 _MOST_WAITING = 8  # pipelined requests of one connection
 _LINGER_SECONDS = 2.0  # for a client that goes on sending what was refused
 _SILENCE_SECONDS = 75.0  # a connection on which nothing happens for so long is closed
@@ -207,7 +208,8 @@ class Connection(HttpToolsProtocol):
         self._served = served
         self._urls = served.urls
         self._running: HttpExchange | None = None
-        self._head_bytes = 0
+        self._head_bytes = 0  # of a head that is not whole, and of what came in one piece with its beginning
+        self._in_head = False
         self._heard_at = 0.0
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────
@@ -219,8 +221,11 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
+        self._head_bytes = len(data) + (self._head_bytes if self._in_head else 0)
         try:
             self.parser.feed_data(data)
+            if self._in_head and self._head_bytes > _MAX_HEAD_BYTES + _READ_BYTES:
+                self.send_400_response("The head of the request is too large.")
         except httptools.HttpParserUpgrade:
             pass  # no protocol to upgrade to: the request is answered as what it is
         except httptools.HttpParserError:
@@ -261,15 +266,15 @@ class Connection(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._head_bytes = 0
+        self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > _MAX_HEAD_BYTES:
-            raise ValueError("the head of the request is too large")  # the parser turns it into its own error
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        if self._head_bytes > _MAX_HEAD_BYTES and _size_of(self.headers) > _MAX_HEAD_BYTES:
+            raise ValueError("the head of the request is too large")  # the parser turns it into its own error
+        self._in_head = False
         headers = dict(self.headers)
         self.expect_100_continue = headers.get(b"expect", b"").lower() == b"100-continue"
         path = self._urls.get(self.url) or self._other_path()
@@ -387,6 +392,10 @@ class Connection(HttpToolsProtocol):
             _rendered[:] = [given, b"".join([b"%b: %b\r\n" % pair for pair in given])]
         lines: bytes = _rendered[1]
         return lines
+
+
+def _size_of(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum([len(name) + len(value) for name, value in headers])
 
 
 _rendered: list[Any] = [None, b""]

@@ -56,6 +56,7 @@ class TaskCall(Call):
             self._form = None
             head = self._json_head()
         self.head = RequestHead(model=head.model, stream=head.stream)
+        self.stream = head.stream is True
         self.read_deadline()
         self.read_power_level()
         return RouteRequest(

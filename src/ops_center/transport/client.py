@@ -180,7 +180,6 @@ class _Connection(asyncio.Protocol):
         "_fires_at",
         "_got_bytes",
         "_head_ready",
-        "_header_bytes",
         "_headers",
         "_keep_alive",
         "_limits",
@@ -217,7 +216,6 @@ class _Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self._busy = False
         self._headers: list[tuple[bytes, bytes]] = []
-        self._header_bytes = 0
         self._body.clear()
         self.unread = 0  # bytes that arrived since the last look, framing included
         self._head_ready = False
@@ -395,6 +393,8 @@ class _Connection(asyncio.Protocol):
             else:
                 self.abort()
             return
+        if self.unread > _MAX_HEADER_BYTES and not self._head_ready:
+            self._fail(_head_too_large())
         if self.unread > _HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
@@ -427,13 +427,12 @@ class _Connection(asyncio.Protocol):
             raise ValueError("a second answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value) + 4
-        if self._header_bytes > _MAX_HEADER_BYTES:
-            self._fail(ProviderUnusable("The provider's answer could not be read", detail="head too large"))
-            return
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        if self.unread > _MAX_HEADER_BYTES and _size_of(self._headers) > _MAX_HEADER_BYTES:
+            self._fail(_head_too_large())
+            return
         if self._parser.get_status_code() < 200:
             self._headers = []
             return
@@ -443,6 +442,14 @@ class _Connection(asyncio.Protocol):
         if self._head_ready:
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()  # only now does the parser know
+
+
+def _size_of(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum([len(name) + len(value) + 4 for name, value in headers])
+
+
+def _head_too_large() -> ProviderUnusable:
+    return ProviderUnusable("The provider's answer could not be read", detail="head too large")
 
 
 _DEFAULT_LIMITS = Limits()
