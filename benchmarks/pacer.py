@@ -92,6 +92,10 @@ class Pacer:
         ]
         self._next = 0
 
+    def connection(self) -> asyncio.Protocol:
+        """For `create_server`."""
+        return _Stream(self)
+
     def add(self, stream: _Stream) -> None:
         self._slots[self._next % len(self._slots)].append(stream)
         self._next += 1
@@ -123,7 +127,7 @@ def _names(head: bytes) -> list[str]:
 async def main(port: int, chunks: int, chunks_per_second: float) -> None:
     pacer = Pacer(chunks, chunks_per_second)
     loop = asyncio.get_running_loop()
-    await loop.create_server(lambda: _Stream(pacer), "127.0.0.1", port, backlog=2048)
+    await loop.create_server(pacer.connection, "127.0.0.1", port, backlog=2048)
     await pacer.run()
 
 

@@ -158,7 +158,8 @@ def rows(raw: Raw) -> list[Row]:
             name=f"Resident memory at {raw.open_streams.streams} open streams",
             unit="MB",
             value=raw.open_streams.resident_mb,
-            goal=Bound("≤", 170),
+            first_target=Bound("<", 130) if raw.open_streams.streams < 1000 else None,
+            goal=Bound("≤", 170) if raw.open_streams.streams >= 1000 else None,
         ),
         *_paced(raw.paced),
         Row(

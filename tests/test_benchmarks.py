@@ -5,6 +5,7 @@ Nothing here judges by the clock; the bound is on CPU time, as a ratio within th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -13,6 +14,9 @@ from benchmarks import bodies, measures, nginx, results, soak
 from benchmarks.bodies import ANTHROPIC_MODEL, OPENAI_MODEL, Question
 from benchmarks.load import Job, Outcome, percentile, work
 from benchmarks.measures import Cpu, CpuRound
+from benchmarks.paced import PacedJob
+from benchmarks.paced import work as paced
+from benchmarks.pacer import Pacer
 from benchmarks.scene import scene
 from benchmarks.table import Bound, Row, as_markdown, as_text, figure
 
@@ -146,6 +150,26 @@ def test_percentile_is_the_nearest_rank(share: float, value: float) -> None:
 
 def test_percentile_of_one_value_is_that_value() -> None:
     assert percentile([3.0], 0.99) == 3.0
+
+
+@pytest.mark.anyio
+async def test_paced_chunks_tell_how_long_they_were_on_their_way() -> None:
+    pacer = Pacer(chunks=5, chunks_per_second=50)
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(pacer.connection, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    beating = asyncio.create_task(pacer.run())
+    try:
+        request = bodies.paced("paced").request(port, "sk-test")
+        job = PacedJob(port=port, request=request, streams=3, chunks=5, seconds=5.0)
+        outcome = await paced(job)
+        assert (outcome.error, outcome.most_open) == (None, 3)
+        assert 0 < outcome.p50_seconds <= outcome.p99_seconds
+        short = await paced(msgspec.structs.replace(job, chunks=6))
+        assert short.error == "RuntimeError: 5 of 6 chunks arrived"
+    finally:
+        beating.cancel()
+        listening.close()
 
 
 def test_the_ratio_is_the_median_of_the_rounds_ratios() -> None:
