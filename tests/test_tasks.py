@@ -12,7 +12,7 @@ import pytest
 from ops_center.providers.tasks import TASKS
 from ops_center.snapshot import Target
 from ops_center.types import CostSource, Price
-from plane import RunningPlane, provider, running_plane, snapshot
+from plane import RunningPlane, provider, running_plane, snapshot, target
 
 pytestmark = pytest.mark.anyio
 
@@ -332,3 +332,22 @@ async def test_a_strange_kind_of_answer_is_not_passed_on(plane: RunningPlane) ->
     answer = await post(plane, "audio/speech")
     assert answer.status_code == 502
     assert "<html" not in answer.text.lower()
+
+
+async def test_cohere_embeds_and_reranks_though_it_chats_in_a_format_of_its_own(plane: RunningPlane) -> None:
+    of = provider(plane.simulator, "cohere")
+    tasks = {"embed-v4.0": "embedding", "rerank-v3.5": "rerank"}
+    plane.source.current = snapshot(
+        *(target(of, model, capabilities=frozenset({task})) for model, task in tasks.items())
+    )
+    made = await plane.client.post("/v1/embeddings", json={"model": "embed-v4.0", "input": ["a", "b"]})
+    assert made.status_code == 200, made.text
+    assert [len(one["embedding"]) for one in made.json()["data"]] == [1536, 1536]
+    ranked = await plane.client.post(
+        "/v1/rerank", json={"model": "rerank-v3.5", "query": "a fox", "documents": ["a dog", "a fox"]}
+    )
+    assert ranked.status_code == 200, ranked.text
+    assert ranked.json()["results"][0]["index"] == 1
+    assert [record.endpoint for record in plane.sink.records] == ["embeddings", "rerank"]
+    spoken = await plane.client.post("/v1/audio/speech", json={"model": "cohere/embed-v4.0", "input": "x"})
+    assert spoken.status_code == 404

@@ -263,6 +263,8 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         # https://docs.cohere.com/reference/list-models (2026-11)
         models_path="/v1/models?page_size=1000",
         key_proof=KeyProof(path="/v1/models?page_size=1000"),
+        # https://docs.cohere.com/docs/compatibility-api, https://docs.cohere.com/reference/rerank (2026-11)
+        task_paths=(("embeddings", "/compatibility/v1/embeddings"), ("rerank", "/v2/rerank")),
         get_key_url="https://dashboard.cohere.com/api-keys",
         recommended_for="retrieval",
         catalog_id="cohere",

@@ -137,9 +137,10 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def task_path(self, endpoint: str) -> str | None:
         """The path of an endpoint beside chat; None where it is not served in OpenAI's shape."""
-        if self.format != "openai_chat" or endpoint in self.no_tasks:
+        if endpoint in self.no_tasks:
             return None
-        return dict(self.task_paths).get(endpoint, f"/{endpoint}")
+        usual = f"/{endpoint}" if self.format == "openai_chat" else None
+        return dict(self.task_paths).get(endpoint, usual)
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

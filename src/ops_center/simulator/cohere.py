@@ -56,7 +56,9 @@ def model_list(models: Mapping[str, SimulatedModel]) -> dict[str, Any]:
         "models": [
             {
                 "name": model.id,
-                "endpoints": ["chat", "generate"],
+                "endpoints": [model.id.partition("-")[0]]
+                if model.id.startswith(("embed-", "rerank-"))
+                else ["chat", "generate"],
                 "finetuned": False,
                 "context_length": model.context_window,
                 "features": ["tools"] if model.tools else [],
@@ -64,6 +66,16 @@ def model_list(models: Mapping[str, SimulatedModel]) -> dict[str, Any]:
             for model in models.values()
         ]
     }
+
+
+def reranked(reply: Reply) -> Reply:
+    """A reranking as Cohere answers it: billed by the search, with no count of tokens.
+
+    https://docs.cohere.com/reference/rerank (2026-11).
+    """
+    results = msgspec.json.decode(reply.body or b"")["results"]
+    meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
+    return json_reply({"id": "sim-rerank", "results": results, "meta": meta})
 
 
 def chat(body: bytes, config: SimulatorConfig) -> Reply:

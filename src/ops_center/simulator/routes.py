@@ -239,6 +239,13 @@ class Answerer:
             return gemini.generate(request.path, request.query, request.body, config)
         if family == "cohere" and path == "/cohere/v2/chat":
             return cohere.chat(request.body, config)
+        if family == "cohere" and path == "/cohere/compatibility/v1/embeddings":
+            body = openai_chat.decode(request.body)
+            return openai_chat.embeddings(body, openai_chat.find_model(body, family))
+        if family == "cohere" and path == "/cohere/v2/rerank":
+            reply = openai_tasks.answer("/rerank", request, family)
+            assert reply is not None
+            return cohere.reranked(reply)
         if family == "bedrock":
             return bedrock.converse(request.path, request.body, config)
         handlers: dict[str, Callable[[dict[str, Any]], Reply]] = {
