@@ -271,6 +271,17 @@ def test_what_hangs_on_openais_state_is_refused_elsewhere(fields: dict[str, Any]
     assert caught.value.param == param
 
 
+def test_what_nobody_misses_is_named() -> None:
+    body = {"truncation": "auto", "top_logprobs": 3, "text": {"verbosity": "low"}, "metadata": {"a": "b"}}
+    request, dropped = openai_responses.without_own(read(**body))
+    names = {drop.parameter for drop in dropped}
+    assert names == {"truncation", "top_logprobs", "text.verbosity", "metadata"}
+    assert json.loads(openai_chat.encode_request(request, model="gpt-4o-mini")[0]) == {
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -372,3 +372,38 @@ async def test_cached_input_is_counted(anyio_backend: str, kind: str) -> None:
         usage = (await metered(plane)).usage
         assert usage.cache_read_tokens == 5
         assert usage.input_tokens == plane.simulator.inference_requests[-1].input_tokens
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/v1/responses", {"input": []}, "input"),
+        ("/v1/chat/completions", {"messages": []}, "messages"),
+        ("/v1/completions", {"prompt": ""}, "prompt"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["gemini", "bedrock", "cohere"])
+async def test_a_refusal_names_the_callers_own_parameter(
+    plane: RunningPlane, kind: str, path: str, body: dict[str, Any], param: str
+) -> None:
+    model = REASONING_MODELS[kind]
+    serve(plane, kind, model)
+    answer = await plane.client.post(path, json={"model": model, **body})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["param"] == param and f"`{param}`" in error["message"]
+
+
+async def test_a_drop_names_the_callers_own_parameter(plane: RunningPlane) -> None:
+    serve(plane, "bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0")
+    answer = await plane.client.post(
+        "/v1/responses",
+        json={
+            "model": "anthropic.claude-haiku-4-5-20251001-v1:0",
+            "input": "hi",
+            "text": {"format": {"type": "json_object"}},
+            "parallel_tool_calls": False,
+        },
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-ops-dropped"] == "text.format"

@@ -11,8 +11,10 @@ import re
 import msgspec
 
 from ops_center.dataplane.call import NULL, Call
+from ops_center.errors import BadRequest
 from ops_center.route_request import FIELDS
 from ops_center.snapshot import Target
+from ops_center.wire import own_words
 from ops_center.wire.formats import WIRES
 
 _MODEL_FIELD = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -104,11 +106,14 @@ def translated(call: Call, target: Target, wire_format: str) -> bytes:
         call.neutral = call.wire.decode_request(_without_route_fields(call, target))
     own = wire_format == call.client_format
     request, lost = (call.neutral, ()) if own else call.wire.without_own(call.neutral)
-    wire = WIRES[wire_format]
+    wire, limits = WIRES[wire_format], {}
     if wire_format == "anthropic_messages":
-        limit = min(target.max_output_tokens or _DEFAULT_OUTPUT_TOKENS, _DEFAULT_OUTPUT_TOKENS)
-        body, dropped = wire.encode_request(request, model=target.model, default_max_output_tokens=limit)
-    else:
-        body, dropped = wire.encode_request(request, model=target.model)
-    call.dropped = lost + dropped
+        limits["default_max_output_tokens"] = min(
+            target.max_output_tokens or _DEFAULT_OUTPUT_TOKENS, _DEFAULT_OUTPUT_TOKENS
+        )
+    try:
+        body, dropped = wire.encode_request(request, model=target.model, **limits)
+    except BadRequest as error:
+        raise own_words.refusal(call.client_format, error) from None
+    call.dropped = lost + own_words.dropped(call.client_format, dropped)
     return bytes(body)

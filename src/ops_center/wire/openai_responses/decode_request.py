@@ -119,10 +119,12 @@ def without_own(request: chat.ChatRequest) -> tuple[chat.ChatRequest, tuple[chat
                     f"`{message.place}`: no item is kept for this provider; send it whole.",
                     param=message.place,
                 )
+    if request.top_logprobs:
+        dropped.append(chat.Dropped("top_logprobs", "they are shown only where `include` asks for them"))
     tier = request.service_tier
     if tier is not None and tier not in ("auto", "default"):
         dropped.append(chat.Dropped("service_tier", "only OpenAI has this tier"))
-    changed = msgspec.structs.replace(request, extra=kept, service_tier=None)
+    changed = msgspec.structs.replace(request, extra=kept, service_tier=None, top_logprobs=None)
     return changed, tuple(dropped)
 
 
