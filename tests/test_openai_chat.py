@@ -359,7 +359,7 @@ def chunks(raw: bytes) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["openai_stream", "openai_stream_tools", "deepseek_stream", "openrouter_stream"]
+    "name", ["openai_stream", "openai_stream_tools", "deepseek_stream", "openrouter_stream", "mistral_stream"]
 )
 def test_a_stream_comes_back_with_its_meaning(name: str) -> None:
     reader, decoder = SseReader(), openai_chat.StreamDecoder()
@@ -501,3 +501,68 @@ def test_a_providers_error_is_read_in_any_shape(raw: bytes, facts: tuple[str | N
 def test_a_foreign_message_is_kept_short() -> None:
     raw = msgspec.json.encode({"error": {"message": "x" * 100_000}})
     assert len(openai_chat.read_provider_error(400, raw).message or "") == 2000
+
+
+# ── what servers write in more than one way ───────────────────────────────────
+
+
+def test_thinking_in_mistrals_list_of_contents_is_read() -> None:
+    reader, decoder = SseReader(), openai_chat.StreamDecoder()
+    raw = (SAMPLES / "mistral_stream.txt").read_bytes()
+    events = [e for event in reader.feed(raw) for e in decoder.feed(event)]
+    assert [e for e in events if isinstance(e, chat.ThinkingDelta | chat.TextDelta)] == [
+        chat.ThinkingDelta('Weighing "usage"'),
+        chat.ThinkingDelta(" twice."),
+        chat.TextDelta("Grüße "),
+        chat.TextDelta("[DONE] 🌍"),
+    ]
+    content = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "hi"},
+    ]
+    assert read_message(content=content).parts == (chat.Thinking(text="hm"), chat.Text("hi"))
+
+
+def read_message(*, choice: dict[str, Any] | None = None, **message: Any) -> chat.Choice:
+    said = {
+        "index": 0,
+        "message": {"role": "assistant", **message},
+        "finish_reason": "stop",
+        **(choice or {}),
+    }
+    return openai_chat.decode_answer(
+        json.dumps({"id": "x", "model": "m", "choices": [said]}).encode()
+    ).choices[0]
+
+
+def test_arguments_may_be_an_object() -> None:
+    function = {"name": "f", "arguments": {"a": 1}}
+    part = read_message(content=None, tool_calls=[{"id": "a", "function": function}]).parts[0]
+    assert isinstance(part, chat.ToolCall)
+    assert json.loads(part.arguments) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [None, {}, {"content": None}, {"tokens": ["x"]}, {"content": [{"token": "x", "logprob": None}]}, "odd"],
+)
+def test_odd_additions_cost_nobody_the_answer(logprobs: object) -> None:
+    choice = read_message(content="x", images="odd", choice={"logprobs": logprobs})
+    assert choice.parts == (chat.Text("x"),)
+    assert choice.logprobs is None
+
+
+def test_logprobs_and_pictures_come_back_as_they_were() -> None:
+    token = {"token": "é", "logprob": -0.5, "bytes": [195, 169]}
+    logprobs = {"content": [{**token, "top_logprobs": [token]}], "refusal": None}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}, "index": 0}
+    said = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "é", "refusal": None, "images": [image]},
+        "logprobs": logprobs,
+        "finish_reason": "stop",
+    }
+    body = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [said]}
+    answer = openai_chat.decode_answer(json.dumps(body).encode())
+    assert chat.Image(media_type="image/png", data="iVBORw0KGgo=") in answer.choices[0].parts
+    assert json.loads(openai_chat.encode_answer(answer, model="m", request_id="req_1", created=1)) == body

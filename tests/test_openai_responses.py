@@ -130,6 +130,7 @@ def test_a_stream_means_the_same_wherever_it_is_cut(name: str, line_end: bytes) 
         ("anthropic_stream_tools.txt", "anthropic_messages"),
         ("openai_stream_tools.txt", "openai_chat"),
         ("deepseek_stream.txt", "openai_chat"),
+        ("mistral_stream.txt", "openai_chat"),
         ("gemini_stream.txt", "gemini"),
         ("gemini_stream_tools.txt", "gemini"),
         ("gemini_stream_picture.txt", "gemini"),

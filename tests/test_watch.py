@@ -17,7 +17,14 @@ from ops_center.wire.chat import ProviderErrorFacts
 from ops_center.wire.watch import AnthropicStreamWatch, OpenAIStreamWatch, StreamWatch
 
 SAMPLES = Path(__file__).parent / "samples"
-OPENAI = ["openai_stream", "openai_stream_tools", "openrouter_stream", "azure_stream", "deepseek_stream"]
+OPENAI = [
+    "openai_stream",
+    "openai_stream_tools",
+    "openrouter_stream",
+    "azure_stream",
+    "deepseek_stream",
+    "mistral_stream",
+]
 ANTHROPIC = ["anthropic_stream", "anthropic_stream_tools", "anthropic_stream_server_tools"]
 BROKEN = ["openrouter_stream_error", "anthropic_stream_error"]
 

@@ -44,16 +44,16 @@ class _Blob(msgspec.Struct, rename="camel"):
 
 class _Token(msgspec.Struct, rename="camel"):
     token: str = ""
-    log_probability: float = 0.0
+    log_probability: float | None = None
 
 
 class _Tokens(msgspec.Struct):
-    candidates: list[_Token] = []
+    candidates: list[_Token] | None = None
 
 
 class _Logprobs(msgspec.Struct, rename="camel"):
-    chosen_candidates: list[_Token] = []
-    top_candidates: list[_Tokens] = []
+    chosen_candidates: list[_Token] | None = None
+    top_candidates: list[_Tokens] | None = None
 
 
 class FunctionCall(msgspec.Struct):
@@ -94,14 +94,14 @@ class Candidate(msgspec.Struct, rename="camel"):
     def logprobs(self) -> tuple[chat.TokenLogprob, ...] | None:
         """None where they were not asked for."""
         found = self.logprobs_result
-        if found is None:
+        if found is None or found.chosen_candidates is None:
             return None
-        others = iter(found.top_candidates)
+        others = iter(found.top_candidates or ())
         return tuple(
             chat.TokenLogprob(
                 chosen.token,
-                chosen.log_probability,
-                tuple((t.token, t.log_probability) for t in next(others, _Tokens()).candidates),
+                chosen.log_probability or 0.0,  # zeros are left out
+                tuple((t.token, t.log_probability or 0.0) for t in next(others, _Tokens()).candidates or ()),
             )
             for chosen in found.chosen_candidates
         )

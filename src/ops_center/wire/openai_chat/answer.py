@@ -5,7 +5,6 @@ Reference: https://platform.openai.com/docs/api-reference/chat/object (2026-11).
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -13,11 +12,21 @@ from msgspec import Raw
 
 from ops_center.wire import chat
 from ops_center.wire.json_fields import OBJECT
+from ops_center.wire.openai_chat.pieces import (
+    Content,
+    arguments_text,
+    read_logprobs,
+    read_pictures,
+    thoughts_and_text,
+    write_logprobs,
+    write_picture,
+)
 from ops_center.wire.openai_chat.thinking import signed_thinking, thinking_blocks
 from ops_center.wire.openai_chat.usage import read_usage, write_usage
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer, unusable
 
+_NULL = Raw(b"null")
 _REASONS = {
     "stop": chat.STOP,
     "eos": chat.STOP,
@@ -28,13 +37,11 @@ _REASONS = {
     "content_filter": chat.CONTENT_FILTER,
     "error": chat.ERROR,
 }
-_NULL = Raw(b"null")
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.+)", re.DOTALL)
 
 
 class _Function(msgspec.Struct):
     name: str = ""
-    arguments: str | None = None
+    arguments: Raw = _NULL
 
 
 class _ToolCall(msgspec.Struct):
@@ -49,52 +56,21 @@ class _ThinkingBlock(msgspec.Struct):
     data: str | None = None
 
 
-class _Url(msgspec.Struct):
-    url: str = ""
-
-
-class Picture(msgspec.Struct):
-    image_url: _Url | None = None
-
-    @property
-    def data(self) -> tuple[str, str] | None:
-        """Media type and base64; None for an address, which nobody in the field sends here."""
-        found = _DATA_URL.match(self.image_url.url) if self.image_url else None
-        return (found[1], found[2]) if found else None
-
-
-class _Token(msgspec.Struct):
-    token: str = ""
-    logprob: float = 0.0
-    top_logprobs: list[_Token] = []
-
-
-class Logprobs(msgspec.Struct):
-    content: list[_Token] | None = None
-
-    @property
-    def tokens(self) -> tuple[chat.TokenLogprob, ...]:
-        return tuple(
-            chat.TokenLogprob(t.token, t.logprob, tuple((o.token, o.logprob) for o in t.top_logprobs))
-            for t in self.content or ()
-        )
-
-
 class _Message(msgspec.Struct):
-    content: str | None = None
+    content: Content = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     thinking_blocks: list[_ThinkingBlock] | None = None
-    images: list[Picture] | None = None
+    images: Raw = _NULL
 
 
 class _Choice(msgspec.Struct):
     message: Raw
     index: int = 0
     finish_reason: str | None = None
-    logprobs: Logprobs | None = None
+    logprobs: Raw = _NULL
 
 
 class _Answer(msgspec.Struct):
@@ -175,11 +151,10 @@ def _choice(choice: _Choice) -> chat.Choice:
     thought = message.reasoning_content or message.reasoning
     if thought and not parts:
         parts.append(chat.Thinking(text=thought))
-    if message.content:
-        parts.append(chat.Text(message.content))
-    for data in (picture.data for picture in message.images or ()):
-        if data:
-            parts.append(chat.Image(media_type=data[0], data=data[1]))
+    for thinking, text in thoughts_and_text(message.content):
+        parts.append(chat.Thinking(text=text) if thinking else chat.Text(text))
+    for media_type, data in read_pictures(message.images):
+        parts.append(chat.Image(media_type=media_type, data=data))
     if message.refusal:
         parts.append(chat.Refusal(message.refusal))
     for index, call in enumerate(message.tool_calls or ()):
@@ -189,7 +164,7 @@ def _choice(choice: _Choice) -> chat.Choice:
             chat.ToolCall(
                 id=call.id or f"call_{index}",
                 name=call.function.name,
-                arguments=call.function.arguments or "",
+                arguments=arguments_text(call.function.arguments),
             )
         )
     reason = neutral_reason(choice.finish_reason)
@@ -200,7 +175,7 @@ def _choice(choice: _Choice) -> chat.Choice:
         parts=tuple(parts),
         finish_reason=reason,
         native_finish_reason=choice.finish_reason,
-        logprobs=choice.logprobs.tokens if choice.logprobs else None,
+        logprobs=read_logprobs(choice.logprobs),
         extra={name: raw for name, raw in fields.items() if name not in _KNOWN_OF_MESSAGE},
     )
 
@@ -267,26 +242,6 @@ def _write_choice(choice: chat.Choice, own: bool) -> dict[str, Any]:
         "logprobs": write_logprobs(choice.logprobs),
         "finish_reason": choice.native_finish_reason if own else native_reason(choice.finish_reason),
     }
-
-
-def write_picture(part: chat.Image | chat.ImageDelta, index: int) -> dict[str, Any]:
-    """A picture the model drew, where OpenRouter and Vercel put it, since OpenAI's format has no place for one:
-    https://openrouter.ai/docs/features/multimodal/image-generation (2026-11)."""
-    url = f"data:{part.media_type};base64,{part.data}"
-    return {"type": "image_url", "image_url": {"url": url}, "index": index}
-
-
-def write_logprobs(tokens: tuple[chat.TokenLogprob, ...] | None) -> dict[str, Any] | None:
-    if tokens is None:
-        return None
-    content = [
-        {**_token(t.token, t.logprob), "top_logprobs": [_token(*other) for other in t.top]} for t in tokens
-    ]
-    return {"content": content, "refusal": None}
-
-
-def _token(token: str, logprob: float) -> dict[str, Any]:
-    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
 
 
 def read_answer_usage(body: bytes) -> chat.AnswerFacts:

@@ -12,12 +12,13 @@ from msgspec import Raw
 
 from ops_center.types import Usage
 from ops_center.wire import chat
-from ops_center.wire.openai_chat.answer import (
-    Logprobs,
-    Picture,
-    completion_id,
-    native_reason,
-    neutral_reason,
+from ops_center.wire.openai_chat.answer import completion_id, native_reason, neutral_reason
+from ops_center.wire.openai_chat.pieces import (
+    Content,
+    arguments_text,
+    read_logprobs,
+    read_pictures,
+    thoughts_and_text,
     write_logprobs,
     write_picture,
 )
@@ -33,7 +34,7 @@ _NULL = Raw(b"null")
 
 class _Function(msgspec.Struct):
     name: str | None = None
-    arguments: str | None = None
+    arguments: Raw = _NULL
 
 
 class _ToolCall(msgspec.Struct):
@@ -50,20 +51,20 @@ class _ThinkingBlock(msgspec.Struct):
 
 
 class _Delta(msgspec.Struct):
-    content: str | None = None
+    content: Content = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     thinking_blocks: list[_ThinkingBlock] | None = None
     tool_calls: list[_ToolCall] | None = None
-    images: list[Picture] | None = None
+    images: Raw = _NULL
 
 
 class _Choice(msgspec.Struct):
-    index: int = 0
+    index: int | None = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
-    logprobs: Logprobs | None = None
+    logprobs: Raw = _NULL
 
 
 class _Chunk(msgspec.Struct):
@@ -141,9 +142,10 @@ class StreamDecoder:
         return chat.StreamError(code=facts.code, type=facts.type, message=facts.message)
 
     def _choice(self, choice: _Choice, events: list[chat.StreamEvent]) -> None:
-        number, delta = choice.index, choice.delta
-        if choice.logprobs and choice.logprobs.tokens:
-            events.append(chat.Logprobs(choice.logprobs.tokens, number))
+        number, delta = choice.index or 0, choice.delta
+        logprobs = read_logprobs(choice.logprobs)
+        if logprobs:
+            events.append(chat.Logprobs(logprobs, number))
         if delta:
             for block in delta.thinking_blocks or ():
                 if block.type == "redacted_thinking":
@@ -154,11 +156,16 @@ class StreamDecoder:
             for block in delta.thinking_blocks or ():
                 if block.signature:
                     events.append(signature_event(block.signature, number))
-            if delta.content:
-                events.append(chat.TextDelta(delta.content, number))
-            for data in (picture.data for picture in delta.images or ()):
-                if data:
-                    events.append(chat.ImageDelta(media_type=data[0], data=data[1], choice=number))
+            if isinstance(delta.content, str):  # every server but one, and once for every few letters
+                if delta.content:
+                    events.append(chat.TextDelta(delta.content, number))
+            else:
+                for thinking, text in thoughts_and_text(delta.content):
+                    events.append(
+                        chat.ThinkingDelta(text, number) if thinking else chat.TextDelta(text, number)
+                    )
+            for media_type, data in read_pictures(delta.images):
+                events.append(chat.ImageDelta(media_type=media_type, data=data, choice=number))
             if delta.refusal:
                 events.append(chat.RefusalDelta(delta.refusal, number))
             for call in delta.tool_calls or ():
@@ -181,8 +188,9 @@ class StreamDecoder:
             call_id = call.id or f"call_{choice}_{number}"
             name = function.name or ""
             events.append(chat.ToolCallStart(index=number, id=call_id, name=name, choice=choice))
-        if function.arguments:
-            events.append(chat.ToolCallDelta(index=number, arguments=function.arguments, choice=choice))
+        arguments = arguments_text(function.arguments)
+        if arguments:
+            events.append(chat.ToolCallDelta(index=number, arguments=arguments, choice=choice))
 
 
 class StreamEncoder:
