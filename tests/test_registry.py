@@ -21,16 +21,19 @@ from plane import PRICE, provider, running_plane, snapshot, target
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLE = ProviderSpec(
-    type="example",
-    name="Example",
-    color="#3B82F6",
-    description="What it is good for, in a few words",
-    default_base_url="https://api.example.com/v1",
-    key_proof=KeyProof(path="/models"),
-    get_key_url="https://example.com/keys",
-    key_prefix="ex-",
-)
+CONTRIBUTING = Path(__file__).parent.parent / "CONTRIBUTING.md"
+
+
+def shown_row() -> ProviderSpec:
+    """The row that CONTRIBUTING.md shows to whoever adds a provider."""
+    shown = CONTRIBUTING.read_text().partition("## Add an OpenAI-compatible provider")[2]
+    code = shown.partition("```python\n")[2].partition("```")[0]
+    row = eval(code.strip().rstrip(","), {"ProviderSpec": ProviderSpec, "KeyProof": KeyProof})
+    assert isinstance(row, ProviderSpec)
+    return row
+
+
+EXAMPLE = shown_row()
 
 
 async def test_a_new_openai_compatible_provider_is_one_row_and_no_code() -> None:
