@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 
+from ops_center import __version__
 from ops_center.errors import BudgetExceeded, LimitsUnavailable, ProviderFailed, RateLimited
 from ops_center.health import FAILURES_IN_A_ROW, Health
 from ops_center.limits import MemoryLimiter
@@ -37,8 +38,9 @@ from ops_center.types import Price, Strategy
 from ops_center.workers.hub import Hub
 from ops_center.workers.lifeline import LINK_SOCKET
 from ops_center.workers.link import Link
+from ops_center.workers.messages import Hello, NewSnapshot
 from ops_center.workers.supervisor import _local_socket
-from ops_center.workers.wire import Channel, pack, unpack
+from ops_center.workers.wire import _OURS, Channel, pack, unpack
 from plane import budget, rate
 
 pytestmark = pytest.mark.anyio
@@ -166,6 +168,33 @@ def test_nothing_but_values_of_a_snapshot_is_unpacked(bad: object) -> None:
         unpack(pickle.dumps(bad))
 
 
+def test_every_kind_of_value_that_a_snapshot_may_hold_is_taken() -> None:
+    seen: set[type] = set()
+
+    def look(kind: Any) -> None:
+        for argument in get_args(kind):
+            look(argument)
+        if not isinstance(kind, type) or kind in seen or not kind.__module__.startswith("ops_center."):
+            return
+        seen.add(kind)
+        assert kind.__module__.split(".")[1] in _OURS, f"a worker would refuse {kind}"
+        for hint in get_type_hints(kind).values() if issubclass(kind, msgspec.Struct) else ():
+            look(hint)
+
+    look(Snapshot)
+    assert {Principal, Target, Provider, Credential, Rate, Budget} <= seen
+
+
+async def test_what_cannot_be_read_does_not_replace_what_is_good(control: Control, tmp_path: Path) -> None:
+    async with linked(tmp_path) as link:
+        [worker] = control.hub._workers
+        worker.offer(NewSnapshot(7, b"no snapshot"))
+        await until(lambda: not worker._busy)
+        assert link.current.version == 1
+        await control.hub.publish(snapshot(8))
+        assert link.current.version == 8
+
+
 async def test_a_new_snapshot_is_there_when_publishing_returns(control: Control, tmp_path: Path) -> None:
     async with linked(tmp_path, 1) as one, linked(tmp_path, 2) as two:
         await control.hub.publish(snapshot(2))
@@ -179,9 +208,6 @@ async def test_a_worker_that_applies_nothing_delays_a_change_by_a_second_at_most
         stuck = socket.socket(socket.AF_UNIX)
         stuck.setblocking(False)
         await asyncio.get_running_loop().sock_connect(stuck, str(tmp_path / LINK_SOCKET))
-        from ops_center import __version__
-        from ops_center.workers.messages import Hello
-
         frame = msgspec.msgpack.encode([Hello(__version__, 2, 1)])
         await asyncio.get_running_loop().sock_sendall(stuck, len(frame).to_bytes(4, "big") + frame)
         await until(lambda: sum(w.introduced for w in control.hub._workers) == 2)

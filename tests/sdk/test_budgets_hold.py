@@ -1,4 +1,5 @@
-"""Budgets of a real server: what was spent counts across `kill -9` and rotation, with Valkey and without."""
+"""Budgets of a real server: what was spent counts across `kill -9` and rotation, in one process and in workers,
+with Valkey and without."""
 
 from __future__ import annotations
 
@@ -16,16 +17,19 @@ from live import LiveServer, SimulatorThread
 BODY = {"model": "gpt-4o-mini", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 
 
-@pytest.fixture(params=["memory", "valkey"])
+@pytest.fixture(params=["memory", "workers", "valkey"])
 def environment(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     if request.param == "memory":
         yield {}
+        return
+    if request.param == "workers":
+        yield {"OPS_CENTER_WORKERS": "2"}
         return
     path = valkey_server.program()
     if path is None:
         left_out("Valkey tests (no server installed)")
     with valkey_server.running(path) as server:
-        yield {"OPS_CENTER_VALKEY_URL": server.url}
+        yield {"OPS_CENTER_VALKEY_URL": server.url, "OPS_CENTER_WORKERS": "2"}
 
 
 def ask(server: LiveServer, secret: str) -> httpx.Response:

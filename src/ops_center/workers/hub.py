@@ -82,7 +82,11 @@ class Hub:
         A worker that takes longer than a second is not waited for, and is not sent another until it has
         applied the one before. Raises nothing.
         """
-        packed = await asyncio.to_thread(pack, snapshot)
+        try:
+            packed = await asyncio.to_thread(pack, snapshot)
+        except Exception:
+            log.exception("snapshot_not_sent", version=snapshot.version)
+            return
         self._newest = NewSnapshot(snapshot.version, packed)
         for worker in self._workers:
             worker.offer(self._newest)
@@ -156,7 +160,7 @@ class _Worker:
         self.index = 0
         self.introduced = False
         self.applied = -1
-        self._sent = -1
+        self._busy = False  # with a snapshot that was sent
         self._waiting: NewSnapshot | None = None
         self._subjects: dict[int, Principal] = {}
         self._held: dict[int, Held] = {}
@@ -169,10 +173,10 @@ class _Worker:
         """Send it, or keep it until the worker is through with the one before."""
         if not self.introduced:
             return
-        if self._sent > self.applied:
+        if self._busy:
             self._waiting = snapshot
             return
-        self._sent = snapshot.version
+        self._busy = True
         self.say(snapshot)
 
     def lost(self) -> None:
@@ -210,7 +214,7 @@ class _Worker:
             case HealthReport():
                 self._hub.health.hear(self, message)
             case Applied():
-                self.applied = message.version
+                self.applied, self._busy = message.version, False
                 waiting, self._waiting = self._waiting, None
                 if waiting is not None:
                     self.offer(waiting)

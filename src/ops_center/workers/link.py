@@ -150,8 +150,9 @@ class Link:
         try:
             self._snapshot = await asyncio.to_thread(unpack, message.packed)
         except (pickle.UnpicklingError, AttributeError, ImportError, TypeError) as error:
+            # What cannot be read does not replace what is good; the next one may.
             log.error("snapshot_not_read", version=message.version, error=str(error))
-            self._on_retire()
+            self.say(Applied(self._snapshot.version if self._snapshot is not None else -1))
             return
         self._on_snapshot(self._snapshot)
         self.say(Applied(message.version))

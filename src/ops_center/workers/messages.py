@@ -21,7 +21,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class Applied(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """Requests see this snapshot from now on."""
+    """Requests see this snapshot from now on: the one that was sent, or an older one when that was unusable."""
 
     version: int
 
