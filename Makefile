@@ -8,7 +8,7 @@ PUBLIC := src/ops_center/console/public
 JAVASCRIPT_CLIENTS := tests/sdk/javascript
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: install run test clients lock lint clean
+.PHONY: install run test test-litellm clients lock lint clean
 
 install: $(STAMPS)/python $(PUBLIC)/index.html
 
@@ -17,6 +17,16 @@ run: install
 
 test: install clients
 	$(BIN)/python tools/check.py
+
+# LiteLLM's SDK is an extra, so what needs it is tested in an environment of its own.
+test-litellm: $(STAMPS)/python-litellm
+	.venv-litellm/bin/python -m pytest -q tests/litellm_sdk
+
+$(STAMPS)/python-litellm: $(STAMPS)/python requirements/litellm.txt pyproject.toml
+	@test -x .venv-litellm/bin/python || $(PYTHON) -m venv .venv-litellm
+	$(BIN)/uv pip sync --quiet --python .venv-litellm/bin/python --require-hashes requirements/litellm.txt
+	$(BIN)/uv pip install --quiet --python .venv-litellm/bin/python --no-deps --editable .
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) tools/require_python.py
@@ -60,6 +70,7 @@ lock: $(VENV)/bin/python
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --output-file requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group dev --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group clients --output-file requirements/clients.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra litellm --group test-litellm --output-file requirements/litellm.txt
 
 clean:
-	rm -rf $(VENV) $(STAMPS) web/node_modules $(JAVASCRIPT_CLIENTS)/node_modules $(PUBLIC) build dist
+	rm -rf $(VENV) .venv-litellm $(STAMPS) web/node_modules $(JAVASCRIPT_CLIENTS)/node_modules $(PUBLIC) build dist

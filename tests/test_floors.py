@@ -25,6 +25,7 @@ FLOORS: list[set[str]] = [
         "health",
         "limits",
         "storage",
+        "litellm_sdk",
     },
     {"dataplane", "control"},
     {"workers"},

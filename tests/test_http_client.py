@@ -468,3 +468,46 @@ async def test_an_endless_head_is_given_up(client: HttpClient) -> None:
     async with raw_server(script) as server:
         with pytest.raises(ProviderUnusable, match="could not be read"):
             await ask(client, server)
+
+
+# ── processes of ours ─────────────────────────────────────────────────────────
+
+
+async def test_a_process_of_ours_is_called_over_its_socket(tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    socket = str(tmp_path / "socket")
+    asked: list[bool] = []
+
+    async def start(allow_private_network: bool) -> str:
+        asked.append(allow_private_network)
+        return socket
+
+    server = await asyncio.start_unix_server(answer, socket)
+    client = HttpClient(processes={"helper": start})
+    try:
+        for private in (False, True):
+            got = await client.fetch("GET", "process://helper/x", allow_private_network=private)
+            assert (got.status, got.body) == (200, b"ok")
+        assert asked == [False, True]
+        with pytest.raises(ProviderUnreachable):
+            await client.fetch("GET", "process://nobody/x")
+    finally:
+        await client.close()
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_process_that_is_long_in_starting_is_a_timeout() -> None:
+    async def start(allow_private_network: bool) -> str:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    client = HttpClient(processes={"helper": start})
+    with pytest.raises(ProviderTimeout):
+        await client.fetch("GET", "process://helper/x", timeout_seconds=0.05)
+    await client.close()

@@ -424,7 +424,7 @@ async def test_many_models_are_switched_by_id_or_filter(
         ({"enabled": True, "ids": [], "filter": {}}, "ids"),
         ({"enabled": True, "ids": ["mdl_unknown"]}, "ids"),
         ({"ids": []}, "enabled"),
-        ({"enabled": True, "filter": {"colour": "red"}}, "colour"),
+        ({"enabled": True, "filter": {"colour": "red"}}, "filter.colour"),
     ],
 )
 async def test_a_switch_of_nothing_in_particular_is_refused(

@@ -980,3 +980,21 @@ async def test_lists_a_day_old_are_read_again(
     assert (await get(control_client, added))["models_count"] == 3
     assert (await get(control_client, disabled))["models_count"] == 2
     assert await refresh_stale(control) == 0
+
+
+async def test_a_list_that_fails_leaves_the_models_and_says_so(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock, http_fetcher: ScriptedFetcher
+) -> None:
+    added = await add(control_client)
+    await control.background.finished()
+    before = await get(control_client, added)
+    assert (before["discovery"]["status"], before["models_count"]) == ("ok", 2)
+    http_fetcher.answers[OPENAI_MODELS] = FetchAnswer(503, {}, b"down")
+    clock.advance(25 * 3600)
+    assert await refresh_stale(control) == 1
+    after = await get(control_client, added)
+    assert after["models_count"] == 2
+    assert {target.model for target in control.publisher.current.targets} == {"gpt-4o", "gpt-4o-mini"}
+    assert after["discovery"]["status"] == "failed"
+    assert "HTTP 503" in after["discovery"]["message"]
+    assert after["discovery"]["at"] > before["discovery"]["at"]

@@ -45,6 +45,7 @@ from ops_center.dataplane.upstream import Timeouts, Upstream
 from ops_center.errors import InternalError
 from ops_center.health import Health
 from ops_center.limits import MemoryLimiter
+from ops_center.litellm_sdk.process import NAME, LiteLLM
 from ops_center.settings import Settings
 from ops_center.snapshot import api_key_digest
 from ops_center.storage.database import Database
@@ -123,7 +124,9 @@ class Application:
 
         closing.push_async_callback(stop_ingesting)
 
-        http = HttpClient()
+        litellm = LiteLLM()
+        closing.callback(litellm.close)
+        http = HttpClient(processes={NAME: litellm.socket_path})
         closing.push_async_callback(http.close)
         publisher = self._publisher = Publisher(database, secrets, utc_now)
         health = self._hub.health if self._hub is not None else Health()

@@ -64,16 +64,20 @@ def resolve_model_facts(
     here = packaged.find_model(provider_type, model_name)
     known = here or packaged.find_anywhere(model_name)
     own = packaged.find_own(provider_type, model_name)
-    rows = [row for row in (known, own) if row is not None]
+    rows = []
+    if known is not None:
+        rows.append((packaged.source_of(provider_type if here else None, own=False), known))
+    if own is not None:
+        rows.append((packaged.source_of(own=True), own))
     sources: dict[str, str] = {}
 
     price = _override_price(wanted, _base_price(provider_type, said, here, own))
     score, score_source = _score(model_name, wanted)
     return ModelFacts(
-        display_name=_text(said.get("display_name")) or next((row.name for row in rows), model_name),
-        context_window=_first(wanted, said, rows, "context_window", own, sources),
-        max_output_tokens=_first(wanted, said, rows, "max_output_tokens", own, sources),
-        capabilities=_capabilities(provider_type, model_name, wanted, said, rows, price, own, sources),
+        display_name=_text(said.get("display_name")) or next((row.name for _, row in rows), model_name),
+        context_window=_first(wanted, said, rows, "context_window", sources),
+        max_output_tokens=_first(wanted, said, rows, "max_output_tokens", sources),
+        capabilities=_capabilities(provider_type, model_name, wanted, said, rows, price, sources),
         price=price,
         score=score,
         score_source=score_source,
@@ -136,13 +140,12 @@ def _score(model_name: str, wanted: Mapping[str, Any]) -> tuple[float | None, st
 def _first(
     wanted: Mapping[str, Any],
     said: Mapping[str, Any],
-    rows: list[packaged.PackagedModel],
+    rows: list[tuple[str, packaged.PackagedModel]],
     field: str,
-    own: packaged.PackagedModel | None,
     sources: dict[str, str],
 ) -> int | None:
     told = [("override", wanted.get(field)), ("provider", said.get(field))]
-    told += [(packaged.source_of(own=row is own), getattr(row, field)) for row in rows]
+    told += [(source, getattr(row, field)) for source, row in rows]
     for source, value in told:
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             sources[field] = source
@@ -155,9 +158,8 @@ def _capabilities(
     model_name: str,
     wanted: Mapping[str, Any],
     said: Mapping[str, Any],
-    rows: list[packaged.PackagedModel],
+    rows: list[tuple[str, packaged.PackagedModel]],
     price: Price | None,
-    own: packaged.PackagedModel | None,
     sources: dict[str, str],
 ) -> frozenset[str]:
     by_hand = wanted.get("capabilities")
@@ -169,9 +171,9 @@ def _capabilities(
     if isinstance(listed, list):
         found = {item for item in listed if isinstance(item, str)}
         sources["capabilities"] = "provider"
-    elif (row := next((row for row in rows if row.capabilities), None)) is not None:
-        found = set(row.capabilities)
-        sources["capabilities"] = packaged.source_of(own=row is own)
+    elif (known := next((one for one in rows if one[1].capabilities), None)) is not None:
+        found = set(known[1].capabilities)
+        sources["capabilities"] = known[0]
     task = task_of_name(model_name)
     if task is not None and not found:
         sources["capabilities"] = "name"

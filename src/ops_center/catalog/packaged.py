@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from ops_center.catalog.litellm_table import read_table
 from ops_center.catalog.names import canonical_name, score_names, undated_name
 from ops_center.types import Price, PriceTier
 
@@ -111,6 +112,9 @@ class _Shelf:
 
 @cache
 def _shelf(catalog_id: str) -> _Shelf | None:
+    if catalog_id == "litellm":
+        table = read_table()
+        return None if table is None else _Shelf(msgspec.convert(table, _File, strict=False))
     path = _DATA / "models" / f"{catalog_id}.json"
     if not path.is_file():
         return None
@@ -166,9 +170,9 @@ def find_own(provider_type: str, model: str) -> PackagedModel | None:
 
 
 @cache
-def source_of(*, own: bool) -> str:
+def source_of(provider_type: str | None = None, *, own: bool) -> str:
     """How the packaged catalogue, or our own table, is named beside a value: source and day."""
-    shelf = _shelf(_MAKERS[0])
+    shelf = _shelf(catalog_id(provider_type)) if provider_type is not None else _shelf(_MAKERS[0])
     file = _own() if own or shelf is None else shelf.file
     return f"{file.source} {file.as_of}"
 

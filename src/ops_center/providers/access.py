@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from ops_center.providers.aws_signature import AwsKey, sign
 from ops_center.providers.google_tokens import GoogleTokens, ServiceAccount, service_account
+from ops_center.providers.litellm_parameters import HEADER, header_value, secret_parameters
 from ops_center.providers.spec import ProviderSpec
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -86,6 +87,8 @@ def access_to(
     allow_private_network: bool = False,
 ) -> Access:
     """How requests to a provider are proven; without a credential they carry nothing."""
+    if spec.auth == "litellm":
+        return Access(((HEADER, header_value(options, credential)),))
     if not credential:
         return Access()
     if spec.auth == "aws" and (key := aws_key(credential)) is not None:
@@ -115,10 +118,14 @@ def is_usable_credential(spec: ProviderSpec, credential: str) -> bool:
     """Whether it is one that can be sent: printable ASCII without a space, or a service account's key."""
     if takes_service_accounts(spec) and service_account(credential) is not None:
         return True
+    if spec.auth == "litellm" and credential.startswith("{"):
+        return True
     return all(33 <= ord(ch) <= 126 for ch in credential)
 
 
 def public_name(spec: ProviderSpec, credential: str) -> str | None:
     """What names a credential and is no secret, to be shown in place of its first and last characters."""
+    if spec.auth == "litellm" and credential.startswith("{"):
+        return ", ".join(secret_parameters(credential))
     account = service_account(credential) if takes_service_accounts(spec) else None
     return account.client_email if account else None

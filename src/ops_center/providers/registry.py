@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ops_center.providers.spec import KeyProof, OptionField, OtherFormat, ProviderSpec
+from ops_center.providers.tasks import TASKS
 
 # https://platform.openai.com/docs/models (2026-11): these have no chat completions endpoint.
 _RESPONSES_ONLY = (
@@ -595,6 +596,52 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         key_proof=KeyProof(path="/models", proves_key=False, empty_post="/chat/completions"),
         key_prefix="sk-",
         request_id_header="x-litellm-call-id",
+    ),
+    ProviderSpec(
+        type="litellm",
+        name="LiteLLM (any provider)",
+        color="#BE185D",
+        description="Any provider that LiteLLM's SDK can call, by LiteLLM's model string",
+        default_base_url="process://litellm",
+        default_path="",
+        auth="litellm",
+        requires_key=False,
+        extra="litellm",
+        # https://docs.litellm.ai/docs/completion/input (2026-11)
+        chat_path="/v1/chat/completions",
+        no_tasks=frozenset(TASKS),
+        key_help="The provider's key; or what LiteLLM's documentation of the provider names instead, as a JSON "
+        'object such as {"aws_access_key_id": "…", "aws_secret_access_key": "…"}.',
+        recommended_for="providers without a row of their own",
+        option_fields=(
+            OptionField(
+                name="models",
+                label="Models",
+                required=True,
+                placeholder="watsonx/ibm/granite-3-8b-instruct",
+                help="LiteLLM's model strings, separated by commas: docs.litellm.ai/docs/providers has one "
+                "page per provider. The first is asked by Test Connection.",
+                pattern=r"[\x21-\x7e]+([,\s]+[\x21-\x7e]+)*",
+            ),
+            OptionField(
+                name="api_base",
+                label="API base",
+                placeholder="https://eu-de.ml.cloud.ibm.com",
+                help="LiteLLM's api_base. Blank for the provider's own address.",
+                pattern=r"[\x21-\x7e]+",
+            ),
+            OptionField(
+                name="parameters",
+                label="Parameters",
+                placeholder='{"project_id": "my-project"}',
+                help="Further parameters of LiteLLM's documentation as a JSON object; secret ones go into the key.",
+                pattern=r"(?s).+",
+            ),
+        ),
+        quirks=(
+            "Calls run through LiteLLM's SDK in a process of its own (https://docs.litellm.ai/docs/completion/input, "
+            "2026-11).",
+        ),
     ),
     ProviderSpec(
         type="custom",

@@ -22,7 +22,7 @@ FormatName = Literal[
     "bedrock_converse",
     "cohere_chat",
 ]
-AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "aws", "google"]
+AuthScheme = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "aws", "google", "litellm"]
 
 NO_OPTIONS: Mapping[str, str] = {}
 
@@ -120,6 +120,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     # where models are listed and keys are proven, when the base URL is the type's own
     lists_base_url: str | None = None
     key_help: str | None = None  # what to paste as key, where that needs a sentence
+    extra: str | None = None  # the optional package that its calls run through, in a process of our own
 
     def formats_of(self, model: str) -> tuple[FormatName, ...]:
         """The formats that a model can be called in; the first is the one that all others are translated to."""

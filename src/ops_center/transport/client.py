@@ -13,7 +13,7 @@ import asyncio
 import ssl
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -42,9 +42,11 @@ class Origin(msgspec.Struct, frozen=True, cache_hash=True):
 
     @classmethod
     def of(cls, url: str, *, allow_private_network: bool = False) -> Origin:
-        """The origin of an http(s) URL. Raises ValueError when it has no host or another scheme."""
+        """The origin of an http(s) URL, or of `process://name`: a process of ours on this machine.
+
+        Raises ValueError when it has no host or another scheme."""
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https", "process") or not parts.hostname:
             raise ValueError("not an http(s) URL")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         return cls(parts.scheme, parts.hostname, port, allow_private_network)
@@ -500,6 +502,8 @@ class _Pool:
 
     async def connect(self, seconds: float) -> _Connection:
         origin, loop = self.origin, self._loop
+        if origin.scheme == "process":
+            return await self._connect_to_process(seconds)
         addresses = await self._client.address_book.allowed(
             origin.host, origin.port, allow_private_network=origin.allow_private_network
         )
@@ -530,6 +534,24 @@ class _Pool:
             return connection
         raise ProviderUnreachable("The provider could not be reached", detail=reason)
 
+    async def _connect_to_process(self, seconds: float) -> _Connection:
+        """No address is checked: the process is one that we started, and checks its own."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                path = await self._client.socket_of(self.origin)
+                _, connection = await loop.create_unix_connection(lambda: _Connection(self, loop), path)
+        except TimeoutError:
+            raise ProviderTimeout(
+                "The provider could not be reached in time", detail="its process is still starting"
+            ) from None
+        except OSError as error:
+            raise ProviderUnreachable(
+                "The provider could not be reached", detail=f"its process: {type(error).__name__}"
+            ) from None
+        self._open.add(connection)
+        return connection
+
     def close(self) -> None:
         for connection in tuple(self._open):
             connection.abort()
@@ -547,7 +569,11 @@ class HttpClient:
         tls_context: ssl.SSLContext | None = None,
         idle_seconds: float = 30.0,
         max_idle: int = 256,
+        processes: Mapping[str, Callable[[bool], Awaitable[str]]] | None = None,
     ) -> None:
+        """`processes`: by name, what starts a process of ours if need be, which may call private addresses
+        or not, and says at which Unix socket it listens. May raise ProviderUnreachable."""
+        self._processes = processes or {}
         self.address_book = address_book or AddressBook()
         self._tls_context = tls_context
         self.idle_seconds = idle_seconds
@@ -559,6 +585,13 @@ class HttpClient:
         if self._tls_context is None:  # loading the certificates takes some 20 ms: only when first needed
             self._tls_context = ssl.create_default_context()
         return self._tls_context
+
+    async def socket_of(self, origin: Origin) -> str:
+        """Where a process of ours listens. Raises ProviderUnreachable."""
+        start = self._processes.get(origin.host)
+        if start is None:
+            raise ProviderUnreachable("The provider could not be reached", detail="no such process here")
+        return await start(origin.allow_private_network)
 
     async def send(
         self, origin: Origin, head: bytes, body: bytes, limits: Limits = _DEFAULT_LIMITS
@@ -577,7 +610,9 @@ class HttpClient:
                 return await connection.exchange(head, body, limits)
             except ConnectionLost:
                 connection = pool.take()
-        connection = await pool.connect(limits.connect_seconds)
+        # A process may have to be started first, which belongs to the wait for its answer.
+        patience = limits.head_seconds if origin.scheme == "process" else limits.connect_seconds
+        connection = await pool.connect(patience)
         try:
             return await connection.exchange(head, body, limits)
         except ConnectionLost:

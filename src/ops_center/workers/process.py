@@ -27,6 +27,7 @@ from ops_center.dataplane.pipeline import Plane
 from ops_center.dataplane.server import Connection
 from ops_center.dataplane.upstream import Timeouts, Upstream
 from ops_center.health import Health
+from ops_center.litellm_sdk.process import NAME, LiteLLM
 from ops_center.storage.journal.writer import UsageJournal
 from ops_center.telemetry.logging import configure_logging
 from ops_center.transport.client import HttpClient
@@ -85,7 +86,9 @@ async def work(settings: WorkerSettings) -> None:
         health = Health()
         journal = UsageJournal(Path(settings.journal))
         closing.callback(journal.close)
-        http = HttpClient()
+        litellm = LiteLLM()
+        closing.callback(litellm.close)
+        http = HttpClient(processes={NAME: litellm.socket_path})
         closing.push_async_callback(http.close)
         run_dir = Path(settings.run_dir)
         valkey: ValkeyLimiter | None = None

@@ -89,7 +89,11 @@ def status_of(row: OwnKeyRow) -> KeyStatus:
 
 
 def _used_at(spec: ProviderSpec, instances: Mapping[str, Sequence[Instance]]) -> list[str]:
-    """The addresses that a key of this type is sent to; none where somebody must set up a provider first."""
+    """The addresses that a key of this type is sent to; none where somebody must set up a provider first.
+
+    None either for LiteLLM's SDK, whose keys are parameters, and those an admin's."""
+    if spec.extra is not None:
+        return []
     addresses = [instance.base_url for instance in instances.get(spec.type, ())]
     if not addresses and (place := own_place(spec)) is not None:
         addresses = [place[0]]

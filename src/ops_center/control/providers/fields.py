@@ -13,7 +13,9 @@ from pydantic import SecretStr
 
 from ops_center.control.context import HttpFetcher
 from ops_center.errors import AddressRefused, Invalid, ProviderError
+from ops_center.litellm_sdk.install import HOW_TO_GET, missing
 from ops_center.providers.access import is_usable_credential, public_name
+from ops_center.providers.litellm_parameters import check_credential, check_options
 from ops_center.providers.registry import PROVIDER_SPECS
 from ops_center.providers.spec import NO_OPTIONS, ProviderSpec, default_base_url, normalise_base_url
 from ops_center.storage.secrets import preview
@@ -31,6 +33,13 @@ def spec_of(provider_type: str) -> ProviderSpec:
     return spec
 
 
+def check_extra(spec: ProviderSpec) -> None:
+    """Raises Invalid naming `type` where the optional package is missing that the type's calls run through."""
+    problem = missing() if spec.extra is not None else None
+    if problem is not None:
+        raise Invalid(problem, param="type", hint=HOW_TO_GET)
+
+
 def trimmed_key(api_key: SecretStr | None) -> str:
     """The key without the spaces and quotes that come along when it is pasted; empty for none."""
     return "" if api_key is None else api_key.get_secret_value().strip().strip(_QUOTES).strip()
@@ -39,6 +48,11 @@ def trimmed_key(api_key: SecretStr | None) -> str:
 def checked_key(api_key: SecretStr | None, spec: ProviderSpec) -> str:
     """A trimmed key. Raises Invalid naming `api_key` for one that no provider can have given out."""
     key = trimmed_key(api_key)
+    if spec.auth == "litellm":
+        try:
+            check_credential(key)
+        except ValueError as error:
+            raise Invalid(str(error), param="api_key") from None
     if not is_usable_credential(spec, key):
         raise Invalid(
             "The API key contains spaces or characters that no key has",
@@ -83,6 +97,12 @@ def checked_options(
             )
         if value:
             checked[name] = value
+    if spec.auth == "litellm":
+        try:
+            check_options(checked)
+        except ValueError as error:
+            name, sentence = error.args
+            raise Invalid(sentence, param=f"options.{name}") from None
     return checked
 
 
@@ -100,6 +120,8 @@ def checked_base_url(
         if own is None:
             raise Invalid("Base URL is required for this type", param="base_url")
         return own
+    if spec.extra is not None:
+        raise Invalid("This type has no base URL; where its calls go is said by API base", param="base_url")
     try:
         return normalise_base_url(base_url, spec)
     except ValueError as error:
@@ -124,6 +146,8 @@ def keeps_its_key(
 ) -> bool:
     """Whether a key stored for one base URL (with its options) may be sent to the other: to the same server,
     or between addresses of the provider itself, such as two of its regions."""
+    if spec.auth == "litellm":
+        return one[1].get("api_base") == other[1].get("api_base")
     return same_origin(one[0], other[0]) or all(
         base_url == default_base_url(spec, options) for base_url, options in (one, other)
     )

@@ -14,6 +14,7 @@ import structlog
 from ops_center.control.context import Control
 from ops_center.control.providers import repository
 from ops_center.control.providers.service import prove_saved
+from ops_center.providers.registry import provider_spec
 
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 60.0
@@ -32,10 +33,13 @@ async def keep_probing(control: Control) -> None:
 
 
 async def probe_idle(control: Control) -> int:
-    """Prove every enabled provider that was neither asked nor tested for five minutes; how many were."""
+    """Prove every enabled provider that was neither asked nor tested for five minutes; how many were.
+
+    Not those whose proof is a request that somebody pays for."""
     await control.drain_journal()
     async with control.database.read() as conn:
-        rows = await repository.idle_since(conn, control.clock() - IDLE)
+        idle = await repository.idle_since(conn, control.clock() - IDLE)
+    rows = [row for row in idle if provider_spec(row.type).extra is None]
     gate = asyncio.Semaphore(_AT_A_TIME)
 
     async def probe(row: repository.ProviderRow) -> None:

@@ -29,8 +29,10 @@ from ops_center.errors import (
     ProviderUnreachable,
     ProviderUnusable,
 )
+from ops_center.litellm_sdk.install import HOW_TO_GET, missing
 from ops_center.providers.access import access_to, url_values
 from ops_center.providers.google_tokens import GoogleTokens
+from ops_center.providers.litellm_parameters import model_names
 from ops_center.providers.spec import ProviderSpec, default_base_url, filled, lists_base_url
 from ops_center.transport.client import FetchAnswer
 from ops_center.wire.formats import WIRES
@@ -175,6 +177,8 @@ async def fetch_models(http: HttpFetcher, address: Address, now: datetime) -> li
     """The provider's own list of models, ours where it publishes none, or why there is none."""
     if address.spec.models_by_hand:
         return []
+    if address.spec.extra is not None:
+        return [DiscoveredModel(name, {}) for name in model_names(address.options)]
     if address.spec.models_from_catalog:
         return [DiscoveredModel(name, {}) for name in packaged_models(address.spec.type)]
     answer = await _ask(http, address, address.url(address.spec.models_path), TIMEOUT_SECONDS)
@@ -214,6 +218,8 @@ async def prove(
     turned away proves the key; see `KeyProof` for servers that turn nobody away there.
     """
     proof = address.spec.key_proof
+    if address.spec.extra is not None:
+        return await _proven_by_an_answer(http, address, clock)
     url = address.own_proof_url or address.url(proof.path)
     if address.spec.requires_key and not address.api_key:
         return failed(invalid_api_key("Paste the provider's API key first."))
@@ -242,6 +248,41 @@ async def prove(
         message=f"Connection successful! ({latency_ms}ms)",
         models_found=models_found,
     )
+
+
+async def _proven_by_an_answer(http: HttpFetcher, address: Address, clock: Callable[[], float]) -> TestResult:
+    """LiteLLM has no way that is free at every provider, so one request for one token is asked, and said."""
+    problem = missing()
+    if problem is not None:
+        return failed(Failure("not_installed", problem, HOW_TO_GET))
+    model = model_names(address.options)[0]
+    asked = {"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
+    url = address.base_url + address.spec.chat_path
+    started = clock()
+    answer = await _ask(http, address, url, _STARTING_SECONDS, body=msgspec.json.encode(asked))
+    latency_ms = max(1, round((clock() - started) * 1000))
+    if isinstance(answer, Failure):
+        return failed(answer)
+    code = WIRES[address.spec.format].read_provider_error(answer.status, answer.body).code
+    if code == "address_refused":
+        return failed(failure_of_error(AddressRefused("Address not allowed")))
+    failure = failure_of_answer(address.spec, answer)
+    if failure is not None and failure.error_type == "unexpected_answer":
+        failure = unexpected_answer(
+            f"Check the model string {model} and the parameters against LiteLLM's docs."
+        )
+    if failure is not None:
+        return failed(failure, latency_ms)
+    return TestResult(
+        success=True,
+        latency_ms=latency_ms,
+        message=f"Connection successful! ({latency_ms}ms)",
+        hint=f"One request for one token was sent to {model}: LiteLLM has no free way to prove a key.",
+        models_found=len(model_names(address.options)),
+    )
+
+
+_STARTING_SECONDS = 120.0  # the first call starts LiteLLM
 
 
 def failed(failure: Failure, latency_ms: int | None = None, models_found: int | None = None) -> TestResult:

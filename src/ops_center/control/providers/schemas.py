@@ -36,6 +36,7 @@ TestErrorType = Literal[
     "unexpected_answer",
     "address_not_allowed",
     "key_not_proven",
+    "not_installed",
 ]
 
 
@@ -78,6 +79,10 @@ class ProviderType(ResponseModel):
     `allow_private_network`."""
     models_count: int
     """How many models the packaged catalogue knows; the provider's own list may hold more."""
+    takes_base_url: bool
+    missing: str | None
+    """Why providers of this type cannot be added here: an optional package is not installed. null: they can."""
+    how_to_get: str | None
 
 
 class ProviderTypeList(ResponseModel):

@@ -192,6 +192,7 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
     Raises Invalid naming the field, or Conflict naming `name`.
     """
     spec = fields.spec_of(wanted.type)
+    fields.check_extra(spec)
     key = fields.checked_key(wanted.api_key, spec)
     if spec.requires_key and not key:
         raise Invalid("An API key is required for this type", param="api_key")

@@ -1001,6 +1001,7 @@ export const LastTestErrorType = {
   unexpected_answer: 'unexpected_answer',
   address_not_allowed: 'address_not_allowed',
   key_not_proven: 'key_not_proven',
+  not_installed: 'not_installed',
 } as const;
 
 export interface LastTest {
@@ -1722,15 +1723,18 @@ export interface ProviderType {
   default_base_url: string | null;
   description: string;
   get_key_url: string | null;
+  how_to_get: string | null;
   key_help: string | null;
   key_prefix: string | null;
   local: boolean;
+  missing: string | null;
   models_count: number;
   name: string;
   option_fields: OptionField[];
   recommended_for: string | null;
   requires_base_url: boolean;
   requires_key: boolean;
+  takes_base_url: boolean;
   type: string;
 }
 
@@ -2251,6 +2255,7 @@ export const TestResultErrorType = {
   unexpected_answer: 'unexpected_answer',
   address_not_allowed: 'address_not_allowed',
   key_not_proven: 'key_not_proven',
+  not_installed: 'not_installed',
 } as const;
 
 export interface TestResult {

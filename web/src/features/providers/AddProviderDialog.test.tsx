@@ -27,6 +27,9 @@ const OPENROUTER: ProviderType = {
         option_fields: [],
   local: false,
   models_count: 50,
+  takes_base_url: true,
+  missing: null,
+  how_to_get: null,
 };
 const OLLAMA: ProviderType = {
   ...OPENROUTER,
@@ -41,10 +44,24 @@ const OLLAMA: ProviderType = {
   local: true,
 };
 
+const LITELLM: ProviderType = {
+  ...OLLAMA,
+  type: "litellm",
+  name: "LiteLLM (any provider)",
+  default_base_url: null,
+  local: false,
+  takes_base_url: false,
+  missing: "LiteLLM's SDK is not installed",
+  how_to_get: "Run pip install 'ops-center[litellm]' and start the server again.",
+  option_fields: [
+    { name: "models", label: "Models", required: true, default: "", placeholder: "", help: "LiteLLM's model strings" },
+  ],
+};
+
 let posted: unknown[] = [];
 
 const api = setupServer(
-  http.get("*/api/v1/llm/provider-types", () => HttpResponse.json({ provider_types: [OPENROUTER, OLLAMA] })),
+  http.get("*/api/v1/llm/provider-types", () => HttpResponse.json({ provider_types: [OPENROUTER, OLLAMA, LITELLM] })),
   http.post("*/api/v1/llm/test", async ({ request }) => {
     const { api_key } = (await request.json()) as { api_key: string };
     return HttpResponse.json(
@@ -82,18 +99,24 @@ afterAll(() => api.close());
 async function openDialog(key: string) {
   const user = userEvent.setup({ pointerEventsCheck: 0 });
   const onClose = vi.fn<() => void>();
-  render(
+  const client = createQueryClient({ onSignedOut: () => {}, onSecondFactorMissing: () => {} });
+  const dialog = (opened: boolean) => (
     <MantineProvider env="test">
-      <QueryClientProvider client={createQueryClient({ onSignedOut: () => {}, onSecondFactorMissing: () => {} })}>
-        <AddProviderDialog opened onClose={onClose} />
+      <QueryClientProvider client={client}>
+        <AddProviderDialog opened={opened} onClose={onClose} />
       </QueryClientProvider>
-    </MantineProvider>,
+    </MantineProvider>
   );
+  const { rerender } = render(dialog(true));
+  const reopen = (): void => {
+    rerender(dialog(false));
+    rerender(dialog(true));
+  };
   await user.click(await screen.findByRole("combobox", { name: "Provider Type" }));
   await user.click(await screen.findByRole("option", { name: "OpenRouter" }));
   await user.click(screen.getByLabelText("API Key"));
   await user.paste(key);
-  return { user, onClose };
+  return { user, onClose, reopen };
 }
 
 const button = (name: string): HTMLElement => screen.getByRole("button", { name });
@@ -156,4 +179,41 @@ test("a server of one's own asks for no key and may be on a private network", as
   await user.click(button("Add Provider"));
   await waitFor(() => expect(onClose).toHaveBeenCalled());
   expect(posted).toMatchObject([{ type: "ollama", allow_private_network: true }]);
+});
+
+async function choose(user: ReturnType<typeof userEvent.setup>, name: string): Promise<void> {
+  await user.click(screen.getByRole("combobox", { name: "Provider Type" }));
+  await user.click(await screen.findByRole("option", { name }));
+}
+
+test("what was typed is there again after a slip of Esc, and gone after Cancel", async () => {
+  const { user, onClose, reopen } = await openDialog("sk-or-v1-good");
+  await user.type(screen.getByLabelText("Name"), "Main");
+  await user.keyboard("{Escape}");
+  expect(onClose).toHaveBeenCalledOnce();
+  reopen();
+  expect(((await screen.findByLabelText("Name")) as HTMLInputElement).value).toBe("Main");
+  expect((screen.getByLabelText("API Key") as HTMLInputElement).value).toBe("sk-or-v1-good");
+  await user.click(button("Cancel"));
+  reopen();
+  expect(((await screen.findByLabelText("Name")) as HTMLInputElement).value).toBe("");
+});
+
+test("a type whose package is missing says how to get it, and cannot be added", async () => {
+  const { user } = await openDialog("");
+  await choose(user, "LiteLLM (any provider)");
+  expect(screen.getByRole("note").textContent).toContain("pip install 'ops-center[litellm]'");
+  expect(button("Add Provider")).toHaveProperty("disabled", true);
+  expect(button("Test Connection")).toHaveProperty("disabled", true);
+  expect(screen.queryByLabelText("Base URL")).toBeNull();
+});
+
+test("another type keeps what was typed for the first", async () => {
+  const { user } = await openDialog("");
+  await choose(user, "LiteLLM (any provider)");
+  await user.type(screen.getByLabelText("Models"), "watsonx/x");
+  await choose(user, "OpenRouter");
+  expect(screen.getByText(/OpenRouter: recommended for cost optimization/)).toBeTruthy();
+  await choose(user, "LiteLLM (any provider)");
+  expect((screen.getByLabelText("Models") as HTMLInputElement).value).toBe("watsonx/x");
 });

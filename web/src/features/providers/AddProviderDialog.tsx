@@ -30,6 +30,12 @@ interface AddProviderDialogProps {
 }
 
 export function AddProviderDialog({ opened, onClose }: AddProviderDialogProps) {
+  // Esc and the cross may be a slip, so they keep what was typed; Cancel and success do not.
+  const [draft, setDraft] = useState<ProviderValues | null>(null);
+  const done = (): void => {
+    setDraft(null);
+    onClose();
+  };
   return (
     <Modal
       opened={opened}
@@ -39,21 +45,28 @@ export function AddProviderDialog({ opened, onClose }: AddProviderDialogProps) {
       closeOnClickOutside={false}
       closeButtonProps={{ "aria-label": "Close" }}
     >
-      <AddProviderForm onClose={onClose} />
+      <AddProviderForm draft={draft} onDraft={setDraft} onDone={done} />
     </Modal>
   );
 }
 
-function AddProviderForm({ onClose }: Pick<AddProviderDialogProps, "onClose">) {
+interface AddProviderFormProps {
+  draft: ProviderValues | null;
+  onDraft: (values: ProviderValues) => void;
+  onDone: () => void;
+}
+
+function AddProviderForm({ draft, onDraft, onDone }: AddProviderFormProps) {
   const types = useQuery(providerTypesQuery);
   const add = useAddProvider();
   const test = useTestInput();
   const [tested, setTested] = useState<Tested | null>(null);
   const addAnyway = useId();
   const form = useForm<ProviderValues>({
-    initialValues: NEW_PROVIDER,
+    initialValues: draft ?? NEW_PROVIDER,
     validate: (values) => validate(values, types.data?.find((one) => one.type === values.type), false),
-    onValuesChange: () => {
+    onValuesChange: (values) => {
+      onDraft(values);
       if (add.isError) add.reset();
     },
   });
@@ -79,7 +92,7 @@ function AddProviderForm({ onClose }: Pick<AddProviderDialogProps, "onClose">) {
 
   const save = (values: ProviderValues): void => {
     if (add.isPending) return;
-    add.mutate(addInput(values), { onSuccess: onClose, onError: showProblem });
+    add.mutate(addInput(values), { onSuccess: onDone, onError: showProblem });
   };
 
   const submit = form.onSubmit((values) => {
@@ -99,6 +112,7 @@ function AddProviderForm({ onClose }: Pick<AddProviderDialogProps, "onClose">) {
     );
   }
 
+  const chosen = types.data.find((one) => one.type === form.values.type);
   const saveProblem = add.isError ? asApiError(add.error) : null;
   const testProblem = test.isError ? asApiError(test.error) : null;
   return (
@@ -107,7 +121,9 @@ function AddProviderForm({ onClose }: Pick<AddProviderDialogProps, "onClose">) {
         <ProviderFields form={form} types={types.data} />
         {test.isPending && (
           <Text size="sm" c="dimmed" role="status">
-            Testing the connection; this takes ten seconds at most…
+            {chosen?.takes_base_url === false
+              ? "Testing the connection; the first test starts LiteLLM, which may take a minute…"
+              : "Testing the connection; this takes ten seconds at most…"}
           </Text>
         )}
         {!test.isPending && (
@@ -129,11 +145,12 @@ function AddProviderForm({ onClose }: Pick<AddProviderDialogProps, "onClose">) {
             busy={test.isPending}
             onClick={runTest}
             type="button"
+            disabled={Boolean(chosen?.missing)}
           >
             Test Connection
           </BusyButton>
           <Group gap="sm">
-            <Button variant="default" type="button" onClick={onClose}>
+            <Button variant="default" type="button" onClick={onDone}>
               Cancel
             </Button>
             {failedTest && (
@@ -150,7 +167,12 @@ function AddProviderForm({ onClose }: Pick<AddProviderDialogProps, "onClose">) {
                 Add anyway
               </BusyButton>
             )}
-            <BusyButton type="submit" leftSection={<IconPlus size={16} />} busy={add.isPending && !failedTest}>
+            <BusyButton
+              type="submit"
+              leftSection={<IconPlus size={16} />}
+              busy={add.isPending && !failedTest}
+              disabled={Boolean(chosen?.missing)}
+            >
               Add Provider
             </BusyButton>
           </Group>

@@ -1,6 +1,8 @@
 /** The fields of a provider, the same in Add and Configure. */
 import {
+  Alert,
   Anchor,
+  Badge,
   Box,
   Collapse,
   Grid,
@@ -18,7 +20,7 @@ import {
 } from "@mantine/core";
 import type { UseFormReturnType } from "@mantine/form";
 import { IconChevronRight, IconExternalLink } from "@tabler/icons-react";
-import { useId, useState } from "react";
+import { useId, useRef, useState } from "react";
 
 import type { ProviderType } from "@/api/types";
 import { money, plural } from "@/format/format";
@@ -45,6 +47,11 @@ export function ProviderFields({ form, types, saved }: ProviderFieldsProps) {
   return (
     <Stack gap="md">
       {saved ? null : <TypeSelect form={form} types={types} type={type} />}
+      {type?.missing && (
+        <Alert color="yellow" role="note" py="xs" px="sm" title={`${type.missing}.`}>
+          {type.how_to_get}
+        </Alert>
+      )}
       <TextInput
         label="Name"
         placeholder={type?.name ?? "Named after its type"}
@@ -79,6 +86,7 @@ interface FieldProps {
 
 function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] }) {
   const range = type?.cost_range;
+  const typed = useRef<Record<string, Record<string, string>>>({});
   return (
     <Select
       label="Provider Type"
@@ -102,17 +110,26 @@ function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] 
           <Group gap="sm" wrap="nowrap" w="100%">
             <Monogram name={option.label} color={one?.color ?? "#64748B"} size={26} />
             <Text size="sm">{option.label}</Text>
-            {/* The recommendation is read out once the type is chosen; here it would blur the option's name. */}
-            <Text size="xs" c="dimmed" ml="auto" ta="right" aria-hidden>
-              {one?.recommended_for ? `recommended for ${one.recommended_for}` : one?.description}
-            </Text>
+            {/* What it is good for is read out once the type is chosen; here it would blur the option's name. */}
+            <Group gap={6} ml="auto" wrap="nowrap" justify="flex-end" aria-hidden>
+              <Text size="xs" c="dimmed" ta="right">
+                {one?.missing ? "not installed" : one?.recommended_for ? `for ${one.recommended_for}` : one?.description}
+              </Text>
+              {one && isRecommended(one, types) && (
+                <Badge size="xs" color="green" variant="light" style={{ flexShrink: 0 }}>
+                  Recommended
+                </Badge>
+              )}
+            </Group>
           </Group>
         );
       }}
       description={
         type &&
         [
-          type.recommended_for ? `${type.name}: recommended for ${type.recommended_for}.` : `${type.description}.`,
+          type.recommended_for
+            ? `${type.name}: ${isRecommended(type, types) ? "recommended " : ""}for ${type.recommended_for}.`
+            : `${type.description}.`,
           range && `${money(range.min_usd)}–${money(range.max_usd)} per 1M tokens, depending on the model.`,
           type.models_count > 0 && `${plural(type.models_count, "model")} with known facts.`,
         ]
@@ -122,12 +139,18 @@ function TypeSelect({ form, types, type }: FieldProps & { types: ProviderType[] 
       inputWrapperOrder={["label", "input", "description", "error"]}
       {...form.getInputProps("type")}
       onChange={(chosen) => {
-        form.setValues({ type: chosen, ...valuesForType(types.find((one) => one.type === chosen)) });
+        // Who looks at another type and comes back finds what was typed for this one.
+        if (type) typed.current[type.type] = form.values.options;
+        const { options, ...defaults } = valuesForType(types.find((one) => one.type === chosen));
+        form.setValues({ type: chosen, ...defaults, options: { ...options, ...typed.current[chosen ?? ""] } });
         form.clearErrors();
       }}
     />
   );
 }
+
+/** The list begins with the one type that suits who has no wish of their own. */
+const isRecommended = (type: ProviderType, types: ProviderType[]): boolean => type.type === types[0]?.type;
 
 function KeyField({ form, type, saved }: FieldProps & Pick<ProviderFieldsProps, "saved">) {
   const key = trimKey(form.values.api_key);
@@ -245,21 +268,23 @@ function Advanced({ form, type }: FieldProps) {
       </UnstyledButton>
       <Collapse expanded={opened} id={id} transitionDuration={0}>
         <Stack gap="md" pt="sm" pl={22}>
-          <TextInput
-            label="Base URL"
-            type="url"
-            inputMode="url"
-            autoComplete="off"
-            placeholder={type?.default_base_url ?? "http://localhost:11434/v1"}
-            description={
-              type?.requires_base_url
-                ? "Where the server answers, up to and with /v1."
-                : type?.local
-                  ? `Leave blank for ${type.default_base_url} on the gateway's own machine.`
-                  : "Leave blank for the provider's own address."
-            }
-            {...form.getInputProps("base_url")}
-          />
+          {type?.takes_base_url !== false && (
+            <TextInput
+              label="Base URL"
+              type="url"
+              inputMode="url"
+              autoComplete="off"
+              placeholder={type?.default_base_url ?? "http://localhost:11434/v1"}
+              description={
+                type?.requires_base_url
+                  ? "Where the server answers, up to and with /v1."
+                  : type?.local
+                    ? `Leave blank for ${type.default_base_url} on the gateway's own machine.`
+                    : "Leave blank for the provider's own address."
+              }
+              {...form.getInputProps("base_url")}
+            />
+          )}
           <Switch
             label="Allow private network address"
             description="For servers on this machine or your own network. Never lets end users' addresses in."
