@@ -47,10 +47,11 @@ _log = structlog.get_logger(__name__)
 _MOST_DRAFTS = 50
 _MOST_REPLAYED = 20_000  # beyond it a sample is replayed, and said to be one
 _SHOWN = 500
-_BATCH = 100
+_BATCH = 50
 _STEP_SECONDS = 0.002  # of work at a time; then requests have their turn
 _REST = 4.0  # times as long as the step
 _TOLD_SECONDS = 1.0  # between two notes of the progress
+_SILENT = timedelta(minutes=10)
 _INTERRUPTED = "The server was restarted meanwhile; start it again."
 
 
@@ -155,7 +156,7 @@ async def start_replay(control: Control, draft_id: str, days: int) -> Draft:
     run = new_id("run")
     async with control.database.write() as conn:
         row = await _existing(conn, draft_id, lock=True)
-        if row.replay is not None and row.replay["status"] == "running":
+        if _runs(row.replay, now):
             raise Conflict("A replay of this draft is running already")
         before = await newest(conn)
         replay = {
@@ -168,6 +169,7 @@ async def start_replay(control: Control, draft_id: str, days: int) -> Draft:
             "total": None,
             "error": None,
             "result": None,
+            "noted_at": now.isoformat(),
             "of": [row.updated_at.isoformat(), before.version if before else 0],
         }
         await repository.change(conn, draft_id, {"replay": replay})
@@ -271,9 +273,16 @@ async def _note(control: Control, draft_id: str, replay: dict[str, Any], news: d
         row = await repository.by_id(conn, draft_id, lock=True)
         if row is None or row.replay is None or row.replay["run"] != replay["run"]:
             return False
-        replay.update(news)
+        replay.update(news | {"noted_at": control.clock().isoformat()})
         await repository.change(conn, draft_id, {"replay": dict(replay)})
     return True
+
+
+def _runs(replay: dict[str, Any] | None, now: datetime) -> bool:
+    """Whether it is under way: one that has been silent for long went down with its server."""
+    if replay is None or replay["status"] != "running":
+        return False
+    return now - datetime.fromisoformat(replay["noted_at"]) < _SILENT
 
 
 # ── parts ─────────────────────────────────────────────────────────────────────

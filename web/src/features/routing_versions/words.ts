@@ -6,6 +6,7 @@ const ACTIONS: Record<string, string> = {
   "provider.create": "Provider added",
   "provider.update": "Provider changed",
   "provider.delete": "Provider deleted",
+  "provider.prioritise": "Priorities changed",
   "model.create": "Model added",
   "model.update": "Model changed",
   "model.switch": "Models switched",
