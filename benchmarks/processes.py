@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_QUIET_SECONDS = 0.6  # longer than the server's own half-second look at its journal
+_QUIET_SECONDS = 1.0  # longer than the server gathers records before it stores them
 _QUIET_CPU_SECONDS = 0.006
 _SETTLE_SECONDS = 20.0
 

@@ -31,8 +31,8 @@ _log = structlog.get_logger(__name__)
 
 _BATCH = 2000
 _BREATHE_AFTER = 32  # records between two chances for requests that are waiting
-_CHUNK_BYTES = 1024 * 1024
-_GATHER_SECONDS = 0.5  # after the first record, so that a busy second makes two transactions
+_CHUNK_BYTES = 32 * 1024  # read between two such chances
+_GATHER_SECONDS = 0.75  # after the first record: each transaction has costs of its own
 _LOOK_SECONDS = 0.5  # other processes cannot notify us
 _LONGEST_BACKOFF_SECONDS = 10.0
 
@@ -127,14 +127,14 @@ class JournalIngester:
             size = os.fstat(descriptor).st_size
             position = self._position(name)
             while position < size:
-                lines = _read_lines(descriptor, position, size, self._batch)
-                if not lines and not finished:
+                entries, end = await self._read(name, descriptor, position, size)
+                if end == position and not finished:
                     break  # its writer is in the middle of a line
-                if not lines:
+                if end == position:
                     await self._store_torn(name, os.pread(descriptor, size - position, position), size)
                     break
-                await self._store_lines(name, lines, position)
-                position = self._position(name)
+                await self._store(name, entries, end)
+                position = end
             if finished:
                 await self._ledger.forget(name)
                 path.unlink()
@@ -150,17 +150,25 @@ class JournalIngester:
     def _position(self, name: str) -> int:
         return self._known_offsets.get(name, 0)
 
-    async def _store_lines(self, name: str, lines: Sequence[bytes], position: int) -> None:
+    async def _read(
+        self, name: str, descriptor: int, position: int, size: int
+    ) -> tuple[Sequence[Entry], int]:
+        """A batch from `position` on, read a piece at a time, and the place behind it."""
         entries: list[Entry] = []
-        for number, line in enumerate(lines, start=1):
-            position += len(line) + 1
-            try:
-                entries.append(entry(self._decoder.decode(line), line, position))
-            except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
-                self._reject(name, line, error)
-            if number % _BREATHE_AFTER == 0:
-                await asyncio.sleep(0)
-        await self._store(name, entries, position)
+        left = self._batch
+        while left and position < size:
+            lines = _read_lines(descriptor, position, size, left)
+            if not lines:
+                break
+            left -= len(lines)
+            for line in lines:
+                position += len(line) + 1
+                try:
+                    entries.append(entry(self._decoder.decode(line), line, position))
+                except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
+                    self._reject(name, line, error)
+            await asyncio.sleep(0)
+        return entries, position
 
     async def _store_torn(self, name: str, tail: bytes, end: int) -> None:
         """The last line of a writer that died in the middle of it; whole all the same if only its end is missing."""

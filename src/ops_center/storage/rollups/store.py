@@ -5,7 +5,8 @@ Whoever adds takes turns with all others that do, so that a histogram can be rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ from ops_center.storage.tables import rollup_state, usage_days, usage_quarters, 
 
 _ADVISORY_LOCK = 0x6F70_7375  # any constant will do, as long as it never changes
 _MOST_KNOWN = 100_000
+_BREATHE_AFTER = 128  # records between two chances for requests that are waiting
 NO_SLOT = 2**31 - 1  # after all there will ever be
 
 
@@ -87,10 +89,18 @@ class Rollups:
         if self._dialect == "postgresql":
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
-    async def add(self, connection: AsyncConnection, rows: Iterable[Row]) -> None:
+    async def add(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
         """Count records that were not there before: rows of RECORD_COLUMNS. Needs one's turn."""
         state = await read_state(connection)
-        quarters = with_every_kind(add_up(rows))
+        full: Sums = {}
+        for start in range(0, len(rows), _BREATHE_AFTER):
+            for key, one in add_up(rows[start : start + _BREATHE_AFTER]).items():
+                if key in full:
+                    full[key].add(one)
+                else:
+                    full[key] = one
+            await asyncio.sleep(0)
+        quarters = with_every_kind(full)
         ids = await self._ids(connection, quarters)
         await self._add(connection, usage_quarters, quarters, ids)
         await self._add(connection, usage_days, by_day(quarters, state.zone, state.days_from), ids)
