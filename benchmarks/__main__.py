@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,8 @@ from benchmarks import measures, nginx, results
 from benchmarks.gateway import SWITCHED_ON
 from benchmarks.machine import Neighbours, describe
 from benchmarks.measures import FULL, QUICK, Effort
+from benchmarks.others import Other, parse
+from benchmarks.others import measure as measure_other
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Raw, Result
 from benchmarks.scene import Scene, scene
@@ -23,9 +25,9 @@ from ops_center import __version__
 T = TypeVar("T")
 
 
-def measure(effort: Effort) -> Raw:
+def measure(effort: Effort, gateways: Sequence[Other] = (), upstream_port: int | None = None) -> Raw:
     """Everything, in an order in which nothing spoils what comes after it."""
-    with scene() as here:
+    with scene(upstream_port) as here:
         if here.nginx is None:
             print("left out: the comparison with nginx (not installed)", flush=True)
         seconds = _step("start", lambda: measures.starts(here, effort))
@@ -50,6 +52,9 @@ def measure(effort: Effort) -> Raw:
         streams = _step("open streams", lambda: measures.open_streams(here, effort))
         paced = _step("paced streams", lambda: measures.paced_streams(here, effort))
         many_models = _step("start with many models", lambda: measures.starts_with_many_models(here, effort))
+        others = [
+            _step(other.name, lambda other=other: measure_other(here, other, effort)) for other in gateways
+        ]
         records = _step("ledger", lambda: measures.ledger_is_complete(here))
         return Raw(
             effort=effort,
@@ -66,6 +71,7 @@ def measure(effort: Effort) -> Raw:
             open_streams=streams,
             paced=paced,
             many_models_start_seconds=many_models,
+            others=others,
             first_start_seconds=here.first_ready_seconds,
             start_seconds=seconds,
             ledger_records=records,
@@ -93,11 +99,24 @@ def main() -> int:
         "--quick", action="store_true", help="fewer requests; writes nothing unless --out is given"
     )
     parser.add_argument("--out", type=Path, help="folder for the JSON; the docs are then left alone")
+    parser.add_argument(
+        "--gateway", action="append", default=[], metavar="NAME=URL[,key=…][,model=…][,pid=…]",
+        help="another gateway on this machine that already runs; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--upstream-port", type=int, help="where those gateways expect the upstream: http://127.0.0.1:PORT/v1"
+    )
     options = parser.parse_args()
+    if options.gateway and options.upstream_port is None:
+        parser.error("--gateway needs --upstream-port: all sides are measured before the same upstream")
+    try:
+        gateways = [parse(text) for text in options.gateway]
+    except ValueError as error:
+        parser.error(str(error))
     neighbours = Neighbours()
     started = time.monotonic()
     try:
-        raw = measure(QUICK if options.quick else FULL)
+        raw = measure(QUICK if options.quick else FULL, gateways, options.upstream_port)
     except BenchmarkError as error:
         print(f"\nno result: {error}", file=sys.stderr)
         return 1

@@ -8,6 +8,7 @@ import msgspec
 
 from benchmarks.machine import Machine
 from benchmarks.measures import PACE, Cpu, Effort, Latency, OpenStreams, PacedStreams, Rate
+from benchmarks.others import OtherFigures
 from benchmarks.table import Bound, Row, as_markdown
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -33,6 +34,7 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     open_streams: OpenStreams
     paced: PacedStreams | None = None  # results from before this was measured have none
     many_models_start_seconds: list[float] | None = None
+    others: list[OtherFigures] = []
     first_start_seconds: float
     start_seconds: list[float]
     ledger_records: int
@@ -172,6 +174,7 @@ def rows(raw: Raw) -> list[Row]:
             note=f"the very first start, on an empty folder, is ready in {raw.first_start_seconds:.2f} s",
         ),
         *_many_models(raw.many_models_start_seconds),
+        *[row for other in raw.others for row in _other(other, raw)],
     ]
 
 
@@ -209,6 +212,44 @@ def _many_models(seconds: list[float] | None) -> list[Row]:
             value=sorted(seconds)[len(seconds) // 2],
             goal=Bound("≤", 1.5),
         )
+    ]
+
+
+def _other(other: OtherFigures, raw: Raw) -> list[Row]:
+    """Another gateway beside ours, in the order of our own rows."""
+    ours = raw.gateway_rate.per_second
+    found = []
+    for key, kind, us, beside in (
+        ("whole", "request, not streamed", other.whole_us, raw.whole),
+        ("streamed", "streamed answer", other.streamed_us, raw.streamed),
+    ):
+        if us is not None:
+            found.append(
+                Row(
+                    key=f"{other.name}_{key}",
+                    name=f"{other.name}: CPU time per {kind}",
+                    unit="µs",
+                    value=us,
+                    nginx=beside.nginx_us,
+                    note=f"{us / beside.gateway_us:.2f} × ours",
+                )
+            )
+    return [
+        *found,
+        Row(
+            key=f"{other.name}_rate",
+            name=f"{other.name}: requests per second, 32 connections",
+            unit="/s",
+            value=other.per_second,
+            note=f"{other.per_second / ours:.2f} × ours",
+        ),
+        Row(
+            key=f"{other.name}_p50",
+            name=f"{other.name}: time of an answer p50, 1 connection",
+            unit="ms",
+            value=other.p50_seconds * 1000,
+            note=f"p99 {other.p99_seconds * 1000:.2f} ms; not less the upstream's own",
+        ),
     ]
 
 

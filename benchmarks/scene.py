@@ -31,8 +31,8 @@ from benchmarks.processes import BenchmarkError, Child, free_port, listens
 class Simulator(Child):
     """The project's provider simulator as its own process."""
 
-    def __init__(self, *, cores: frozenset[int], log: Path) -> None:
-        self.port = free_port()
+    def __init__(self, *, cores: frozenset[int], log: Path, port: int | None = None) -> None:
+        self.port = free_port() if port is None else port
         start = f"from ops_center.simulator.server import run; run('127.0.0.1', {self.port})"
         super().__init__([sys.executable, "-c", start], name="simulator", cores=cores, log=log)
         self.until(lambda: listens(self.port), "listening")
@@ -193,12 +193,14 @@ class Scene:
 
 
 @contextmanager
-def scene() -> Iterator[Scene]:
-    """Start everything; leave nothing behind."""
+def scene(upstream_port: int | None = None) -> Iterator[Scene]:
+    """Start everything; leave nothing behind. `upstream_port`: where others were told to find the upstream."""
     split = cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ops-center-benchmark-")))
-        simulator = stack.enter_context(Simulator(cores=split.others, log=folder / "simulator.log"))
+        simulator = stack.enter_context(
+            Simulator(cores=split.others, log=folder / "simulator.log", port=upstream_port)
+        )
         proxy = None
         if nginx.program() is not None:
             (folder / "nginx").mkdir()

@@ -14,9 +14,12 @@ from benchmarks import bodies, measures, nginx, results, soak
 from benchmarks.bodies import ANTHROPIC_MODEL, OPENAI_MODEL, Question
 from benchmarks.load import Job, Outcome, percentile, work
 from benchmarks.measures import Cpu, CpuRound
+from benchmarks.others import Other, parse
+from benchmarks.others import measure as measure_other
 from benchmarks.paced import PacedJob
 from benchmarks.paced import work as paced
 from benchmarks.pacer import Pacer
+from benchmarks.processes import BenchmarkError
 from benchmarks.scene import scene
 from benchmarks.table import Bound, Row, as_markdown, as_text, figure
 
@@ -150,6 +153,34 @@ def test_percentile_is_the_nearest_rank(share: float, value: float) -> None:
 
 def test_percentile_of_one_value_is_that_value() -> None:
     assert percentile([3.0], 0.99) == 3.0
+
+
+def test_another_gateway_is_given_by_url_and_must_be_on_this_machine() -> None:
+    assert parse("litellm=http://127.0.0.1:4000,key=sk-1,model=gpt,pid=7") == Other(
+        name="litellm", port=4000, key="sk-1", model="gpt", pid=7
+    )
+    for wrong in (
+        "http://127.0.0.1:4000",
+        "a=http://example.com:80",
+        "a=https://127.0.0.1:1",
+        "a=http://127.0.0.1",
+        "a=http://127.0.0.1:1,pid=x",
+    ):
+        with pytest.raises(ValueError, match="--gateway"):
+            parse(wrong)
+
+
+@pytest.mark.slow
+def test_another_gateway_is_asked_and_checked_like_ours() -> None:
+    effort = msgspec.structs.replace(measures.QUICK, warm_up=5, answers=20, streams=5, rate_seconds=0.2)
+    with scene() as here:
+        other = Other(name="another", port=here.gateway.port, key=here.api_key, pid=here.gateway.pid)
+        figures = measure_other(here, other, effort)
+        with pytest.raises(BenchmarkError, match="HTTP 401"):
+            measure_other(here, msgspec.structs.replace(other, key="sk-wrong"), effort)
+    assert figures.per_second > 0
+    assert figures.whole_us is not None
+    assert figures.streamed_us is not None
 
 
 @pytest.mark.anyio
