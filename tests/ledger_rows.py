@@ -34,6 +34,8 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "api_key_name": "laptop",
         "user_id": "usr_1",
         "user_email": "one@example.com",
+        "team_id": None,
+        "team_name": None,
         "provider_id": "prov_1",
         "provider_name": "OpenAI",
         "provider_type": "openai",
@@ -53,8 +55,6 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "own_cost_source": None,
         "saved_usd": None,
         "fallback_from": None,
-        "team_id": None,
-        "team_name": None,
         "tags": None,
         "demo": False,
     }

@@ -91,6 +91,7 @@ async def test_filters_leave_out_the_others(
             user_email="Bob@example.com",
             team_id="team_1",
             team_name="Research",
+            tags=["pilot", "nightly"],
         ),
     }
     await add_records(control.database, rows.values())
@@ -107,7 +108,16 @@ async def test_filters_leave_out_the_others(
     assert await found(team_id="team_1") == {"other"}
     assert await found(team_id="team_2") == set()
     assert await found(model="llama") == {"other"}
-    assert await found(model="cheap") == {"other"}
+    assert await found(requested_model="cheap") == {"other"}
+    assert await found(model=["llama", "gpt-4o"]) == set(rows)
+    assert await found(status_code=503) == {"failed"}
+    assert await found(status_code=[499, 200]) == {"plain", "gone", "other"}
+    assert await found(team_id="none") == {"plain", "failed", "gone"}
+    assert await found(tag="nightly") == {"other"}
+    assert await found(tag="night") == set()
+    assert await found(credential="byok") == set()
+    assert await found(from_at=clock.now.isoformat()) == set(rows)
+    assert await found(to_at=clock.now.isoformat()) == set()
     assert await found(search="BOB@") == {"other"}
     assert await found(search="ci_b") == {"other"}
     assert await found(search="ciXb") == set()  # _ is no wildcard
@@ -118,6 +128,21 @@ async def test_filters_leave_out_the_others(
     assert await found(search="  ") == set(rows)
     assert await found(status="error", provider_id="prov_2") == set()
     assert await found(provider_id="prov_9") == set()
+
+
+async def test_a_search_for_something_rare_goes_on_page_by_page(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    rows = [record(clock.now - timedelta(seconds=n)) for n in range(12_000)]
+    rows[11_000]["requested_model"] = rows[7]["requested_model"] = "needle"
+    await add_records(control.database, rows)
+    found, pages, cursor = [], 0, None
+    while pages == 0 or cursor is not None:
+        answer = await page(control_client, search="needle", **({"cursor": cursor} if cursor else {}))
+        found += [request["id"] for request in answer["requests"]]
+        cursor, pages = answer["next_cursor"], pages + 1
+    assert found == [rows[7]["request_id"], rows[11_000]["request_id"]]
+    assert pages == 3
 
 
 async def test_a_request_shows_its_attempts_in_order(
@@ -260,6 +285,9 @@ async def test_a_user_reads_a_request_of_their_own_and_of_nobody_else(
         ("limit", "201"),
         ("limit", "ten"),
         ("status", "fine"),
+        ("status_code", "20"),
+        ("credential", "mine"),
+        ("from_at", "yesterday"),
         ("cursor", "nonsense"),
         ("cursor", "x" * 201),
         ("search", "x" * 301),

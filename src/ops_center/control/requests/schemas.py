@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal
 
 from ops_center.control.fields import Instant, ResponseModel, Usd
 from ops_center.control.routing.schemas import RoutePlan
 from ops_center.types import CostSource
-
-
-class RequestStatus(StrEnum):
-    OK = "ok"
-    ERROR = "error"
 
 
 class Request(ResponseModel):

@@ -12,7 +12,7 @@ from ops_center.control.access import Actor
 from ops_center.control.context import Control
 from ops_center.control.paging import Cursor
 from ops_center.control.requests import repository
-from ops_center.control.requests.repository import Filters, RecordRow
+from ops_center.control.requests.repository import RecordRow, Wanted
 from ops_center.control.requests.schemas import (
     Attempt,
     DroppedParameter,
@@ -27,16 +27,15 @@ from ops_center.plan_record import PlanRecord, decoded
 from ops_center.types import CostSource, Usage
 
 
-async def list_requests(control: Control, filters: Filters, cursor: str | None, limit: int) -> RequestPage:
+async def list_requests(control: Control, wanted: Wanted, cursor: str | None, limit: int) -> RequestPage:
     """Newest first. Raises Invalid naming `cursor` for one that was not made here."""
     start = Cursor.decode(cursor) if cursor else None
     await control.drain_journal()
     async with control.database.read() as conn:
-        rows = await repository.page(conn, filters, start, limit + 1)
-    shown = rows[:limit]
+        page = await repository.page(conn, wanted, start, limit)
     return RequestPage(
-        requests=[Request(**record_fields(row)) for row in shown],
-        next_cursor=repository.cursor_of(shown[-1]).encode() if len(rows) > limit else None,
+        requests=[Request(**record_fields(row)) for row in page.rows],
+        next_cursor=None if page.next is None else page.next.encode(),
     )
 
 

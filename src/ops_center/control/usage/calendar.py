@@ -64,17 +64,18 @@ def bucket_start(at: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     return midnight(start_of(local.date(), bucket), zone)
 
 
+def next_bucket(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
+    """The start, in UTC, of the bucket after the one that starts at `start`."""
+    if bucket is Bucket.HOUR:
+        return bucket_start(start + _HOUR, bucket, zone)
+    return midnight(next_start(start.astimezone(zone).date(), bucket), zone)
+
+
 def buckets(from_at: datetime, to_at: datetime, bucket: Bucket, zone: ZoneInfo) -> list[datetime]:
     """The starts, in UTC, of all buckets that [from_at, to_at) touches, oldest first; at least one."""
     starts = [bucket_start(from_at, bucket, zone)]
-    if bucket is Bucket.HOUR:
-        while starts[-1] + _HOUR < to_at:
-            starts.append(bucket_start(starts[-1] + _HOUR, bucket, zone))
-        return starts
-    day = next_start(start_of(from_at.astimezone(zone).date(), bucket), bucket)
-    while (following := midnight(day, zone)) < to_at:
+    while (following := next_bucket(starts[-1], bucket, zone)) < to_at:
         starts.append(following)
-        day = next_start(day, bucket)
     return starts
 
 

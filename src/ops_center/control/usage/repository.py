@@ -16,9 +16,11 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select, union_all
+import msgspec
+from sqlalchemy import ColumnElement, Table, Text, and_, cast, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.control.usage.dimensions import NONE, Dimension
 from ops_center.errors import ProviderAuthError, ProviderRateLimited
 from ops_center.storage.rollups.histogram import Histogram, merged, percentile
 from ops_center.storage.rollups.store import State, read_state
@@ -51,20 +53,6 @@ _r = usage_records.c
 _s = usage_series.c
 
 
-class Dimension(StrEnum):
-    """What figures can be grouped and filtered by."""
-
-    PROVIDER = "provider"
-    MODEL = "model"
-    USER = "user"
-    TEAM = "team"
-    API_KEY = "api_key"
-    TAG = "tag"
-    CREDENTIAL = "credential"
-    STATUS = "status"
-    STRATEGY = "strategy"
-
-
 # by what a value is known, and by what it is called
 _COLUMNS: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
     Dimension.PROVIDER: (_s.provider_id, _s.provider_name),
@@ -77,6 +65,9 @@ _COLUMNS: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
     Dimension.STATUS: (_s.status, _s.status),
     Dimension.STRATEGY: (_s.strategy, _s.strategy),
 }
+
+
+_COLUMN = {dimension: value for dimension, (value, _) in _COLUMNS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +117,39 @@ class Filters:
 
     def hold(self) -> list[ColumnElement[bool]]:
         """The conditions on series."""
-        conditions: list[ColumnElement[bool]] = []
-        for dimension, values in self.values.items():
-            if not values:
-                continue
-            column = _COLUMNS[dimension][0]
-            match dimension:
-                case Dimension.TAG:
-                    conditions.append(or_(*(column.contains(f'"{tag}"', autoescape=True) for tag in values)))
-                case Dimension.STATUS:
-                    conditions.append(column.in_([int(status) for status in values]))
-                case _:
-                    conditions.append(column.in_(list(values)))
+        return self._hold(_COLUMN, _s.status)
+
+    def hold_records(self, columns: Any = _r) -> list[ColumnElement[bool]]:
+        """The same conditions on columns of usage records."""
+        of = {dimension: columns[column.name] for dimension, column in _COLUMN.items()}
+        return self._hold(of, columns.status)
+
+    def _hold(
+        self, columns: Mapping[Dimension, ColumnElement[Any]], status: ColumnElement[int]
+    ) -> list[ColumnElement[bool]]:
+        conditions = [
+            _one_of(dimension, columns[dimension], values)
+            for dimension, values in self.values.items()
+            if values
+        ]
         if self.failed is not None:
-            conditions.append(_s.status >= 400 if self.failed else _s.status < 400)
+            conditions.append(status >= 400 if self.failed else status < 400)
         return conditions
+
+
+def _one_of(dimension: Dimension, column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
+    some = [value for value in values if value != NONE]
+    either: list[ColumnElement[bool]] = []
+    if dimension is Dimension.TAG:
+        text = cast(column, Text)
+        either += [text.contains(msgspec.json.encode(tag).decode(), autoescape=True) for tag in some]
+    elif dimension is Dimension.STATUS:
+        either += [column.in_([int(status) for status in some])] if some else []
+    elif some:
+        either.append(column == some[0] if len(some) == 1 else column.in_(some))
+    if NONE in values:
+        either.append(column.is_(None))
+    return or_(*either)
 
 
 EVERYTHING = Filters()
@@ -290,7 +299,7 @@ async def sums(
     kind = _kind(by, filters)
     conditions = filters.hold()
     if only is not None and by is not None:
-        conditions.append(_one_of(by, only))
+        conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
     found: dict[Key, Sums] = {}
     for table, start, end in parts(window, state, finely=step is Step.QUARTER):
         for key, one in await _read(conn, table, start, end, kind, by, step, conditions, state.zone):
@@ -310,12 +319,6 @@ def _kind(by: Dimension | None, filters: Filters) -> str:
         return Dimension.CREDENTIAL.value
     several_tags = len(filters.values.get(Dimension.TAG, ())) > 1  # a record may have both
     return next(iter(used)).value if len(used) == 1 and not several_tags else "full"
-
-
-def _one_of(by: Dimension, values: Collection[str | None]) -> ColumnElement[bool]:
-    some = Filters.only(by, *(value for value in values if value is not None)).hold()
-    nothing = [_COLUMNS[by][0].is_(None)] if None in values else []
-    return or_(*some, *nothing)
 
 
 def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[Table, int, int]]:

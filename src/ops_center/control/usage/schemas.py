@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ops_center.control.fields import Instant, ResponseModel, Usd
+from ops_center.control.usage.dimensions import Dimension
 
 
 class Period(StrEnum):
@@ -107,3 +108,86 @@ class OwnUsage(ResponseModel):
 
 class Usage(OwnUsage):
     cards: Cards
+
+
+class Metric(StrEnum):
+    """What can be explored. Latencies are of the calls that succeeded, within 4.5 %."""
+
+    COST = "cost"
+    CALLS = "calls"
+    ERRORS = "errors"
+    ERROR_RATE = "error_rate"
+    TOKENS = "tokens"
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    LATENCY_P50 = "latency_p50"
+    LATENCY_P95 = "latency_p95"
+    FIRST_CHUNK_P50 = "time_to_first_chunk_p50"
+    FIRST_CHUNK_P95 = "time_to_first_chunk_p95"
+    TOKENS_PER_SECOND = "tokens_per_second"
+    CACHE_HITS = "cache_hit_rate"
+    SAVINGS = "savings"
+
+
+class Unit(StrEnum):
+    USD = "usd"
+    CALLS = "calls"
+    TOKENS = "tokens"
+    SECONDS = "seconds"
+    TOKENS_PER_SECOND = "tokens_per_second"
+    SHARE = "share"
+
+
+class ExplorePoint(ResponseModel):
+    """One bucket: the requests behind it started at or after `start_at` and before `end_at`. `value` is null where
+    there is nothing to measure."""
+
+    start_at: Instant
+    end_at: Instant
+    value: float | None
+
+
+class ExploreGroup(ResponseModel):
+    """One line of the chart. `requests`: its requests of the whole window, as the query of `/llm/requests` (and of
+    the console's page); a point's narrow `from_at` and `to_at`."""
+
+    value: str | None
+    """An id, a name or a status; null for requests that have none (no provider was asked, no team)."""
+    name: str | None
+    total: float | None
+    previous: float | None
+    """Of the window before; null for all time."""
+    change_pct: float | None
+    share: float | None
+    """Of the total, 0 to 1; null where the metric is no sum."""
+    calls: int
+    cost_usd: Usd
+    estimated_share: float
+    unknown_cost_calls: int
+    requests: str
+    points: list[ExplorePoint]
+
+
+class Explore(ResponseModel):
+    """A metric, by one dimension, over a window. `groups` holds the largest; `other` what all others add up to,
+    where the metric is a sum."""
+
+    metric: Metric
+    unit: Unit
+    group: Dimension | None
+    bucket: Bucket
+    time_zone: str
+    from_at: Instant
+    to_at: Instant
+    previous_from_at: Instant | None
+    """Where the window before begins, which is as long and ends with `from_at`; null for all time."""
+    totals: Totals
+    total: float | None
+    previous: float | None
+    change_pct: float | None
+    requests: str
+    points: list[ExplorePoint]
+    groups: list[ExploreGroup]
+    groups_total: int
+    other: ExploreGroup | None
+    generated_at: Instant

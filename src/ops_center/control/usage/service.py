@@ -23,10 +23,10 @@ from ops_center.control.usage.calendar import (
     length_of,
     midnight,
 )
+from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.repository import (
     EVERYTHING,
     NOTHING,
-    Dimension,
     Filters,
     Key,
     Step,
@@ -78,8 +78,8 @@ async def get_own_usage(control: Control, period: Period, bucket: Bucket, filter
         time_zone=zone.key,
         from_at=from_at,
         to_at=window.to_at,
-        totals=_totals(current),
-        previous=None if previous is None else _totals(previous),
+        totals=totals_of(current),
+        previous=None if previous is None else totals_of(previous),
         trends=Trends(
             calls_pct=None if previous is None else change_pct(current.calls, previous.calls),
             cost_pct=None if previous is None else change_pct(current.cost_usd, previous.cost_usd),
@@ -172,7 +172,7 @@ def change_pct(current: Decimal | int, previous: Decimal | int) -> float | None:
     return round(float((Decimal(current) - previous) / previous * 100), 1) if previous else None
 
 
-def _totals(sums: Sums) -> Totals:
+def totals_of(sums: Sums) -> Totals:
     return Totals(
         calls=sums.calls,
         input_tokens=sums.input_tokens,

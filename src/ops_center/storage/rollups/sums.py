@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from operator import add, itemgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -103,8 +104,10 @@ class Sum:
 
     def add(self, other: Sum) -> None:
         self.figures = list(map(add, self.figures, other.figures))
-        self.last_us = max(self.last_us, other.last_us)
-        histogram.add(self.latencies, other.latencies)
+        if other.last_us > self.last_us:
+            self.last_us = other.last_us
+        if other.latencies:
+            histogram.add(self.latencies, other.latencies)
         if other.first_chunks:
             histogram.add(self.first_chunks, other.first_chunks)
 
@@ -211,16 +214,33 @@ def _add_own(figures: list[int], own_cost: int | None, saved: int | None) -> Non
 
 def with_every_kind(full: Sums) -> Sums:
     """The same sums under every kind of series."""
-    found = dict(full)
+    cells: dict[tuple[int, Series], list[Sum]] = {}
     for (slot, (_, identity)), one in full.items():
         for series in narrower(identity):
-            known = found.get((slot, series))
-            if known is None:
-                known = found[slot, series] = Sum()
-            known.add(one)
-    return found
+            key = (slot, series)
+            cell = cells.get(key)
+            if cell is None:
+                cells[key] = [one]
+            else:
+                cell.append(one)
+    return full | {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
 
 
+def _whole(parts: Sequence[Sum]) -> Sum:
+    """Many at once: column by column, which is several times quicker than one after the other."""
+    whole = Sum.__new__(Sum)
+    whole.figures = list(map(sum, zip(*[part.figures for part in parts], strict=True)))
+    whole.last_us = max([part.last_us for part in parts])
+    whole.latencies, whole.first_chunks = {}, {}
+    for part in parts:
+        if part.latencies:
+            histogram.add(whole.latencies, part.latencies)
+        if part.first_chunks:
+            histogram.add(whole.first_chunks, part.first_chunks)
+    return whole
+
+
+@lru_cache(maxsize=20_000)
 def narrower(identity: Identity) -> list[Series]:
     """The series of one fact that records of `identity` are counted under too: one per tag, else none."""
     series: list[Series] = [
@@ -242,25 +262,14 @@ def tags_of(text: str | None) -> list[str]:
 def by_day(quarters: Sums, zone: ZoneInfo, days_from: int) -> Sums:
     """Sums per day of the calendar of `zone`, of the days from `days_from` on."""
     day_of: dict[int, int] = {}
-    shared: dict[tuple[int, Series], bool] = {}
-    found: Sums = {}
+    cells: dict[tuple[int, Series], list[Sum]] = {}
     for (slot, series), one in quarters.items():
         day = day_of.get(slot)
         if day is None:
             day = day_of[slot] = day_of_quarter(slot, zone)
-        if day < days_from:
-            continue
-        known = found.get((day, series))
-        if known is None:
-            found[day, series], shared[day, series] = one, True
-            continue
-        if shared[day, series]:  # the quarter-hour's own sum so far: leave that alone
-            copy = Sum()
-            copy.add(known)
-            known, shared[day, series] = copy, False
-            found[day, series] = copy
-        known.add(one)
-    return found
+        if day >= days_from:
+            cells.setdefault((day, series), []).append(one)
+    return {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
 
 
 def day_of_quarter(slot: int, zone: ZoneInfo) -> int:

@@ -620,6 +620,21 @@ export interface CreatedInvitation {
   link: string;
 }
 
+export type Dimension = typeof Dimension[keyof typeof Dimension];
+
+
+export const Dimension = {
+  provider: 'provider',
+  model: 'model',
+  user: 'user',
+  team: 'team',
+  api_key: 'api_key',
+  tag: 'tag',
+  credential: 'credential',
+  status: 'status',
+  strategy: 'strategy',
+} as const;
+
 export type DiscoveryStatus = typeof DiscoveryStatus[keyof typeof DiscoveryStatus];
 
 
@@ -896,6 +911,109 @@ export interface ExcludedTarget {
   provider: string;
   provider_id: string;
   reason: string;
+}
+
+/**
+ * One bucket: the requests behind it started at or after `start_at` and before `end_at`. `value` is null where
+ * there is nothing to measure.
+ */
+export interface ExplorePoint {
+  end_at: string;
+  start_at: string;
+  value: number | null;
+}
+
+/**
+ * One line of the chart. `requests`: its requests of the whole window, as the query of `/llm/requests` (and of
+ * the console's page); a point's narrow `from_at` and `to_at`.
+ */
+export interface ExploreGroup {
+  calls: number;
+  change_pct: number | null;
+  cost_usd: number;
+  estimated_share: number;
+  name: string | null;
+  points: ExplorePoint[];
+  previous: number | null;
+  requests: string;
+  share: number | null;
+  total: number | null;
+  unknown_cost_calls: number;
+  value: string | null;
+}
+
+/**
+ * What can be explored. Latencies are of the calls that succeeded, within 4.5 %.
+ */
+export type Metric = typeof Metric[keyof typeof Metric];
+
+
+export const Metric = {
+  cost: 'cost',
+  calls: 'calls',
+  errors: 'errors',
+  error_rate: 'error_rate',
+  tokens: 'tokens',
+  input_tokens: 'input_tokens',
+  output_tokens: 'output_tokens',
+  latency_p50: 'latency_p50',
+  latency_p95: 'latency_p95',
+  time_to_first_chunk_p50: 'time_to_first_chunk_p50',
+  time_to_first_chunk_p95: 'time_to_first_chunk_p95',
+  tokens_per_second: 'tokens_per_second',
+  cache_hit_rate: 'cache_hit_rate',
+  savings: 'savings',
+} as const;
+
+/**
+ * `cost_usd` holds estimated costs too; `estimated_cost_usd` says how much of it that is.
+ */
+export interface Totals {
+  calls: number;
+  cost_usd: number;
+  estimated_cost_usd: number;
+  estimated_share: number;
+  failed_calls: number;
+  input_tokens: number;
+  output_tokens: number;
+  unknown_cost_calls: number;
+}
+
+export type Unit = typeof Unit[keyof typeof Unit];
+
+
+export const Unit = {
+  usd: 'usd',
+  calls: 'calls',
+  tokens: 'tokens',
+  seconds: 'seconds',
+  tokens_per_second: 'tokens_per_second',
+  share: 'share',
+} as const;
+
+/**
+ * A metric, by one dimension, over a window. `groups` holds the largest; `other` what all others add up to,
+ * where the metric is a sum.
+ */
+export interface Explore {
+  bucket: Bucket;
+  change_pct: number | null;
+  from_at: string;
+  generated_at: string;
+  group: Dimension | null;
+  groups: ExploreGroup[];
+  groups_total: number;
+  metric: Metric;
+  other: ExploreGroup | null;
+  points: ExplorePoint[];
+  previous: number | null;
+  previous_from_at: string | null;
+  requests: string;
+  time_zone: string;
+  to_at: string;
+  total: number | null;
+  totals: Totals;
+  unit: Unit;
 }
 
 export type ExportFormat = typeof ExportFormat[keyof typeof ExportFormat];
@@ -1397,20 +1515,6 @@ export const Period = {
   '90d': '90d',
   all: 'all',
 } as const;
-
-/**
- * `cost_usd` holds estimated costs too; `estimated_cost_usd` says how much of it that is.
- */
-export interface Totals {
-  calls: number;
-  cost_usd: number;
-  estimated_cost_usd: number;
-  estimated_share: number;
-  failed_calls: number;
-  input_tokens: number;
-  output_tokens: number;
-  unknown_cost_calls: number;
-}
 
 export interface SeriesPoint {
   calls: number;
@@ -1929,14 +2033,6 @@ export interface RequestPage {
   requests: Request[];
 }
 
-export type RequestStatus = typeof RequestStatus[keyof typeof RequestStatus];
-
-
-export const RequestStatus = {
-  ok: 'ok',
-  error: 'error',
-} as const;
-
 /**
  * What a return to this version would change now, and what it cannot bring back.
  */
@@ -2383,14 +2479,38 @@ export type ListRequestsParams = {
  */
 limit?: number;
 cursor?: string | null;
-provider_id?: string | null;
-api_key_id?: string | null;
-user_id?: string | null;
-team_id?: string | null;
-status?: RequestStatus | null;
-model?: string | null;
+/**
+ * Started then or later.
+ */
+from_at?: string | null;
+/**
+ * Started before then.
+ */
+to_at?: string | null;
+requested_model?: string | null;
 search?: string | null;
+provider_id?: string[] | null;
+model?: string[] | null;
+user_id?: string[] | null;
+team_id?: string[] | null;
+api_key_id?: string[] | null;
+tag?: string[] | null;
+credential?: ('platform' | 'byok')[] | null;
+status_code?: number[] | null;
+strategy?: string[] | null;
+/**
+ * An error is a status of 400 or more.
+ */
+status?: ListRequestsStatus;
 };
+
+export type ListRequestsStatus = typeof ListRequestsStatus[keyof typeof ListRequestsStatus] | null;
+
+
+export const ListRequestsStatus = {
+  ok: 'ok',
+  error: 'error',
+} as const;
 
 export type ListRoutingVersionsParams = {
 /**
@@ -2405,6 +2525,48 @@ export type GetUsageParams = {
 period?: Period;
 bucket?: Bucket;
 };
+
+export type ExploreUsageParams = {
+metric?: Metric;
+group?: Dimension | null;
+period?: Period;
+/**
+ * Instead of `period`; a quarter-hour.
+ */
+from_at?: string | null;
+/**
+ * The end; now where it is left out.
+ */
+to_at?: string | null;
+bucket?: Bucket;
+/**
+ * How many groups get a line of their own.
+ * @minimum 1
+ * @maximum 50
+ */
+top?: number;
+provider_id?: string[] | null;
+model?: string[] | null;
+user_id?: string[] | null;
+team_id?: string[] | null;
+api_key_id?: string[] | null;
+tag?: string[] | null;
+credential?: ('platform' | 'byok')[] | null;
+status_code?: number[] | null;
+strategy?: string[] | null;
+/**
+ * An error is a status of 400 or more.
+ */
+status?: ExploreUsageStatus;
+};
+
+export type ExploreUsageStatus = typeof ExploreUsageStatus[keyof typeof ExploreUsageStatus] | null;
+
+
+export const ExploreUsageStatus = {
+  ok: 'ok',
+  error: 'error',
+} as const;
 
 export type ExportUsageParams = {
 period?: Period;
