@@ -14,6 +14,7 @@ from clock import Clock
 from control_fixtures import Clients
 from ops_center.control.context import Control
 from ops_center.snapshot import api_key_digest
+from ops_center.storage.rollups.rebuild import rebuild
 from ops_center.storage.tables import api_keys, usage_records
 from ops_center.types import BudgetPeriod, PowerLevel, Role, Scope, new_id
 
@@ -57,6 +58,7 @@ async def used(
                     cost_source="computed" if cost_usd is not None else "unknown",
                 )
             )
+    await rebuild(control.database)
 
 
 async def test_a_secret_is_shown_once_and_stored_as_a_hash(

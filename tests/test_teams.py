@@ -18,6 +18,7 @@ from live import LiveServer, SimulatorThread
 from ops_center.control.context import Control
 from ops_center.simulator import SimulatorConfig
 from ops_center.snapshot import Principal, api_key_digest
+from ops_center.storage.rollups.rebuild import rebuild
 from ops_center.storage.tables import usage_records
 from ops_center.types import BudgetScope, ByokPolicy
 
@@ -58,6 +59,7 @@ async def called(control: Control, at: Any, cost_usd: str | None, team_id: str) 
     async with control.database.write() as conn:
         values = record(at, cost_usd=cost) | {"team_id": team_id, "team_name": "then"}
         await conn.execute(insert(usage_records).values(values))
+    await rebuild(control.database)
 
 
 @pytest.mark.anyio

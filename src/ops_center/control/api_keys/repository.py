@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Row, Select, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
+from ops_center.control.usage.dimensions import Dimension
+from ops_center.control.usage.repository import BASIC, NOTHING, Sums, Window, by_value, last_at, sums
 from ops_center.limits.periods import bounds
-from ops_center.storage.tables import api_keys, budgets, providers, teams, usage_records, users
+from ops_center.storage.tables import api_keys, budgets, providers, teams, users
 from ops_center.types import BudgetPeriod, BudgetScope
 
 _STATISTICS_WINDOW = timedelta(days=30)
@@ -54,21 +56,20 @@ async def listed(
     conn: AsyncConnection, now: datetime, *, user_id: str | None = None, team_id: str | None = None
 ) -> Sequence[ApiKeyRow]:
     """Newest first; only the own ones of `user_id`, or the service keys of `team_id`, when given."""
-    query = _query(now, await _month_start(conn, now)).order_by(
-        api_keys.c.created_at.desc(), api_keys.c.id.desc()
-    )
+    query = _query().order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
     if user_id is not None:
         query = query.where(api_keys.c.user_id == user_id, api_keys.c.team_id.is_(None))
     if team_id is not None:
         query = query.where(api_keys.c.team_id == team_id)
-    return [_row(row) for row in await conn.execute(query)]
+    used = await _used(conn, now)
+    return [_row(row, used) for row in await conn.execute(query)]
 
 
 async def by_id(conn: AsyncConnection, key_id: str, now: datetime, *, lock: bool = False) -> ApiKeyRow | None:
     """With `lock`, nobody else changes it before this transaction ends."""
-    query = _query(now, await _month_start(conn, now)).where(api_keys.c.id == key_id)
+    query = _query().where(api_keys.c.id == key_id)
     row = (await conn.execute(query.with_for_update(of=api_keys) if lock else query)).one_or_none()
-    return None if row is None else _row(row)
+    return None if row is None else _row(row, await _used(conn, now))
 
 
 async def add(conn: AsyncConnection, key: ApiKeyRow, secret_hash: bytes) -> None:
@@ -121,23 +122,31 @@ async def _month_start(conn: AsyncConnection, now: datetime) -> datetime:
     return bounds(BudgetPeriod.MONTH, now, zone)[0]
 
 
-def _query(now: datetime, month_start: datetime) -> Select[*tuple[Any, ...]]:
-    of_key: ColumnElement[bool] = usage_records.c.api_key_id == api_keys.c.id
-    recent = (of_key, usage_records.c.started_at > now - _STATISTICS_WINDOW)
-    this_month = (of_key, usage_records.c.started_at >= month_start)
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What keys were used for, by their id."""
+
+    last_at: Mapping[str, datetime]
+    recent: Mapping[str | None, Sums]
+    this_month: Mapping[str | None, Sums]
+
+
+async def _used(conn: AsyncConnection, now: datetime) -> _Used:
+    recent = Window.last(_STATISTICS_WINDOW, now)
+    this_month = Window.since(await _month_start(conn, now), now)
+    return _Used(
+        await last_at(conn, Dimension.API_KEY),
+        by_value(await sums(conn, recent, by=Dimension.API_KEY, figures=BASIC)),
+        by_value(await sums(conn, this_month, by=Dimension.API_KEY, figures=BASIC)),
+    )
+
+
+def _query() -> Select[*tuple[Any, ...]]:
     return select(
         api_keys,
         users.c.email.label("user_email"),
         teams.c.name.label("team_name"),
         budgets.c.amount_usd.label("budget_usd"),
-        # each a short walk along the index on (api_key_id, started_at)
-        select(func.max(usage_records.c.started_at)).where(of_key).scalar_subquery().label("last_used_at"),
-        select(func.count()).where(*recent).scalar_subquery().label("requests_30d"),
-        select(func.sum(usage_records.c.cost_usd)).where(*recent).scalar_subquery().label("cost_30d_usd"),
-        select(func.sum(usage_records.c.cost_usd))
-        .where(*this_month)
-        .scalar_subquery()
-        .label("cost_month_usd"),
     ).select_from(
         api_keys.join(users, users.c.id == api_keys.c.user_id)
         .outerjoin(teams, teams.c.id == api_keys.c.team_id)
@@ -153,7 +162,8 @@ def _query(now: datetime, month_start: datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
+def _row(row: Row[*tuple[Any, ...]], used: _Used) -> ApiKeyRow:
+    recent = used.recent.get(row.id, NOTHING)
     return ApiKeyRow(
         id=row.id,
         user_id=row.user_id,
@@ -177,10 +187,10 @@ def _row(row: Row[*tuple[Any, ...]]) -> ApiKeyRow:
         team_id=row.team_id,
         team_name=row.team_name,
         previous_secret_ends_at=row.previous_secret_ends_at,
-        last_used_at=row.last_used_at,
-        requests_30d=row.requests_30d,
-        cost_30d_usd=row.cost_30d_usd if row.requests_30d else Decimal(0),
-        cost_month_usd=row.cost_month_usd or Decimal(0),
+        last_used_at=used.last_at.get(row.id),
+        requests_30d=recent.calls,
+        cost_30d_usd=None if recent.calls == recent.unknown_cost_calls > 0 else recent.cost_usd,
+        cost_month_usd=used.this_month.get(row.id, NOTHING).cost_usd,
     )
 
 

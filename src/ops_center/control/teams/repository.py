@@ -8,11 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.control.usage.dimensions import Dimension
+from ops_center.control.usage.repository import BASIC, Window, by_value, sums
 from ops_center.storage.database import Database
-from ops_center.storage.tables import Money, api_keys, team_members, teams, usage_records, users
+from ops_center.storage.tables import api_keys, team_members, teams, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +125,11 @@ async def living_keys(conn: AsyncConnection, now: datetime) -> dict[str, int]:
     return {row.team_id: row.keys for row in await conn.execute(query)}
 
 
-async def sums(conn: AsyncConnection, from_at: datetime, to_at: datetime) -> dict[str, MonthSums]:
-    """What the requests of each team that began in this stretch of time came to."""
-    record = usage_records.c
-    query = (
-        select(
-            record.team_id,
-            func.count().label("requests"),
-            func.sum(record.cost_usd, type_=Money).label("cost_usd"),
-            func.sum(case((record.cost_usd.is_(None), 1), else_=0)).label("unknown"),
-        )
-        .where(record.team_id.is_not(None), record.started_at >= from_at, record.started_at < to_at)
-        .group_by(record.team_id)
-    )
+async def month_sums(conn: AsyncConnection, from_at: datetime, now: datetime) -> dict[str, MonthSums]:
+    """What the requests of each team came to that began since then, the start of a month."""
+    found = by_value(await sums(conn, Window.since(from_at, now), by=Dimension.TEAM, figures=BASIC))
     return {
-        row.team_id: MonthSums(row.requests, row.cost_usd or Decimal(0), int(row.unknown or 0))
-        for row in await conn.execute(query)
+        team_id: MonthSums(one.calls, one.cost_usd, one.unknown_cost_calls)
+        for team_id, one in found.items()
+        if team_id is not None
     }

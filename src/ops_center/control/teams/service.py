@@ -121,10 +121,10 @@ async def _shown(
     control: Control, conn: AsyncConnection, rows: Sequence[TeamRow]
 ) -> tuple[list[Team], datetime]:
     now = control.clock()
-    start, end = bounds(BudgetPeriod.MONTH, now, control.publisher.current.time_zone)
+    start, _ = bounds(BudgetPeriod.MONTH, now, control.publisher.current.time_zone)
     members = await repository.members(conn)
     keys = await repository.living_keys(conn, now)
-    sums = await repository.sums(conn, start, end)
+    sums = await repository.month_sums(conn, start, now)
     nothing = MonthSums()
     return [
         Team(

@@ -49,6 +49,7 @@ class Measure:
     of: Callable[[Sums], Value]
     adds: bool = True
     histograms: bool = False
+    needs: tuple[str, ...] = ()  # figures beside the basic ones
 
 
 MEASURES: Mapping[Metric, Measure] = {
@@ -64,10 +65,15 @@ MEASURES: Mapping[Metric, Measure] = {
     Metric.FIRST_CHUNK_P50: Measure(Unit.SECONDS, lambda sums: sums.first_chunk_seconds(0.5), False, True),
     Metric.FIRST_CHUNK_P95: Measure(Unit.SECONDS, lambda sums: sums.first_chunk_seconds(0.95), False, True),
     Metric.TOKENS_PER_SECOND: Measure(
-        Unit.TOKENS_PER_SECOND, lambda sums: sums.tokens_per_second, adds=False
+        Unit.TOKENS_PER_SECOND,
+        lambda sums: sums.tokens_per_second,
+        adds=False,
+        needs=("answer_tokens", "answer_microseconds"),
     ),
-    Metric.CACHE_HITS: Measure(Unit.SHARE, lambda sums: sums.cache_hit_share, adds=False),
-    Metric.SAVINGS: Measure(Unit.USD, lambda sums: sums.saved_usd),
+    Metric.CACHE_HITS: Measure(
+        Unit.SHARE, lambda sums: sums.cache_hit_share, adds=False, needs=("cache_read_tokens",)
+    ),
+    Metric.SAVINGS: Measure(Unit.USD, lambda sums: sums.saved_usd, needs=("saved_usd",)),
 }
 
 
@@ -97,26 +103,42 @@ async def explore(control: Control, asked: Question) -> Explore:
         is_all = asked.from_at is None and asked.period is Period.ALL
         earlier = None if is_all else window.before()
         step, histograms = step_of(asked.bucket), measure.histograms
+        figures = (*repository.BASIC, *measure.needs)
 
-        over_time = await repository.sums(conn, window, step=step, filters=filters, histograms=histograms)
+        over_time = await repository.sums(
+            conn, window, step=step, filters=filters, figures=figures, histograms=histograms
+        )
         values: dict[str | None, Sums] = {}
         names: dict[str | None, str | None] = {}
         tops: dict[Key, Sums] = {}
         previous: dict[str | None, Sums] = {}
         if by is not None:
-            found = await repository.sums(conn, window, by=by, filters=filters, histograms=histograms)
+            found = await repository.sums(
+                conn, window, by=by, filters=filters, figures=figures, histograms=histograms
+            )
             values, names = repository.by_value(found), _names(found)
         shown = _largest(values, measure, asked.top)
         if by is not None and shown:
             tops = await repository.sums(
-                conn, window, by=by, step=step, filters=filters, only=shown, histograms=histograms
+                conn,
+                window,
+                by=by,
+                step=step,
+                filters=filters,
+                only=shown,
+                figures=figures,
+                histograms=histograms,
             )
         if earlier is not None and by is not None:
             previous = repository.by_value(
-                await repository.sums(conn, earlier, by=by, filters=filters, histograms=histograms)
+                await repository.sums(
+                    conn, earlier, by=by, filters=filters, figures=figures, histograms=histograms
+                )
             )
         before = (
-            repository.total(await repository.sums(conn, earlier, filters=filters, histograms=histograms))
+            repository.total(
+                await repository.sums(conn, earlier, filters=filters, figures=figures, histograms=histograms)
+            )
             if earlier is not None
             else None
         )

@@ -85,6 +85,11 @@ class Window:
         end = instant_of(quarter_of(now) + 1)
         return cls(None if length is None else end - length, end, is_open=True)
 
+    @classmethod
+    def since(cls, from_at: datetime, now: datetime) -> Window:
+        """From the start of a day of the organisation's calendar up to now."""
+        return cls(from_at, cls.last(None, now).to_at, is_open=True)
+
     def before(self) -> Window | None:
         """The window of the same length that ends where this one starts; None for all time."""
         if self.from_at is None:
@@ -240,13 +245,23 @@ class Sums:
 
 
 NOTHING = Sums()
+BASIC = (  # what every answer about usage says
+    "calls",
+    "failed_calls",
+    "input_tokens",
+    "output_tokens",
+    "provider_cost_usd",
+    "computed_cost_usd",
+    "estimated_cost_usd",
+    "unknown_cost_calls",
+)
 _MONEY = frozenset(name for name in FIGURES if isinstance(usage_days.c[name].type, Money))
 
 
-def _sums_of(values: Sequence[Any]) -> Sums:
-    """`values` in the order of FIGURES."""
+def _sums_of(values: Sequence[Any], figures: Sequence[str]) -> Sums:
+    """`values` in the order of `figures`."""
     found = Sums()
-    for name, value in zip(FIGURES, values, strict=True):
+    for name, value in zip(figures, values, strict=True):
         setattr(found, name, value if name in _MONEY else int(value))
     return found
 
@@ -288,9 +303,10 @@ async def sums(
     step: Step | None = None,
     filters: Filters = EVERYTHING,
     only: Collection[str | None] | None = None,
+    figures: Sequence[str] = FIGURES,
     histograms: bool = False,
 ) -> dict[Key, Sums]:
-    """Everything the records of a window add up to, exactly.
+    """What the records of a window add up to, exactly: the `figures` that are asked for, the others stay zero.
 
     `only` keeps these values of `by`. A record with two tags counts under both; without `histograms` there are
     no latencies.
@@ -302,7 +318,7 @@ async def sums(
         conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
     found: dict[Key, Sums] = {}
     for table, start, end in parts(window, state, finely=step is Step.QUARTER):
-        for key, one in await _read(conn, table, start, end, kind, by, step, conditions, state.zone):
+        for key, one in await _read(conn, table, start, end, kind, by, step, conditions, state.zone, figures):
             known = found.get(key)
             found[key] = one if known is None else known + one
         if histograms:
@@ -361,14 +377,14 @@ async def _read(
     step: Step | None,
     conditions: Sequence[ColumnElement[bool]],
     zone: ZoneInfo,
+    figures: Sequence[str],
 ) -> list[tuple[Key, Sums]]:
     columns = _grouped(table, by, step)
-    figures = [func.sum(table.c[name], type_=table.c[name].type).label(name) for name in FIGURES]
     query = (
         select(
             *columns,
             func.count().label("rows"),
-            *figures,
+            *(func.sum(table.c[name], type_=table.c[name].type).label(name) for name in figures),
             func.max(table.c.last_started_at, type_=Instant).label("last_at"),
         )
         .select_from(_joined(table, by, conditions))
@@ -379,7 +395,7 @@ async def _read(
     for row in await conn.execute(query):
         if not row.rows:
             continue
-        one = _sums_of(row[-len(FIGURES) - 1 : -1])
+        one = _sums_of(row[-len(figures) - 1 : -1], figures)
         one.last_at = row.last_at
         found += [(key, one) for key in _keys(row, table, by, step, zone)]
     return found
@@ -469,8 +485,20 @@ def by_value(found: Mapping[Key, Sums]) -> dict[str | None, Sums]:
     return whole
 
 
+async def last_at(conn: AsyncConnection, by: Dimension) -> dict[str, datetime]:
+    """When the newest request of each value started."""
+    value, days = _COLUMN[by], usage_days
+    query = (
+        select(value.label("value"), func.max(days.c.last_started_at, type_=Instant).label("at"))
+        .select_from(days.join(usage_series, usage_series.c.id == days.c.series_id))
+        .where(days.c.kind == by.value, value.is_not(None))
+        .group_by(value)
+    )
+    return {row.value: row.at for row in await conn.execute(query)}
+
+
 async def totals(conn: AsyncConnection, window: Window, filters: Filters = EVERYTHING) -> Sums:
-    return total(await sums(conn, window, filters=filters))
+    return total(await sums(conn, window, filters=filters, figures=BASIC))
 
 
 async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> list[Sums]:
@@ -479,7 +507,7 @@ async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> li
     end = quarter_of(window.to_at)
     table = usage_quarters
     age = ((end - 1 - table.c.slot) // _QUARTERS_A_DAY).label("age")
-    figures = [func.sum(table.c[name], type_=table.c[name].type).label(name) for name in FIGURES]
+    figures = [func.sum(table.c[name], type_=table.c[name].type).label(name) for name in BASIC]
     query = (
         select(age, *figures)
         .where(
@@ -487,7 +515,7 @@ async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> li
         )
         .group_by("age")
     )
-    of_age = {int(row.age): _sums_of(row[1:]) for row in await conn.execute(query)}
+    of_age = {int(row.age): _sums_of(row[1:], BASIC) for row in await conn.execute(query)}
     return [of_age.get(number, NOTHING) for number in range(days)]
 
 
@@ -517,8 +545,8 @@ class Reach:
 async def reach_of_provider(conn: AsyncConnection, provider_id: str, window: Window) -> Reach:
     """How many requests a provider answered (or was asked last for), of how many keys and users."""
     filters = Filters.only(Dimension.PROVIDER, provider_id)
-    keys = by_value(await sums(conn, window, by=Dimension.API_KEY, filters=filters))
-    users = by_value(await sums(conn, window, by=Dimension.USER, filters=filters))
+    keys = by_value(await sums(conn, window, by=Dimension.API_KEY, filters=filters, figures=["calls"]))
+    users = by_value(await sums(conn, window, by=Dimension.USER, filters=filters, figures=["calls"]))
     return Reach(sum(one.calls for one in keys.values()), len(keys), len(users))
 
 

@@ -66,7 +66,12 @@ async def get_own_usage(control: Control, period: Period, bucket: Bucket, filter
         window = await window_of(conn, period, now, filters)
         check_bucket(window, bucket)
         found = await repository.sums(
-            conn, window, by=Dimension.PROVIDER, step=step_of(bucket), filters=filters
+            conn,
+            window,
+            by=Dimension.PROVIDER,
+            step=step_of(bucket),
+            filters=filters,
+            figures=repository.BASIC,
         )
         earlier = window.before() if length_of(period) is not None else None
         previous = await repository.totals(conn, earlier, filters) if earlier is not None else None
