@@ -113,12 +113,11 @@ async def explore(control: Control, asked: Question) -> Explore:
         tops: dict[Key, Sums] = {}
         previous: dict[str | None, Sums] = {}
         if by is not None:
-            found = await repository.sums(
-                conn, window, by=by, filters=filters, figures=figures, histograms=histograms
-            )
+            found = await repository.sums(conn, window, by=by, filters=filters, figures=figures)
             values, names = repository.by_value(found), _names(found)
         shown = _largest(values, measure, asked.top)
         if by is not None and shown:
+            # histograms are merged here, row by row: only of what is shown
             tops = await repository.sums(
                 conn,
                 window,
@@ -129,12 +128,19 @@ async def explore(control: Control, asked: Question) -> Explore:
                 figures=figures,
                 histograms=histograms,
             )
-        if earlier is not None and by is not None:
-            previous = repository.by_value(
-                await repository.sums(
-                    conn, earlier, by=by, filters=filters, figures=figures, histograms=histograms
+            values |= {value: sums for value, sums in repository.by_value(tops).items() if value in shown}
+            if earlier is not None:
+                previous = repository.by_value(
+                    await repository.sums(
+                        conn,
+                        earlier,
+                        by=by,
+                        filters=filters,
+                        only=shown,
+                        figures=figures,
+                        histograms=histograms,
+                    )
                 )
-            )
         before = (
             repository.total(
                 await repository.sums(conn, earlier, filters=filters, figures=figures, histograms=histograms)

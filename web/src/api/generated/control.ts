@@ -28,6 +28,8 @@ import type {
   DraftCreate,
   DraftList,
   DraftUpdate,
+  Explore,
+  ExploreUsageParams,
   ExportAuditLogParams,
   ExportUsageParams,
   GetMyUsageParams,
@@ -1436,6 +1438,14 @@ export const getListRequestsUrl = (params?: ListRequestsParams,) => {
   const normalizedParams = new URLSearchParams();
 
   Object.entries(params || {}).forEach(([key, value]) => {
+    const explodeParameters = ["provider_id","model","user_id","team_id","api_key_id","tag","credential","status_code","strategy"];
+
+    if (Array.isArray(value) && explodeParameters.includes(key)) {
+      value.forEach((v) => {
+        normalizedParams.append(key, v === null ? 'null' : String(v));
+      });
+      return;
+    }
 
     if (value !== undefined) {
       normalizedParams.append(key, value === null ? 'null' : String(value))
@@ -1448,7 +1458,8 @@ export const getListRequestsUrl = (params?: ListRequestsParams,) => {
 }
 
 /**
- * Newest first; `cursor` continues where the page before ended. An error is a status of 400 or more.
+ * Newest first; `cursor` continues where the page before ended, also where a page of a search is short or
+ * empty: it looks at some thousand requests at a time.
  * @summary List Requests
  */
 export const listRequests = async (params?: ListRequestsParams, options?: Parameters<typeof request>[1]): Promise<RequestPage> => {
@@ -1984,6 +1995,46 @@ export const getGetUsageUrl = (params?: GetUsageParams,) => {
 export const getUsage = async (params?: GetUsageParams, options?: Parameters<typeof request>[1]): Promise<Usage> => {
 
   return request<Usage>(getGetUsageUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getExploreUsageUrl = (params?: ExploreUsageParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+    const explodeParameters = ["provider_id","model","user_id","team_id","api_key_id","tag","credential","status_code","strategy"];
+
+    if (Array.isArray(value) && explodeParameters.includes(key)) {
+      value.forEach((v) => {
+        normalizedParams.append(key, v === null ? 'null' : String(v));
+      });
+      return;
+    }
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/llm/usage/explore?${stringifiedParams}` : `/api/v1/llm/usage/explore`
+}
+
+/**
+ * One metric over a window, in all and by group, with the window before and the way to the requests.
+ * @summary Explore Usage
+ */
+export const exploreUsage = async (params?: ExploreUsageParams, options?: Parameters<typeof request>[1]): Promise<Explore> => {
+
+  return request<Explore>(getExploreUsageUrl(params),
   {
     ...options,
     method: 'GET'
