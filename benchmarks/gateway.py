@@ -39,13 +39,22 @@ class Gateway(Child):
     """A running server. A second one on the same data directory is a restart."""
 
     def __init__(
-        self, data_dir: Path, *, cores: Collection[int], log: Path, session: str = "", workers: int = 1
+        self,
+        data_dir: Path,
+        *,
+        cores: Collection[int],
+        log: Path,
+        session: str = "",
+        workers: int = 1,
+        database_url: str | None = None,
     ) -> None:
-        """`session` is the cookie of an earlier server on the same data."""
+        """`session` is the cookie of an earlier server on the same data. Without `database_url`: SQLite there."""
         self.port = free_port()
         self.session = session
         env = {name: value for name, value in os.environ.items() if not name.startswith("OPS_CENTER_")}
         env |= {"OPS_CENTER_ADMIN_EMAIL": _EMAIL, "OPS_CENTER_ADMIN_PASSWORD": _PASSWORD}
+        if database_url is not None:
+            env["OPS_CENTER_DATABASE_URL"] = database_url
         options = ["--port", str(self.port), "--data-dir", str(data_dir), "--workers", str(workers)]
         self.spawned = time.monotonic()
         super().__init__(
