@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import secrets
 import threading
@@ -21,18 +22,30 @@ USER, USER_PASSWORD = "canary@example.com", "canary-password-of-the-user-1"
 
 
 class EchoProvider:
-    """A provider that says everything it was told: keys and prompts in its errors, as careless ones do."""
+    """A provider that says everything it was told: keys and prompts in its errors, as careless ones do.
+
+    Beside that it takes traces and metrics as an OpenTelemetry collector does, and keeps them in `traces`.
+    """
 
     def __init__(self) -> None:
+        traces = self.traces = list[bytes]()
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self._say(200, {"object": "list", "data": [{"id": f"echo-{n}"} for n in (400, 401, 500)]})
 
             def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if "json" not in self.headers["content-type"]:
+                    packed = self.headers["content-encoding"] == "gzip"
+                    traces.append(gzip.decompress(body) if packed else body)
+                    return self._say(200, {})
+                asked = json.loads(body)
                 told = f"Incorrect API key provided: {self.headers['authorization']}; you said {asked['messages']}"
                 status = int(asked["model"].removeprefix("echo-"))
-                self._say(status, {"error": {"message": told, "type": "bad", "code": None, "param": None}})
+                return self._say(
+                    status, {"error": {"message": told, "type": "bad", "code": None, "param": None}}
+                )
 
             def _say(self, status: int, body: Any) -> None:
                 data = json.dumps(body).encode()

@@ -25,6 +25,7 @@ class Planted:
     server: LiveServer
     canaries: Canaries
     database: str  # the URL, where it is a server of its own
+    traces: list[bytes]  # what an OpenTelemetry collector was sent
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -38,9 +39,17 @@ def planted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with (
         SimulatorThread() as simulator,
         EchoProvider() as echo,
-        LiveServer(folder / "data", env=env) as server,
+        LiveServer(folder / "data", env=env | traced_to(echo)) as server,
     ):
-        yield Planted(server, plant(server, simulator, echo), url)
+        yield Planted(server, plant(server, simulator, echo), url, echo.traces)
+
+
+def traced_to(collector: EchoProvider) -> dict[str, str]:
+    return {
+        "OPS_CENTER_OTLP_ENDPOINT": collector.url.removesuffix("/v1"),
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "OTEL_METRIC_EXPORT_INTERVAL": "500",
+    }
 
 
 def test_what_was_planted_is_found_where_it_is() -> None:
@@ -73,6 +82,12 @@ def test_no_secret_is_in_the_log(planted: Planted) -> None:
     log = planted.server.log_path.read_bytes()
     assert b"request_failed" in log  # the careless provider's errors were worth a line
     assert planted.canaries.found_in(log) == set()
+
+
+def test_no_secret_is_in_a_trace(planted: Planted) -> None:
+    wait_until(lambda: any(b"echo-400" in body for body in planted.traces), what="the traces")
+    for body in planted.traces:
+        assert planted.canaries.found_in(body) == set()
 
 
 def test_no_secret_is_in_an_error_or_any_other_answer_on_the_way(planted: Planted) -> None:

@@ -71,6 +71,8 @@ def test_a_key_gets_every_limit_and_both_secrets_work_for_a_while(
     dialog.get_by_label("Requests per minute").fill("7")
     dialog.get_by_label("Tokens per minute").fill("9000")
     dialog.get_by_label("Requests at once").fill("3")
+    dialog.get_by_role("combobox", name="Own keys").click()
+    page.get_by_role("option", name="Own keys, then shared").click()
     dialog.get_by_label("Addresses").fill("not an address")
     dialog.get_by_label("Addresses").press("Enter")
     dialog.get_by_role("button", name="Create Key").click()
@@ -86,7 +88,7 @@ def test_a_key_gets_every_limit_and_both_secrets_work_for_a_while(
     [key] = server.admin.get("/me/api-keys").json()["api_keys"]
     shown = ("requests_per_minute", "tokens_per_minute", "concurrent_requests", "ip_ranges", "tags")
     assert [key[name] for name in shown] == [7, 9000, 3, ["127.0.0.0/8"], ["shop"]]
-    assert key["budget_usd"] == 5
+    assert (key["budget_usd"], key["byok_policy"]) == (5, "byok_then_shared")
     assert key["expires_at"] is not None
 
     page.get_by_role("button", name="Rotate till").click()

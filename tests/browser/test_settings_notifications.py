@@ -57,3 +57,20 @@ def test_both_ways_are_set_and_tested_and_no_secret_comes_back(console: Console,
         receiver.shutdown()
         serving.join()
         receiver.server_close()
+
+
+def test_whether_requests_wait_is_switched_in_the_settings(console: Console, server: LiveServer) -> None:
+    page = console.open("/admin/settings")
+    console.sign_in()
+    panel = page.get_by_role("region", name="Limits", exact=True)
+    panel.get_by_role("switch", name="Let requests wait for a place").check()
+    panel.get_by_label("Longest wait").fill("")
+    panel.get_by_role("button", name="Save Limits").click()
+    expect(panel.get_by_text("Say for how long")).to_be_visible()
+    panel.get_by_label("Longest wait").fill("5")
+    panel.get_by_role("button", name="Save Limits").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.reload()
+    expect(panel.get_by_label("Longest wait")).to_have_value("5")
+    limits = server.admin.get("/settings").json()["limits"]
+    assert (limits["queue"], limits["queue_seconds"]) == (True, 5)
