@@ -89,6 +89,17 @@ async def test_what_is_left_out_stays(control_client: httpx.AsyncClient) -> None
     assert (await put(control_client, strategy="cost"))["version"] == 1
 
 
+async def test_changes_in_one_moment_keep_each_other(control_client: httpx.AsyncClient) -> None:
+    changes: list[dict[str, Any]] = [{"strategy": "cost"}, {"larger_window": True}, {"replace_named": True}]
+    for _ in range(5):
+        await put(control_client, strategy="balanced", larger_window=False, replace_named=False)
+        await asyncio.gather(*(put(control_client, **change) for change in changes))
+        found = await rules(control_client)
+        assert {name: found[name] for change in changes for name in change} == {
+            name: value for change in changes for name, value in change.items()
+        }
+
+
 async def test_each_strategy_names_other_models(control_client: httpx.AsyncClient, control: Control) -> None:
     await add_provider(control_client, control)
     strategies = (await rules(control_client))["strategies"]

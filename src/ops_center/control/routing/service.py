@@ -31,6 +31,7 @@ from ops_center.control.routing.schemas import (
     Strategies,
     StrategyFigures,
 )
+from ops_center.control.routing_versions.repository import newest
 from ops_center.control.routing_versions.service import keep
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage.repository import NOTHING, Window, by_strategy
@@ -92,7 +93,7 @@ async def update_rules(control: Control, actor: Actor, wanted: RoutingRulesUpdat
         check_weights(Weights(**wanted.weights.model_dump()))
     now = control.clock()
     async with control.database.write() as conn:
-        row = await repository.newest(conn)
+        row = await newest(conn, alone=True)  # nobody else changes them meanwhile
         before = row.rules if row else {}
         after = {**before, **wanted.model_dump(mode="json", exclude_none=True)}
         changed = after != before
