@@ -2,18 +2,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_center.catalog.names import canonical_name
-from ops_center.errors import Forbidden, ModelNotFound
+from ops_center.errors import CallerError, Forbidden, ModelNotFound
 from ops_center.providers.registry import provider_spec
-from ops_center.routing import MAX_TARGETS, Plan, RouteRequest, resolve
+from ops_center.route_request import NO_OPTIONS, Options
+from ops_center.routing import MAX_TARGETS, Blocked, Live, Plan, RouteRequest, resolve
 from ops_center.snapshot import (
     Alias,
     Principal,
     Provider,
+    Rules,
     Snapshot,
     Target,
     build_snapshot,
@@ -214,3 +217,103 @@ def test_no_target_stands_twice_and_equal_input_gives_the_same_plan(
     if first.strategy is Strategy.COST:
         known = [c.target.blended_mtok for c in first.choices if c.target.blended_mtok is not None]
         assert known == sorted(known)
+
+
+class _Unwell(Live):
+    """Some targets are blocked at this moment."""
+
+    def __init__(self, ids: frozenset[str]) -> None:
+        self.troubled = ids
+
+    def blocked(self, target: Target, *, own_key: bool = False) -> Blocked | None:
+        return Blocked("its circuit is open", 5.0) if target.id in self.troubled else None
+
+
+capability_sets = st.frozensets(st.sampled_from(["tools", "vision", "structured_output"]))
+
+
+@given(
+    facts=st.lists(
+        st.tuples(
+            st.sampled_from("ABC"),
+            st.sampled_from(["m1", "m2", "m3", "m4"]),
+            st.sampled_from([None, "1", "3"]),
+            st.sampled_from([None, 1_000, 100_000]),
+            capability_sets,
+            st.booleans(),
+        ),
+        max_size=12,
+        unique_by=lambda f: (f[0], f[1]),
+    ),
+    model=st.sampled_from(["auto", "eco", "balanced", "precision", "m1", "m2", "A/m3"]),
+    needs=capability_sets,
+    tokens=st.sampled_from([10, 5_000, 500_000]),
+    key_models=st.none() | st.frozensets(st.sampled_from(["m1", "m2", "m3"])),
+    key_providers=st.none() | st.frozensets(st.sampled_from(["prov_A", "prov_B", "prov_C"])),
+    ignore=st.sampled_from([(), ("a",), ("a", "b")]),
+    max_price=st.sampled_from([None, 2.0]),
+    strategy=st.sampled_from(Strategy),
+    replace=st.booleans(),
+)
+def test_nobody_ineligible_is_ever_in_a_plan(
+    facts: list[tuple[str, str, str | None, int | None, frozenset[str], bool]],
+    model: str,
+    needs: frozenset[str],
+    tokens: int,
+    key_models: frozenset[str] | None,
+    key_providers: frozenset[str] | None,
+    ignore: tuple[str, ...],
+    max_price: float | None,
+    strategy: Strategy,
+    replace: bool,
+) -> None:
+    targets = [
+        msgspec.structs.replace(
+            target(provider(of), name, price, 50.0), context_window=window, capabilities=capabilities
+        )
+        for of, name, price, window, capabilities, _ in facts
+    ]
+    unwell = frozenset(t.id for t, fact in zip(targets, facts, strict=True) if fact[5])
+    s = build_snapshot(
+        version=1,
+        strategy=strategy,
+        principals={},
+        targets=targets,
+        rules=Rules(replace_named=replace),
+    )
+    who = Principal(
+        api_key_id="k",
+        api_key_name="k",
+        user_id="u",
+        user_email="e",
+        models=key_models,
+        providers=key_providers,
+    )
+    request = RouteRequest(
+        model=model,
+        needs=needs,
+        input_tokens=tokens,
+        options=Options(ignore=ignore, max_input_mtok=max_price) if ignore or max_price else NO_OPTIONS,
+        explain=True,
+    )
+    try:
+        found = resolve(s, who, request, _Unwell(unwell))
+    except CallerError:
+        return
+    chosen = [choice.target for choice in found.choices]
+    assert len({t.id for t in chosen}) == len(chosen)
+    assert not {t.id for t in chosen} & {c.target.id for c in found.excluded}
+    for t in chosen:
+        assert t.id not in unwell
+        assert key_providers is None or t.provider.id in key_providers
+        assert key_models is None or t.model in key_models
+        assert t.provider.name.lower() not in ignore
+        assert max_price is None or (t.price is not None and t.price.input_mtok <= max_price)
+    # Who names a model has the last word on its size and capabilities, but only where nobody fits.
+    fits = [
+        (not t.capabilities or needs <= t.capabilities)
+        and (t.context_window is None or tokens <= t.context_window)
+        for t in chosen
+    ]
+    assert all(fits) or (found.strategy is None and not any(fits))
+    assert all(c.reason for c in (*found.choices, *found.excluded))
