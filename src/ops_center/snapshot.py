@@ -26,6 +26,7 @@ from ops_center.types import (
     Price,
     Scope,
     Strategy,
+    TimeLimits,
 )
 
 IpNetwork = IPv4Network | IPv6Network
@@ -113,6 +114,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 50
     auto_fallback: bool = True
     allow_private_network: bool = False
+    time_limits: TimeLimits | None = None
     budgets: tuple[Budget, ...] = ()
 
     def __post_init__(self) -> None:
@@ -202,6 +204,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     # Formats it can be called in, the first for callers of any other; () is filled from the provider's row.
     formats: tuple[str, ...] = ()
 
+    time_limits: TimeLimits | None = None  # its own over its provider's; None: the installation's hold
     # the price in nano-dollars per million tokens, for estimates that must be quick; None without one
     estimate: Estimate | None = None
 

@@ -160,6 +160,31 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     as_of: str  # ISO date of the source
 
 
+class TimeLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long one call to a provider may take, in seconds; None: what the level below says.
+
+    `first_chunk_seconds` is of streams; a whole answer has `total_seconds`, from sending to the last byte.
+    """
+
+    connect_seconds: float | None = None
+    first_chunk_seconds: float | None = None
+    chunk_seconds: float | None = None  # between two chunks
+    total_seconds: float | None = None
+
+    def over(self, below: TimeLimits) -> TimeLimits:
+        """These, and where they say nothing, those of `below`."""
+        return TimeLimits(
+            connect_seconds=_first(self.connect_seconds, below.connect_seconds),
+            first_chunk_seconds=_first(self.first_chunk_seconds, below.first_chunk_seconds),
+            chunk_seconds=_first(self.chunk_seconds, below.chunk_seconds),
+            total_seconds=_first(self.total_seconds, below.total_seconds),
+        )
+
+
+def _first(value: float | None, otherwise: float | None) -> float | None:
+    return otherwise if value is None else value
+
+
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One call to one provider, as it was then."""
 

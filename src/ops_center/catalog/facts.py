@@ -14,7 +14,7 @@ import msgspec
 
 from ops_center.catalog import packaged
 from ops_center.catalog.names import task_of_name
-from ops_center.types import Price
+from ops_center.types import Price, TimeLimits
 
 OVERRIDE_PRICES = (
     "input_mtok",
@@ -46,6 +46,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     # field → "override", "provider" (its own list), "models.dev 2026-07-02" or "ops-center 2026-11-23"; of
     # fields that are known at all, without price and score, which carry their own
     sources: dict[str, str] = {}
+    time_limits: TimeLimits | None = None  # the admin's alone
 
 
 def resolve_model_facts(
@@ -84,7 +85,15 @@ def resolve_model_facts(
         retires_on=_text(said.get("retires_on")),
         successor=_text(said.get("successor")),
         sources=sources,
+        time_limits=_time_limits(wanted),
     )
+
+
+def _time_limits(wanted: Mapping[str, Any]) -> TimeLimits | None:
+    try:
+        return msgspec.convert(wanted.get("time_limits"), TimeLimits | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def _base_price(

@@ -7,6 +7,7 @@ UTC with a Z. Text that a database could not store (NUL and other control charac
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -94,6 +95,34 @@ UsdInput = Annotated[
 RequestsPerMinute = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 TokensPerMinute = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 ConcurrentRequests = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class TimeLimitsInput(RequestModel):
+    """Seconds; null goes back to what the installation says. A whole answer has `total_seconds` alone."""
+
+    connect_seconds: Seconds | None = None
+    first_chunk_seconds: Seconds | None = None
+    chunk_seconds: Seconds | None = None
+    total_seconds: Seconds | None = None
+
+    def merged(self, before: Mapping[str, float] | None) -> dict[str, float] | None:
+        """`before` with what was sent put in; None when nothing is left."""
+        sent = {name: getattr(self, name) for name in self.model_fields_set}
+        return {
+            name: value for name, value in {**(before or {}), **sent}.items() if value is not None
+        } or None
+
+
+class TimeLimits(ResponseModel):
+    """Seconds; null: what the installation says."""
+
+    connect_seconds: float | None = None
+    first_chunk_seconds: float | None = None
+    chunk_seconds: float | None = None
+    total_seconds: float | None = None
+
 
 Instant = AwareDatetime
 """An instant with its offset; ours leave with a Z."""

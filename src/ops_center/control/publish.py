@@ -63,6 +63,7 @@ from ops_center.types import (
     PowerLevel,
     Role,
     Scope,
+    TimeLimits,
 )
 
 _log = structlog.get_logger(__name__)
@@ -225,6 +226,7 @@ _ENABLED_PROVIDERS = select(
     providers.c.priority,
     providers.c.auto_fallback,
     providers.c.allow_private_network,
+    providers.c.time_limits,
 ).where(providers.c.enabled)
 
 _PLATFORM_CREDENTIALS = (
@@ -406,6 +408,7 @@ def _providers(rows: _Rows, bounds: _Budgets, secrets: SecretBox) -> dict[str, P
             priority=row.priority,
             auto_fallback=row.auto_fallback,
             allow_private_network=row.allow_private_network,
+            time_limits=TimeLimits(**row.time_limits) if row.time_limits else None,
             budgets=bounds.of(BudgetScope.PROVIDER, row.id),
         )
     return usable
@@ -482,12 +485,17 @@ def _targets(
             context_window=found.context_window,
             max_output_tokens=found.max_output_tokens,
             capabilities=found.capabilities - provider.spec.lacks,
+            time_limits=_over(found.time_limits, provider.time_limits),
         )
 
 
 def _resolved(key: FactsKey) -> ModelFacts:
     provider_type, name, discovered, override = key
     return resolve_model_facts(provider_type, name, decoded(discovered), decoded(override))
+
+
+def _over(own: TimeLimits | None, below: TimeLimits | None) -> TimeLimits | None:
+    return own.over(below) if own and below else own or below
 
 
 def decoded(text: str | None) -> dict[str, Any] | None:

@@ -91,6 +91,7 @@ async def _ask(attempt: Attempt, call: Call, upstream: Upstream) -> Answer:
         wire_format=wire_format,
         stream=call.stream,
         client_headers=call.headers if same_format else None,
+        time_limits=call.time_limits,
         deadline=call.deadline,
     )
     attempt.status = response.status

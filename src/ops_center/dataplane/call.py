@@ -25,7 +25,7 @@ from ops_center.route_request import (
     needs_of,
     read_options,
 )
-from ops_center.types import ByokPolicy, CredentialSource, PowerLevel, new_id
+from ops_center.types import ByokPolicy, CredentialSource, PowerLevel, TimeLimits, new_id
 from ops_center.wire import chat
 
 Headers = list[bytes]  # complete lines, each with its line end
@@ -126,6 +126,7 @@ class Call:
         "started",
         "started_at",
         "stream",
+        "time_limits",
         "wire",
     )
 
@@ -153,6 +154,7 @@ class Call:
         self.power_level: PowerLevel | None = None
         self.credential_source: CredentialSource | None = None  # whose credential was asked last
         self.deadline: float | None = None  # by time.monotonic; None: the caller set none
+        self.time_limits: TimeLimits | None = None  # the caller's own
         self.neutral: chat.ChatRequest | None = None  # decoded once, when the first translation needs it
         self.dropped: tuple[chat.Dropped, ...] = ()
         self.queue_seconds: float | None = None  # waited for a place in its limits; None: not at all
@@ -214,21 +216,18 @@ class Call:
             ) from None
 
     def read_deadline(self) -> None:
-        """Take the caller's own time limit, if it set one. Raises BadRequest."""
+        """Take the caller's own time limits, if it set any. Raises BadRequest."""
         headers = self.headers
         value = headers.get(b"x-ops-timeout") or headers.get(b"x-litellm-timeout")
-        if value is None:
-            return
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = -1.0
-        if not 0 < seconds <= _LONGEST_TIMEOUT_SECONDS:
-            raise BadRequest(
-                f"x-ops-timeout must be seconds, above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g}.",
-                param="x-ops-timeout",
-            )
-        self.deadline = time.monotonic() + seconds
+        if value is not None:
+            self.deadline = time.monotonic() + _seconds("x-ops-timeout", value)
+        wished = {
+            field: _seconds(header.decode(), headers[header])
+            for header, field in _TIME_LIMITS
+            if header in headers
+        }
+        if wished:
+            self.time_limits = TimeLimits(**wished)
 
     def _max_output_tokens(self) -> int | None:
         """What the caller asks for at most; a value that is no whole number is the provider's to refuse."""
@@ -263,6 +262,23 @@ class Call:
         return read_options(bytes(head.models), bytes(head.provider), bytes(head.fallbacks))
 
 
+def _seconds(header: str, value: bytes) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= _LONGEST_TIMEOUT_SECONDS:
+        raise BadRequest(
+            f"{header} must be seconds, above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g}.", param=header
+        )
+    return seconds
+
+
+_TIME_LIMITS = (
+    (b"x-ops-connect-timeout", "connect_seconds"),
+    (b"x-ops-first-chunk-timeout", "first_chunk_seconds"),
+    (b"x-ops-chunk-timeout", "chunk_seconds"),
+)
 next_turn = itertools.count().__next__  # another number for each request, by which equals take turns
 _LONGEST_TIMEOUT_SECONDS = 86_400.0
 _LEAST_CACHED_BYTES = 4096

@@ -100,6 +100,7 @@ async def ask(attempt: Attempt, call: TaskCall, upstream: Upstream) -> Answer:
         content_type=content_type,
         stream=call.stream,
         client_headers=call.headers,
+        time_limits=call.time_limits,
         deadline=call.deadline,
     )
     attempt.status = response.status

@@ -27,7 +27,7 @@ from ops_center.providers.google_tokens import GoogleTokens
 from ops_center.providers.spec import filled
 from ops_center.snapshot import Credential, Provider, Target
 from ops_center.transport.client import HttpClient, Limits, Origin, Response, request_head, request_target
-from ops_center.types import CredentialSource
+from ops_center.types import CredentialSource, TimeLimits
 from ops_center.wire.formats import WIRES
 from ops_center.wire.provider_errors import refuses_credential
 
@@ -144,11 +144,12 @@ class Upstream:
         below: str = "",
         stream: bool,
         client_headers: Mapping[bytes, bytes] | None,
+        time_limits: TimeLimits | None = None,
         deadline: float | None = None,
     ) -> Response:
         """The head of the provider's answer, whatever its status. `client_headers`: the caller's, if its
-        format is the one the target is called in. `below` is added to that format's path. `deadline`: by
-        `time.monotonic`, if the caller set one. Raises ProviderUnreachable, AddressRefused, ProviderTimeout
+        format is the one the target is called in. `below` is added to that format's path. `time_limits`,
+        and `deadline` by `time.monotonic`: the caller's own. Raises ProviderUnreachable, AddressRefused, ProviderTimeout
         or ProviderUnusable."""
         prepared = self._prepared_for(target.provider, credential, wire_format, below)
         head = prepared.head or await prepared.head_for(target.model, stream, body)
@@ -157,7 +158,8 @@ class Upstream:
                 if name.startswith(_PASSED_PREFIXES):
                     head = _with_header(head, prepared, name, value)
         head = b"%sContent-Length: %d\r\n\r\n" % (head, len(body))
-        return await self._client.send(prepared.origin, head, body, self._limits(stream, deadline))
+        limits = self._limits(target, stream, time_limits, deadline)
+        return await self._client.send(prepared.origin, head, body, limits)
 
     async def send_to(
         self,
@@ -169,6 +171,7 @@ class Upstream:
         content_type: bytes,
         stream: bool,
         client_headers: Mapping[bytes, bytes],
+        time_limits: TimeLimits | None = None,
         deadline: float | None = None,
     ) -> Response:
         """The same for another path of the provider and a body of any type; for calls beside chat."""
@@ -178,11 +181,22 @@ class Upstream:
             if name.startswith(b"openai-"):
                 head = _with_header(head, prepared, name, value)
         head = b"%sContent-Length: %d\r\n\r\n" % (head, len(body))
-        return await self._client.send(prepared.origin, head, body, self._limits(stream, deadline))
+        limits = self._limits(target, stream, time_limits, deadline)
+        return await self._client.send(prepared.origin, head, body, limits)
 
-    def _limits(self, stream: bool, deadline: float | None) -> Limits:
+    def _limits(
+        self, target: Target, stream: bool, wished: TimeLimits | None, deadline: float | None
+    ) -> Limits:
+        """The installation's, the provider's and the model's in their place, tightened by the request's."""
         limits = self._stream if stream else self._whole
-        return limits if deadline is None else _within(limits, deadline - time.monotonic())
+        if target.time_limits is not None:
+            limits = _replaced(limits, target.time_limits, stream)
+        if wished is not None:
+            limits = _tightened(limits, wished, stream)
+        if deadline is not None:
+            left = max(deadline - time.monotonic(), 0.001)
+            limits = _tightened(limits, TimeLimits(connect_seconds=left, total_seconds=left), stream)
+        return limits
 
     def _prepared_for(
         self, provider: Provider, credential: Credential, wire_format: str, below: str
@@ -196,13 +210,27 @@ class Upstream:
         return prepared
 
 
-def _within(limits: Limits, seconds: float) -> Limits:
-    """No wait longer than what the caller has left."""
-    left = max(seconds, 0.001)
+def _replaced(limits: Limits, own: TimeLimits, stream: bool) -> Limits:
+    """A whole answer arrives with its head, so that its first chunk is its end."""
+    head = own.first_chunk_seconds if stream else own.total_seconds
     return Limits(
-        connect_seconds=min(limits.connect_seconds, left),
-        head_seconds=min(limits.head_seconds, left),
-        chunk_seconds=min(limits.chunk_seconds, left),
+        connect_seconds=own.connect_seconds or limits.connect_seconds,
+        head_seconds=head or limits.head_seconds,
+        chunk_seconds=own.chunk_seconds or limits.chunk_seconds,
+        total_seconds=own.total_seconds or limits.total_seconds,
+    )
+
+
+def _tightened(limits: Limits, wished: TimeLimits, stream: bool) -> Limits:
+    """A request may shorten a wait; what it says beyond what holds has no effect."""
+    most = _replaced(limits, wished, stream)
+    return Limits(
+        connect_seconds=min(limits.connect_seconds, most.connect_seconds),
+        head_seconds=min(limits.head_seconds, most.head_seconds),
+        chunk_seconds=min(limits.chunk_seconds, most.chunk_seconds),
+        total_seconds=most.total_seconds
+        if limits.total_seconds is None or most.total_seconds is None
+        else min(limits.total_seconds, most.total_seconds),
     )
 
 

@@ -204,6 +204,7 @@ providers = Table(
     Column("priority", Integer, nullable=False),
     Column("auto_fallback", Boolean, nullable=False),
     Column("allow_private_network", Boolean, nullable=False),
+    Column("time_limits", JSON(none_as_null=True), nullable=True),  # `types.TimeLimits`
     # the last run of the test, shown on the card
     Column("test_at", Instant, nullable=True),
     Column("test_success", Boolean, nullable=True),

@@ -10,6 +10,7 @@ verifies TLS, follows no redirect, reads no environment and knows nothing of pro
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import zlib
 from collections import deque
@@ -58,11 +59,13 @@ class Origin(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait, in seconds: for a connection, the head of the answer, and between chunks."""
+    """How long to wait, in seconds: for a connection, the head of the answer, between chunks, and for all of
+    it from sending to the last byte (None: as long as chunks come)."""
 
     connect_seconds: float = 10.0
     head_seconds: float = 600.0
     chunk_seconds: float = 120.0
+    total_seconds: float | None = None
 
 
 class ConnectionLost(Exception):
@@ -178,6 +181,7 @@ class _Connection(asyncio.Protocol):
         "_busy",
         "_complete",
         "_deadline",
+        "_ends_at",
         "_error",
         "_fires_at",
         "_got_bytes",
@@ -227,6 +231,7 @@ class _Connection(asyncio.Protocol):
         self._paused = False
         self._error: ProviderError | None = None
         self._deadline = 0.0
+        self._ends_at = math.inf
 
     # ── the exchange ──────────────────────────────────────────────────────────
 
@@ -241,6 +246,8 @@ class _Connection(asyncio.Protocol):
             raise ConnectionLost
         self._limits = limits
         self._busy = True
+        if limits.total_seconds is not None:
+            self._ends_at = self._loop.time() + limits.total_seconds
         self._arm(limits.head_seconds)
         if len(body) < 65536:
             transport.write(head + body)
@@ -261,7 +268,7 @@ class _Connection(asyncio.Protocol):
         except BaseException:
             self.release()
             raise
-        self._deadline = self._loop.time() + limits.chunk_seconds
+        self._await_chunk()
         return Response(self, self._parser.get_status_code(), self._headers)
 
     @property
@@ -280,7 +287,7 @@ class _Connection(asyncio.Protocol):
                     "The provider's answer broke off", detail="connection closed within the body"
                 )
             await self._wait()
-        self._deadline = self._loop.time() + self._limits.chunk_seconds
+        self._await_chunk()
         return self.take()
 
     def take(self) -> bytes:
@@ -321,6 +328,10 @@ class _Connection(asyncio.Protocol):
         self.lost = True
         self._wake()
 
+    def _await_chunk(self) -> None:
+        deadline = self._loop.time() + self._limits.chunk_seconds
+        self._deadline = deadline if deadline < self._ends_at else self._ends_at
+
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()
         try:
@@ -336,8 +347,8 @@ class _Connection(asyncio.Protocol):
     def _arm(self, seconds: float) -> None:
         # One timer for the connection's whole life: it looks at the deadline, which moves without touching it.
         now = self._loop.time()
-        self._deadline = now + seconds
-        look_at = now + min(seconds, self._limits.chunk_seconds)
+        self._deadline = min(now + seconds, self._ends_at)
+        look_at = min(now + self._limits.chunk_seconds, self._deadline)
         if self._timer is not None and self._fires_at > look_at:
             self._timer.cancel()
             self._timer = None

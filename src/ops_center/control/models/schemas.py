@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ops_center.control.fields import LongName, RequestModel, ResponseModel, Usd, UsdInput
+from ops_center.control.fields import (
+    LongName,
+    RequestModel,
+    ResponseModel,
+    TimeLimits,
+    TimeLimitsInput,
+    Usd,
+    UsdInput,
+)
 
 Tokens = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 Capability = Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
@@ -73,6 +81,8 @@ class Model(ResponseModel):
     retires_on: date | None
     """The day from which the provider serves it no more, where its list says so."""
     successor: str | None
+    time_limits: TimeLimits
+    """Its own; where it has none, its provider's hold."""
 
 
 class ModelList(ResponseModel):
@@ -118,6 +128,7 @@ class ModelUpdate(RequestModel):
     """Only what is sent changes; null takes the admin's word back, and the other sources count again."""
 
     enabled: bool | None = None
+    time_limits: TimeLimitsInput | None = None
     input_mtok: UsdInput | None = None
     output_mtok: UsdInput | None = None
     cache_read_mtok: UsdInput | None = None

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy.exc import IntegrityError
 
 from ops_center.catalog.facts import OVERRIDE_PRICES, ModelFacts, resolve_model_facts
@@ -20,6 +21,7 @@ from ops_center.catalog.names import OTHER_TASKS, canonical_name
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control
+from ops_center.control.fields import TimeLimits
 from ops_center.control.models import repository
 from ops_center.control.models.repository import Filters, ModelRow
 from ops_center.control.models.schemas import (
@@ -211,6 +213,9 @@ async def update_model(control: Control, actor: Actor, model_id: str, wanted: Mo
         if row is None:
             raise NotFound("There is no model with this id")
         changes = {name: getattr(wanted, name) for name in _OVERRIDABLE if name in sent}
+        if "time_limits" in sent:
+            before, given = (row.override or {}).get("time_limits"), wanted.time_limits
+            changes["time_limits"] = None if given is None else given.merged(before)
         override = row.override
         if changes:
             override = _merged(row.override, changes, now.date().isoformat())
@@ -312,6 +317,9 @@ def _model(control: Control, row: ModelRow, led_to: Mapping[str, list[str]]) -> 
         without_override={field: _value(below, field) for field in overridden},
         retires_on=None if facts.retires_on is None else date.fromisoformat(facts.retires_on),
         successor=facts.successor,
+        time_limits=TimeLimits(
+            **({} if facts.time_limits is None else msgspec.structs.asdict(facts.time_limits))
+        ),
     )
 
 

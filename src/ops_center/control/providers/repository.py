@@ -31,6 +31,7 @@ class ProviderRow:
     priority: int
     auto_fallback: bool
     allow_private_network: bool
+    time_limits: Mapping[str, float] | None = None
     test_at: datetime | None = None
     test_success: bool | None = None
     test_latency_ms: int | None = None

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from ops_center.control.fields import Instant, LongName, Name, RequestModel, ResponseModel, Usd
+from ops_center.control.fields import (
+    Instant,
+    LongName,
+    Name,
+    RequestModel,
+    ResponseModel,
+    TimeLimits,
+    TimeLimitsInput,
+    Usd,
+)
 
 Priority = Annotated[int, Field(strict=True, ge=1, le=100)]
 ApiKeyInput = Annotated[SecretStr, Field(max_length=4000)]
@@ -126,6 +135,7 @@ class Provider(ResponseModel):
     priority: int
     auto_fallback: bool
     allow_private_network: bool
+    time_limits: TimeLimits
     credential_preview: str | None
     status: Literal["enabled", "disabled"]
     health: Health
@@ -159,6 +169,7 @@ class ProviderCreate(RequestModel):
     auto_fallback: bool = True
     enabled: bool = True
     allow_private_network: bool = False
+    time_limits: TimeLimitsInput | None = None
     models: Annotated[list[LongName], Field(default_factory=list, max_length=500)]
 
 
@@ -173,6 +184,7 @@ class ProviderUpdate(RequestModel):
     auto_fallback: bool | None = None
     enabled: bool | None = None
     allow_private_network: bool | None = None
+    time_limits: TimeLimitsInput | None = None
 
 
 class ProviderPriorities(RequestModel):

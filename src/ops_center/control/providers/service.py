@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control
+from ops_center.control.fields import TimeLimits
 from ops_center.control.providers import fields, repository
 from ops_center.control.providers.discovery import address_of, discover, start_discovery
 from ops_center.control.providers.health import WINDOW as HEALTH_WINDOW
@@ -66,6 +67,7 @@ _AUDITED = (
     "priority",
     "auto_fallback",
     "allow_private_network",
+    "time_limits",
 )
 
 
@@ -154,6 +156,7 @@ def _card(
         priority=row.priority,
         auto_fallback=row.auto_fallback,
         allow_private_network=row.allow_private_network,
+        time_limits=TimeLimits(**(row.time_limits or {})),
         credential_preview=credential_preview,
         status="enabled" if row.enabled else "disabled",
         health=health_of(
@@ -211,6 +214,7 @@ async def create_provider(control: Control, actor: Actor, wanted: ProviderCreate
         priority=wanted.priority,
         auto_fallback=wanted.auto_fallback,
         allow_private_network=wanted.allow_private_network,
+        time_limits=wanted.time_limits.merged(None) if wanted.time_limits else None,
         created_at=now,
         updated_at=now,
     )
@@ -276,6 +280,8 @@ async def update_provider(
     try:
         async with control.database.write() as conn:
             before = await _existing(conn, provider_id, lock=True)
+            if wanted.time_limits is not None:
+                changes["time_limits"] = wanted.time_limits.merged(before.time_limits)
             after = dataclasses.replace(before, **changes)
             moved = _moved(before, after)
             stored = await repository.credential_of(conn, provider_id)

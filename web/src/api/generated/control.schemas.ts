@@ -1211,6 +1211,16 @@ export interface ModelPrice {
   tiers: ModelPriceTier[];
 }
 
+/**
+ * Seconds; null: what the installation says.
+ */
+export interface TimeLimits {
+  chunk_seconds?: number | null;
+  connect_seconds?: number | null;
+  first_chunk_seconds?: number | null;
+  total_seconds?: number | null;
+}
+
 export interface Model {
   capabilities: string[];
   context_window: number | null;
@@ -1230,6 +1240,7 @@ export interface Model {
   served_as: string[];
   sources: ModelSources;
   successor: string | null;
+  time_limits: TimeLimits;
   without_override: ModelWithoutOverride;
 }
 
@@ -1267,6 +1278,16 @@ export interface ModelList {
 }
 
 /**
+ * Seconds; null goes back to what the installation says. A whole answer has `total_seconds` alone.
+ */
+export interface TimeLimitsInput {
+  chunk_seconds?: number | null;
+  connect_seconds?: number | null;
+  first_chunk_seconds?: number | null;
+  total_seconds?: number | null;
+}
+
+/**
  * Only what is sent changes; null takes the admin's word back, and the other sources count again.
  */
 export interface ModelUpdate {
@@ -1281,6 +1302,7 @@ export interface ModelUpdate {
   reasoning_mtok?: number | null;
   request_usd?: number | null;
   score?: number | null;
+  time_limits?: TimeLimitsInput | null;
 }
 
 /**
@@ -1718,6 +1740,7 @@ export interface Provider {
   priority: number;
   requests_30d: number;
   status: ProviderStatus;
+  time_limits: TimeLimits;
   type: string;
   type_name: string;
   unknown_cost_requests_30d: number;
@@ -1749,6 +1772,7 @@ export interface ProviderCreate {
      * @maximum 100
      */
   priority?: number;
+  time_limits?: TimeLimitsInput | null;
   /**
      * @minLength 1
      * @maxLength 40
@@ -1860,6 +1884,7 @@ export interface ProviderUpdate {
   name?: string | null;
   options?: ProviderUpdateOptions;
   priority?: number | null;
+  time_limits?: TimeLimitsInput | null;
 }
 
 /**
