@@ -161,7 +161,9 @@ class Bad:
 
 
 @pytest.mark.parametrize(
-    "bad", [Bad(os.system, "true"), Bad(eval, "1"), Bad(provider_spec, "openai"), {"a": 1}], ids=str
+    "bad",
+    [Bad(os.system, "true"), Bad(eval, "1"), Bad(provider_spec, "openai"), {"a": 1}],
+    ids=["a command", "an expression", "a function of ours", "a dictionary"],
 )
 def test_nothing_but_values_of_a_snapshot_is_unpacked(bad: object) -> None:
     with pytest.raises(pickle.UnpicklingError):
