@@ -442,7 +442,7 @@ plans = Table(
     "plans",
     metadata,
     Column("request_id", String(40), primary_key=True),
-    Column("started_at", Instant, nullable=False, index=True),
+    Column("started_at", Instant, nullable=False),  # not indexed: `usage_records` is, and joins by id
     Column("plan", Text, nullable=False),
 )
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.storage.tables import Instant, models, plans, routing_drafts, usage_records
 
 _d, _p, _r = routing_drafts.c, plans.c, usage_records.c
+_PLANNED = usage_records.join(plans, _p.request_id == _r.request_id)
 _SHARES = 4096  # the last three digits of a request's id, which are random, tell it from others
 _CHUNK = 500
 
@@ -96,15 +97,15 @@ class Span:
         return Span(self.from_at, self.to_at, share)
 
     def _holds(self) -> ColumnElement[bool]:
-        condition = and_(_p.started_at > self.from_at, _p.started_at <= self.to_at)
+        condition = and_(_r.started_at > self.from_at, _r.started_at <= self.to_at)
         if self.sampled:
-            digits = func.substr(_p.request_id, func.length(_p.request_id) - 2)
+            digits = func.substr(_r.request_id, func.length(_r.request_id) - 2)
             condition = and_(condition, digits < f"{self.share:03x}")
         return condition
 
 
 async def recorded_count(conn: AsyncConnection, span: Span) -> int:
-    query = select(func.count()).select_from(plans).where(span._holds())
+    query = select(func.count()).select_from(_PLANNED).where(span._holds())
     return int((await conn.execute(query)).scalar_one())
 
 
@@ -124,8 +125,8 @@ async def recorded(
     """Up to `limit` requests with their plans, oldest first, after the one with this instant and id."""
     query = (
         select(
-            _p.request_id,
-            _p.started_at,
+            _r.request_id,
+            _r.started_at,
             _p.plan,
             _r.endpoint,
             _r.status,
@@ -142,14 +143,14 @@ async def recorded(
             _r.reasoning_tokens,
             _r.cost_usd,
         )
-        .join(usage_records, _r.request_id == _p.request_id)
+        .select_from(_PLANNED)
         .where(span._holds())
-        .order_by(_p.started_at, _p.request_id)
+        .order_by(_r.started_at, _r.request_id)
         .limit(limit)
     )
     if after is not None:
         position = tuple_(literal(after[0], Instant()), literal(after[1]))
-        query = query.where(tuple_(_p.started_at, _p.request_id) > position)
+        query = query.where(tuple_(_r.started_at, _r.request_id) > position)
     return (await conn.execute(query)).all()
 
 
