@@ -27,6 +27,7 @@ REVISIONS = (
     "0017",
     "0018",
     "0019",
+    "0020",
 )  # oldest first; each is `versions/r<revision>_<what it does>.py`
 HEAD = REVISIONS[-1]
 TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours
