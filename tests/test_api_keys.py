@@ -16,7 +16,7 @@ from ops_center.control.context import Control
 from ops_center.snapshot import api_key_digest
 from ops_center.storage.rollups.rebuild import rebuild
 from ops_center.storage.tables import api_keys, usage_records
-from ops_center.types import BudgetPeriod, PowerLevel, Role, Scope, new_id
+from ops_center.types import BudgetPeriod, ByokPolicy, PowerLevel, Role, Scope, new_id
 
 pytestmark = pytest.mark.anyio
 one_engine = pytest.mark.parametrize("dialect", ["sqlite"])  # no SQL in question
@@ -104,48 +104,185 @@ async def test_a_new_key_is_in_the_snapshot_with_its_limits(
     assert principal.expires_at == datetime(2026, 11, 30, 22, tzinfo=UTC)
 
 
+BAD_FIELDS: list[tuple[str, object]] = [
+    ("name", ""),
+    ("name", None),
+    ("name", "x" * 101),
+    ("scope", "root"),
+    ("expires_at", "2026-11-23T11:59:59Z"),
+    ("expires_at", "2026-12-01T00:00:00"),
+    ("expires_at", "9999-12-31T23:59:59Z"),
+    ("expires_at", "tomorrow"),
+    ("models", []),
+    ("models", [""]),
+    ("models", "gpt-4o"),
+    ("power_level", "turbo"),
+    ("requests_per_minute", 0),
+    ("tokens_per_minute", 0),
+    ("concurrent_requests", 0),
+    ("concurrent_requests", 1.5),
+    ("providers", []),
+    ("providers", ["prov_nobody"]),
+    ("ip_ranges", []),
+    ("ip_ranges", ["203.0.113.0/33"]),
+    ("ip_ranges", ["example.com"]),
+    ("tags", [""]),
+    ("tags", ["x" * 41]),
+    ("requests_per_minute", -1),
+    ("requests_per_minute", 10**12),
+    ("requests_per_minute", True),
+    ("requests_per_minute", 1.5),
+    ("budget_usd", -0.01),
+    ("budget_usd", 10**12),
+    ("budget_usd", True),
+    ("budget_usd", "NaN"),
+]
+
+
 @one_engine
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        ("name", ""),
-        ("name", None),
-        ("name", "x" * 101),
-        ("scope", "root"),
-        ("expires_at", "2026-11-23T11:59:59Z"),
-        ("expires_at", "2026-12-01T00:00:00"),
-        ("expires_at", "9999-12-31T23:59:59Z"),
-        ("expires_at", "tomorrow"),
-        ("models", []),
-        ("models", [""]),
-        ("models", "gpt-4o"),
-        ("power_level", "turbo"),
-        ("requests_per_minute", 0),
-        ("tokens_per_minute", 0),
-        ("concurrent_requests", 0),
-        ("concurrent_requests", 1.5),
-        ("providers", []),
-        ("providers", ["prov_nobody"]),
-        ("ip_ranges", []),
-        ("ip_ranges", ["203.0.113.0/33"]),
-        ("ip_ranges", ["example.com"]),
-        ("tags", [""]),
-        ("tags", ["x" * 41]),
-        ("requests_per_minute", -1),
-        ("requests_per_minute", 10**12),
-        ("requests_per_minute", True),
-        ("requests_per_minute", 1.5),
-        ("budget_usd", -0.01),
-        ("budget_usd", 10**12),
-        ("budget_usd", True),
-        ("budget_usd", "NaN"),
-    ],
+    BAD_FIELDS,
 )
 async def test_a_bad_field_is_named(control_client: httpx.AsyncClient, field: str, value: object) -> None:
     answer = await control_client.post("/me/api-keys", json={"name": "app", field: value})
     assert answer.status_code == 422
     assert answer.json()["error"]["param"] == field
-    assert (await control_client.get("/me/api-keys")).json() == {"api_keys": []}
+    assert (await control_client.get("/me/api-keys")).json()["api_keys"] == []
+
+
+@one_engine
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((field, value) for field, value in BAD_FIELDS if field != "scope"),
+        ("scope", "admin"),
+        ("tags", None),
+        ("secret", "sk-oc-mine"),
+    ],
+)
+async def test_a_bad_field_of_a_change_is_named_and_changes_nothing(
+    control_client: httpx.AsyncClient, field: str, value: object
+) -> None:
+    key = await new_key(control_client, requests_per_minute=5)
+    answer = await control_client.patch(
+        f"/me/api-keys/{key['id']}", json={"tokens_per_minute": 9, field: value}
+    )
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, field)
+    [kept] = (await control_client.get("/me/api-keys")).json()["api_keys"]
+    assert kept == {name: value for name, value in key.items() if name != "secret"}
+
+
+async def test_a_change_keeps_what_was_not_sent_and_holds_before_the_answer(
+    control: Control, control_client: httpx.AsyncClient
+) -> None:
+    provider = (
+        await control_client.post("/llm/providers", json={"type": "openai", "api_key": "sk-test-abcdefgh"})
+    ).json()
+    key = await new_key(control_client, models=["a"], requests_per_minute=5, tags=["web"], budget_usd=1)
+    secret = str(key.pop("secret"))
+    await used(control, key["id"], days_ago=0, cost_usd=Decimal("0.25"))
+
+    async def changed(**fields: object) -> dict[str, object]:
+        answer = await control_client.patch(f"/me/api-keys/{key['id']}", json=fields)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    wanted: dict[str, object] = {
+        "name": "renamed",
+        "expires_at": "2027-01-01T00:00:00Z",
+        "providers": [provider["id"]],
+        "power_level": "eco",
+        "byok_policy": "byok_only",
+        "requests_per_minute": 7,
+        "tokens_per_minute": 1000,
+        "concurrent_requests": 3,
+        "budget_usd": 2.5,
+        "ip_ranges": ["203.0.113.0/24"],
+    }
+    answer = await changed(**wanted)
+    figures = {"requests_30d": 1, "cost_30d_usd": 0.25, "cost_month_usd": 0.25}
+    assert answer == key | wanted | figures | {"last_used_at": "2026-11-23T12:00:00Z"}
+    [principal] = control.publisher.current.principals.values()
+    assert control.publisher.current.principals == {api_key_digest(secret): principal}
+    [rate] = principal.rates
+    assert (rate.requests_per_minute, rate.tokens_per_minute, rate.concurrent_requests) == (7, 1000, 3)
+    assert (principal.models, principal.providers) == ({"a"}, {provider["id"]})
+    assert (principal.power_level, principal.byok_policy) == (PowerLevel.ECO, ByokPolicy.BYOK_ONLY)
+    assert principal.expires_at == datetime(2027, 1, 1, tzinfo=UTC)
+    assert [str(network) for network in principal.ip_ranges] == ["203.0.113.0/24"]
+    [bound] = principal.budgets
+    assert bound.amount_nano_usd == 2_500_000_000
+
+    lifted = ("models", "providers", "power_level", "byok_policy", "requests_per_minute", "ip_ranges")
+    lifted += ("tokens_per_minute", "concurrent_requests", "budget_usd", "expires_at")
+    bare = await changed(**dict.fromkeys(lifted), tags=[])
+    assert {bare[name] for name in lifted} == {None}
+    assert (bare["name"], bare["tags"]) == ("renamed", [])
+    [principal] = control.publisher.current.principals.values()
+    assert (principal.rates, principal.budgets, principal.models) == ((), (), None)
+
+
+async def test_a_change_is_in_the_audit_log_with_before_and_after(control_client: httpx.AsyncClient) -> None:
+    key = await new_key(control_client, requests_per_minute=5)
+    path = f"/me/api-keys/{key['id']}"
+    await control_client.patch(path, json={"requests_per_minute": 6})
+    await control_client.patch(path, json={"requests_per_minute": 6})  # changes nothing
+    await control_client.patch(path, json={})
+    entries = (await control_client.get("/audit-log", params={"action": "api_key.update"})).json()["entries"]
+    [entry] = entries
+    before, after = entry["before"], entry["after"]
+    assert {name for name in after if before.get(name) != after[name]} == {"requests_per_minute"}
+    assert (before["requests_per_minute"], after["requests_per_minute"]) == (5, 6)
+
+
+async def test_only_a_living_key_is_changed(control_client: httpx.AsyncClient, clock: Clock) -> None:
+    short = await new_key(control_client, expires_at="2026-11-23T13:00:00Z")
+    revoked = await new_key(control_client)
+    await control_client.delete(f"/me/api-keys/{revoked['id']}")
+    clock.advance(3600)
+    for key in (short, revoked):
+        for path in ("/me/api-keys", "/llm/api-keys"):
+            answer = await control_client.patch(f"{path}/{key['id']}", json={"expires_at": None})
+            assert answer.status_code == 409, answer.text
+
+
+async def test_an_admin_changes_anybodys_key_within_what_holds_for_its_owner(
+    control: Control, control_client: httpx.AsyncClient, clients: Clients
+) -> None:
+    owner = await clients.signed_in(Role.USER, "owner@example.com")
+    key = await new_key(owner)
+    path = f"/llm/api-keys/{key['id']}"
+    users = (await control_client.get("/users")).json()["users"]
+    [user] = [one for one in users if one["email"] == "owner@example.com"]
+    bounds = {"power_level_max": "balanced", "byok_policy": "byok_only"}
+    assert (await control_client.patch(f"/users/{user['id']}", json=bounds)).status_code == 200
+    high = await control_client.patch(path, json={"power_level": "precision"})
+    assert (high.status_code, high.json()["error"]["param"]) == (403, "power_level")
+    loose = await control_client.patch(path, json={"byok_policy": "byok_then_shared"})
+    assert (loose.status_code, loose.json()["error"]["param"]) == (422, "byok_policy")
+    answer = await control_client.patch(path, json={"requests_per_minute": 3, "power_level": "balanced"})
+    assert answer.status_code == 200
+    changed = answer.json()
+    assert (changed["requests_per_minute"], changed["user_email"]) == (3, "owner@example.com")
+    assert changed["byok_policies"] == ["byok_only"]
+    assert (await owner.get("/me/api-keys")).json()["byok_policies"] == ["byok_only"]
+    assert (await control_client.patch("/llm/api-keys/key_0", json={"name": "x"})).status_code == 404
+    # somebody else's own, and by who may not
+    assert (await control_client.patch(f"/me/api-keys/{key['id']}", json={"name": "x"})).status_code == 404
+    assert (await owner.patch(path, json={"name": "x"})).status_code == 403
+
+
+async def test_who_may_make_no_key_may_not_loosen_one(
+    control_client: httpx.AsyncClient, clients: Clients
+) -> None:
+    demoted = await clients.signed_in(Role.USER, "demoted@example.com")
+    key = await new_key(demoted, budget_usd=1)
+    users = (await control_client.get("/users")).json()["users"]
+    [user] = [one for one in users if one["email"] == "demoted@example.com"]
+    await control_client.patch(f"/users/{user['id']}", json={"role": "viewer"})
+    answer = await demoted.patch(f"/me/api-keys/{key['id']}", json={"budget_usd": None})
+    assert answer.status_code == 403
 
 
 async def test_only_an_admin_has_admin_keys(clients: Clients) -> None:
@@ -286,7 +423,7 @@ async def test_an_expired_key_is_not_rotated(control_client: httpx.AsyncClient, 
 async def test_somebody_elses_key_is_out_of_reach(control: Control, clients: Clients) -> None:
     owner, stranger = await clients.signed_in(Role.USER), await clients.signed_in(Role.OPERATOR)
     key = await new_key(owner)
-    assert (await stranger.get("/me/api-keys")).json() == {"api_keys": []}
+    assert (await stranger.get("/me/api-keys")).json()["api_keys"] == []
     assert (await stranger.delete(f"/me/api-keys/{key['id']}")).status_code == 404
     assert (await stranger.post(f"/me/api-keys/{key['id']}/rotate")).status_code == 404
     assert (await stranger.delete(f"/llm/api-keys/{key['id']}")).status_code == 403

@@ -223,6 +223,18 @@ async def test_a_service_key_stands_for_its_team_and_for_no_user(
     await control_client.patch(f"/users/{maker_id}", json={"disabled": True})
     assert principal(control, key) is not None
 
+    path = f"/llm/api-keys/{key['id']}"
+    changed = await control_client.patch(path, json={"requests_per_minute": 8, "power_level": "precision"})
+    assert (changed.status_code, changed.json()["team_name"]) == (200, "Platform")
+    found = principal(control, key)
+    assert found is not None and found.rates[0].requests_per_minute == 8
+    await control_client.patch(f"/teams/{team['id']}", json={"byok_policy": "byok_only"})
+    loose = await control_client.patch(path, json={"byok_policy": "byok_then_shared"})
+    assert (loose.status_code, loose.json()["error"]["param"]) == (422, "byok_policy")
+    assert (await control_client.get(f"/teams/{team['id']}")).json()["byok_policies"] == ["byok_only"]
+    [shown] = (await control_client.get(f"/teams/{team['id']}/api-keys")).json()["api_keys"]
+    assert shown["byok_policies"] == ["byok_only"]
+
     new = await control_client.post(f"/teams/{team['id']}/api-keys/{key['id']}/rotate")
     assert (new.status_code, new.json()["id"]) == (201, key["id"])
     assert principal(control, key) is None and principal(control, new.json()) is not None
@@ -252,6 +264,7 @@ async def test_a_service_key_is_its_own_teams_and_no_key_to_the_control_api(
     for path in (f"/teams/{other['id']}/api-keys/{key['id']}/rotate", f"/me/api-keys/{key['id']}/rotate"):
         assert (await control_client.post(path)).status_code == 404
     assert (await control_client.delete(f"/me/api-keys/{key['id']}")).status_code == 404
+    assert (await control_client.patch(f"/me/api-keys/{key['id']}", json={"name": "x"})).status_code == 404
     for method in ("GET", "POST"):
         body = {"name": "k"} if method == "POST" else None
         answer = await control_client.request(method, "/teams/team_none/api-keys", json=body)
@@ -262,7 +275,8 @@ def test_traffic_of_a_team_is_recorded_as_its_own_and_held_to_its_budget(tmp_pat
     with SimulatorThread(SimulatorConfig()) as simulator, LiveServer(tmp_path / "data") as server:
         server.add_provider("openai", api_key="sk-good", base_url=simulator.simulator.openai_url)
         team = server.admin.post("/teams", json={"name": "Platform"}).json()
-        key = server.admin.post(f"/teams/{team['id']}/api-keys", json={"name": "batch"}).json()
+        body = {"name": "batch", "requests_per_minute": 100}
+        key = server.admin.post(f"/teams/{team['id']}/api-keys", json=body).json()
         me = server.admin.get("/me").json()["id"]
         server.admin.patch(f"/teams/{team['id']}", json={"member_ids": [me]})
         mine = server.create_api_key("laptop")
@@ -279,9 +293,16 @@ def test_traffic_of_a_team_is_recorded_as_its_own_and_held_to_its_budget(tmp_pat
                 timeout=30,
             )
 
+        def limit(requests_per_minute: int | None) -> None:
+            body = {"requests_per_minute": requests_per_minute}
+            assert server.admin.patch(f"/llm/api-keys/{key['id']}", json=body).status_code == 200
+
         assert [ask(secret).status_code for secret in (key["secret"], mine)] == [200, 200]
+        limit(1)  # what this minute has had counts on, and the old figure holds no longer
+        assert ask(key["secret"]).status_code == 429
+        limit(100)
         [shown] = server.admin.get("/teams").json()["teams"]
-        assert shown["month_requests"] == 2 and shown["month_cost_usd"] > 0
+        assert shown["month_requests"] == 3 and shown["month_cost_usd"] > 0
         people = {row["user_email"] for row in server.admin.get("/llm/requests").json()["requests"]}
         assert "Platform (team)" in people and len(people) == 2
         budget = {"scope": "team", "subject_id": team["id"], "amount_usd": shown["month_cost_usd"]}

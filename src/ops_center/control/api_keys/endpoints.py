@@ -7,10 +7,13 @@ from datetime import timedelta
 from ops_center.control.access import ActorDep, Permission, Routes
 from ops_center.control.api_keys import service
 from ops_center.control.api_keys.schemas import (
+    ApiKey,
     ApiKeyCreate,
     ApiKeyList,
     ApiKeyRotate,
+    ApiKeyUpdate,
     CreatedApiKey,
+    OwnedApiKey,
     OwnedApiKeyList,
 )
 from ops_center.control.context import ControlDep
@@ -24,13 +27,21 @@ routes = Routes("api-keys", prefix="")
 @routes.get("/me/api-keys", permission=Permission.OWN_READ)
 async def list_my_api_keys(control: ControlDep, actor: ActorDep) -> ApiKeyList:
     """One's own keys, newest first, with what each was used for."""
-    return ApiKeyList(api_keys=await service.list_own(control, actor))
+    return await service.list_own(control, actor)
 
 
 @routes.post("/me/api-keys", permission=Permission.OWN_KEYS_CREATE, status_code=201)
 async def create_my_api_key(control: ControlDep, actor: ActorDep, body: ApiKeyCreate) -> CreatedApiKey:
     """Make a key; its secret is in this answer only."""
     return await service.create(control, actor, body)
+
+
+@routes.patch("/me/api-keys/{key_id}", permission=Permission.OWN_KEYS_CREATE)
+async def update_my_api_key(
+    control: ControlDep, actor: ActorDep, key_id: ObjectId, body: ApiKeyUpdate
+) -> ApiKey:
+    """Change what is sent, at once; the secret and what the key was used for stay."""
+    return await service.update_own(control, actor, key_id, body)
 
 
 @routes.post("/me/api-keys/{key_id}/rotate", permission=Permission.OWN_KEYS_CREATE, status_code=201)
@@ -52,6 +63,14 @@ async def revoke_my_api_key(control: ControlDep, actor: ActorDep, key_id: Object
 async def list_api_keys(control: ControlDep) -> OwnedApiKeyList:
     """Everybody's keys, newest first."""
     return OwnedApiKeyList(api_keys=await service.list_all(control))
+
+
+@routes.patch("/llm/api-keys/{key_id}", permission=Permission.API_KEYS_WRITE)
+async def update_api_key(
+    control: ControlDep, actor: ActorDep, key_id: ObjectId, body: ApiKeyUpdate
+) -> OwnedApiKey:
+    """Change anybody's key or a team's, at once."""
+    return await service.update_any(control, actor, key_id, body)
 
 
 @routes.delete("/llm/api-keys/{key_id}", permission=Permission.API_KEYS_WRITE, status_code=204)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,9 +16,10 @@ from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.repository import BASIC, NOTHING, Sums, Window, by_value, last_at, sums
 from ops_center.limits.periods import bounds
-from ops_center.storage.tables import api_keys, budgets, providers, teams, users
+from ops_center.storage.tables import api_keys, budgets, providers, team_members, teams, users
 from ops_center.types import BudgetPeriod, BudgetScope
 
+_owners_teams = teams.alias()
 _STATISTICS_WINDOW = timedelta(days=30)
 
 
@@ -30,21 +31,22 @@ class ApiKeyRow:
     name: str
     preview: str
     scope: str
-    models: list[str] | None
-    power_level: str | None
-    byok_policy: str | None
-    providers: list[str] | None
-    requests_per_minute: int | None
-    tokens_per_minute: int | None
-    concurrent_requests: int | None
-    budget_usd: Decimal | None  # the hard monthly one, a row of `budgets`
-    ip_ranges: list[str] | None
-    tags: list[str]
     expires_at: datetime | None
     created_at: datetime
     revoked_at: datetime | None
+    models: list[str] | None = None
+    power_level: str | None = None
+    byok_policy: str | None = None
+    providers: list[str] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    budget_usd: Decimal | None = None  # the hard monthly one, a row of `budgets`
+    ip_ranges: list[str] | None = None
+    tags: list[str] = field(default_factory=list)
     team_id: str | None = None  # a service key's
     team_name: str | None = None
+    policies_above: tuple[str | None, ...] = ()  # over own keys: of its team, or of its owner's and its owner
     previous_secret_ends_at: datetime | None = None
     last_used_at: datetime | None = None
     requests_30d: int = 0
@@ -77,24 +79,35 @@ async def add(conn: AsyncConnection, key: ApiKeyRow, secret_hash: bytes) -> None
         insert(api_keys).values(
             id=key.id,
             user_id=key.user_id,
-            name=key.name,
             secret_hash=secret_hash,
             preview=key.preview,
             scope=key.scope,
-            models=key.models,
-            power_level=key.power_level,
-            byok_policy=key.byok_policy,
-            providers=key.providers,
-            requests_per_minute=key.requests_per_minute,
-            tokens_per_minute=key.tokens_per_minute,
-            concurrent_requests=key.concurrent_requests,
-            ip_ranges=key.ip_ranges,
-            tags=key.tags,
-            expires_at=key.expires_at,
             created_at=key.created_at,
             team_id=key.team_id,
+            **_changeable(key),
         )
     )
+
+
+async def change(conn: AsyncConnection, key: ApiKeyRow) -> None:
+    await conn.execute(update(api_keys).where(api_keys.c.id == key.id).values(**_changeable(key)))
+
+
+def _changeable(key: ApiKeyRow) -> dict[str, Any]:
+    """All that may change later without a new secret, but for the budget, which has a row of its own."""
+    return {
+        "name": key.name,
+        "models": key.models,
+        "power_level": key.power_level,
+        "byok_policy": key.byok_policy,
+        "providers": key.providers,
+        "requests_per_minute": key.requests_per_minute,
+        "tokens_per_minute": key.tokens_per_minute,
+        "concurrent_requests": key.concurrent_requests,
+        "ip_ranges": key.ip_ranges,
+        "tags": key.tags,
+        "expires_at": key.expires_at,
+    }
 
 
 async def replace_secret(
@@ -145,11 +158,16 @@ def _query() -> Select[*tuple[Any, ...]]:
     return select(
         api_keys,
         users.c.email.label("user_email"),
+        users.c.byok_policy.label("owner_policy"),
         teams.c.name.label("team_name"),
+        teams.c.byok_policy.label("team_policy"),
+        _owners_teams.c.byok_policy.label("owners_team_policy"),
         budgets.c.amount_usd.label("budget_usd"),
     ).select_from(
         api_keys.join(users, users.c.id == api_keys.c.user_id)
         .outerjoin(teams, teams.c.id == api_keys.c.team_id)
+        .outerjoin(team_members, team_members.c.user_id == api_keys.c.user_id)
+        .outerjoin(_owners_teams, _owners_teams.c.id == team_members.c.team_id)
         .outerjoin(
             budgets,
             and_(
@@ -186,6 +204,7 @@ def _row(row: Row[*tuple[Any, ...]], used: _Used) -> ApiKeyRow:
         revoked_at=row.revoked_at,
         team_id=row.team_id,
         team_name=row.team_name,
+        policies_above=(row.team_policy,) if row.team_id else (row.owners_team_policy, row.owner_policy),
         previous_secret_ends_at=row.previous_secret_ends_at,
         last_used_at=used.last_at.get(row.id),
         requests_30d=recent.calls,

@@ -38,13 +38,9 @@ IpRange = Annotated[str, Field(max_length=60), AfterValidator(_network)]
 Tag = Annotated[Name, Field(max_length=40)]
 
 
-class ApiKeyCreate(RequestModel):
-    """`null` for `models`, `providers` and `ip_ranges` allows every one. Instants need a time zone;
-    `expires_at` must be in the future: left out, it is 90 days from now, and null is never.
-    `budget_usd` is per calendar month."""
+class ApiKeyLimits(RequestModel):
+    """What can be said of a key when it is made and later."""
 
-    name: Name
-    scope: Scope = Scope.INFERENCE
     expires_at: Instant | None = None
     models: (
         Annotated[list[LongName], Field(min_length=1, max_length=500), AfterValidator(_without_repeats)]
@@ -66,6 +62,21 @@ class ApiKeyCreate(RequestModel):
     tags: Annotated[list[Tag], Field(max_length=20), AfterValidator(_without_repeats)] = Field(
         default_factory=list
     )
+
+
+class ApiKeyCreate(ApiKeyLimits):
+    """`null` for `models`, `providers` and `ip_ranges` allows every one. Instants need a time zone;
+    `expires_at` must be in the future: left out, it is 90 days from now, and null is never.
+    `budget_usd` is per calendar month."""
+
+    name: Name
+    scope: Scope = Scope.INFERENCE
+
+
+class ApiKeyUpdate(ApiKeyLimits):
+    """Only what is sent changes; null takes a limit away. The scope stays, `tags` is all of them."""
+
+    name: Name = ""
 
 
 class ApiKey(ResponseModel):
@@ -112,6 +123,8 @@ class CreatedApiKey(ApiKey):
 
 class ApiKeyList(ResponseModel):
     api_keys: list[ApiKey]
+    byok_policies: list[ByokPolicy]
+    """What `byok_policy` of one's own keys may be: what holds, and what tightens it."""
 
 
 class OwnedApiKey(ApiKey):
@@ -121,6 +134,8 @@ class OwnedApiKey(ApiKey):
     team_id: str | None
     """Whose service key it is; null: the user's own."""
     team_name: str | None
+    byok_policies: list[ByokPolicy]
+    """What its `byok_policy` may be: what holds for its owner, and what tightens it."""
 
 
 class OwnedApiKeyList(ResponseModel):

@@ -1,6 +1,7 @@
-"""What may happen to API keys: made, rotated, revoked.
+"""What may happen to API keys: made, changed, rotated, revoked.
 
-Each change is published before it is answered: a new key works at once, a revoked one is dead at once.
+Each change is published before it is answered: a new key works and a new limit holds at once, a revoked key is
+dead at once.
 Their limits are enforced by the data plane, which reads them from the snapshot.
 """
 
@@ -16,7 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.access import Actor
 from ops_center.control.api_keys import repository
 from ops_center.control.api_keys.repository import ApiKeyRow
-from ops_center.control.api_keys.schemas import ApiKey, ApiKeyCreate, CreatedApiKey, OwnedApiKey
+from ops_center.control.api_keys.schemas import (
+    ApiKey,
+    ApiKeyCreate,
+    ApiKeyLimits,
+    ApiKeyList,
+    ApiKeyUpdate,
+    CreatedApiKey,
+    OwnedApiKey,
+)
 from ops_center.control.audit_log.service import record
 from ops_center.control.budgets import repository as budgets
 from ops_center.control.byok import repository as byok
@@ -29,20 +38,23 @@ from ops_center.control.teams.repository import TeamRow
 from ops_center.control.users import repository as users
 from ops_center.errors import Conflict, Forbidden, Invalid, NotFound
 from ops_center.snapshot import api_key_digest
-from ops_center.types import BudgetScope, Role, Scope, new_id
+from ops_center.types import BudgetScope, ByokPolicy, Role, Scope, new_id
 
 _PREFIX = "sk-oc-"
 _LONGEST_LIFE = timedelta(days=36_525)
 _ORDINARY_LIFE = timedelta(days=90)
 _AT_ONCE = timedelta(0)
+_SET_ONCE = frozenset({"scope"})
 
 
-async def list_own(control: Control, actor: Actor) -> list[ApiKey]:
-    """The caller's keys, newest first, the revoked ones too."""
+async def list_own(control: Control, actor: Actor) -> ApiKeyList:
+    """The caller's keys, newest first, the revoked ones too, and the policies that they may have."""
     await control.drain_journal()
     async with control.database.read() as conn:
         rows = await repository.listed(conn, control.clock(), user_id=actor.user_id)
-    return [ApiKey(**_public(row)) for row in rows]
+        wishes = await byok.wishes_of(conn, actor.user_id)
+        policy = tightened(await global_policy(conn), *wishes.policies)
+    return ApiKeyList(api_keys=[ApiKey(**_public(row)) for row in rows], byok_policies=sorted(policy.tighter))
 
 
 async def list_all(control: Control) -> list[OwnedApiKey]:
@@ -50,7 +62,8 @@ async def list_all(control: Control) -> list[OwnedApiKey]:
     await control.drain_journal()
     async with control.database.read() as conn:
         rows = await repository.listed(conn, control.clock())
-    return [OwnedApiKey(**dataclasses.asdict(row)) for row in rows]
+        policy = await global_policy(conn)
+    return [_owned(row, policy) for row in rows]
 
 
 async def list_of_team(control: Control, team_id: str) -> list[OwnedApiKey]:
@@ -59,7 +72,8 @@ async def list_of_team(control: Control, team_id: str) -> list[OwnedApiKey]:
     async with control.database.read() as conn:
         await _team(conn, team_id)
         rows = await repository.listed(conn, control.clock(), team_id=team_id)
-    return [OwnedApiKey(**dataclasses.asdict(row)) for row in rows]
+        policy = await global_policy(conn)
+    return [_owned(row, policy) for row in rows]
 
 
 async def create(
@@ -80,32 +94,76 @@ async def create(
         name=wanted.name,
         preview="",
         scope=wanted.scope.value,
-        models=wanted.models,
-        power_level=wanted.power_level.value if wanted.power_level else None,
-        byok_policy=wanted.byok_policy.value if wanted.byok_policy else None,
-        providers=wanted.providers,
-        requests_per_minute=wanted.requests_per_minute,
-        tokens_per_minute=wanted.tokens_per_minute,
-        concurrent_requests=wanted.concurrent_requests,
-        budget_usd=wanted.budget_usd,
-        ip_ranges=wanted.ip_ranges,
-        tags=wanted.tags,
-        expires_at=_future(wanted.expires_at, now)
-        if "expires_at" in wanted.model_fields_set
-        else now + _ORDINARY_LIFE,
+        expires_at=now + _ORDINARY_LIFE,
         created_at=now,
         revoked_at=None,
         team_id=team_id,
     )
     key, secret = _with_secret(key)
     async with control.database.write() as conn:
-        await _check_providers(conn, wanted.providers)
-        await _check_bounds_of_owner(conn, actor, wanted, team_id)
+        key = await _limited(conn, key, wanted, now)
         await repository.add(conn, key, api_key_digest(secret))
         await budgets.set_monthly(conn, BudgetScope.API_KEY, key.id, wanted.budget_usd, now)
         await record(conn, actor, "api_key.create", "api_key", key.id, key.name, None, _audited(key), at=now)
     await control.publisher.publish()
     return CreatedApiKey(**_public(key), secret=secret)
+
+
+async def update_own(control: Control, actor: Actor, key_id: str, wanted: ApiKeyUpdate) -> ApiKey:
+    """Changes only what was sent. Raises what `create` raises, NotFound for a key of somebody else too, and
+    Conflict when the key was revoked or has expired."""
+    async with control.database.write() as conn:
+        key = await _own(control, actor, key_id, conn)
+        key = await _update(control, actor, key, wanted, conn)
+    await control.publisher.publish()
+    return ApiKey(**_public(key))
+
+
+async def update_any(control: Control, actor: Actor, key_id: str, wanted: ApiKeyUpdate) -> OwnedApiKey:
+    """An admin's way to change anybody's key, or a team's, within what holds for its owner."""
+    async with control.database.write() as conn:
+        key = await _any(control, key_id, conn)
+        key = await _update(control, actor, key, wanted, conn)
+        policy = await global_policy(conn)
+    await control.publisher.publish()
+    return _owned(key, policy)
+
+
+async def _update(
+    control: Control, actor: Actor, before: ApiKeyRow, wanted: ApiKeyUpdate, conn: AsyncConnection
+) -> ApiKeyRow:
+    now = control.clock()
+    _check_scope(actor, Scope(before.scope))
+    _check_alive(before, now)
+    after = await _limited(conn, before, wanted, now)
+    if after == before:
+        return before
+    await repository.change(conn, after)
+    if after.budget_usd != before.budget_usd:
+        await budgets.set_monthly(conn, BudgetScope.API_KEY, after.id, after.budget_usd, now)
+    await record(
+        conn,
+        actor,
+        "api_key.update",
+        "api_key",
+        after.id,
+        after.name,
+        {"name": before.name, **_audited(before)},
+        {"name": after.name, **_audited(after)},
+        at=now,
+    )
+    return after
+
+
+async def _limited(conn: AsyncConnection, key: ApiKeyRow, wanted: ApiKeyLimits, now: datetime) -> ApiKeyRow:
+    """`key` with what was sent. Raises Invalid or Forbidden naming the field, NotFound for its team."""
+    await _check_providers(conn, wanted.providers)
+    await _check_bounds_of_owner(conn, key, wanted)
+    sent = {name: getattr(wanted, name) for name in wanted.model_fields_set - _SET_ONCE}
+    if "expires_at" in sent:
+        sent["expires_at"] = _future(sent["expires_at"], now)
+    stored: dict[str, Any] = {name: getattr(value, "value", value) for name, value in sent.items()}
+    return dataclasses.replace(key, **stored)
 
 
 async def rotate(
@@ -125,10 +183,7 @@ async def rotate(
     async with control.database.write() as conn:
         old = await _own(control, actor, key_id, conn, team_id)
         _check_scope(actor, Scope(old.scope))
-        if old.revoked_at is not None:
-            raise Conflict("This API key was revoked", hint="Create a new one.")
-        if old.expires_at is not None and old.expires_at <= now:
-            raise Conflict("This API key has expired", hint="Create a new one.")
+        _check_alive(old, now)
         new, secret = _with_secret(
             dataclasses.replace(old, previous_secret_ends_at=now + grace if grace else None)
         )
@@ -204,19 +259,17 @@ async def _team(conn: AsyncConnection, team_id: str) -> TeamRow:
     return team
 
 
-async def _check_bounds_of_owner(
-    conn: AsyncConnection, actor: Actor, wanted: ApiKeyCreate, team_id: str | None
-) -> None:
+async def _check_bounds_of_owner(conn: AsyncConnection, key: ApiKeyRow, wanted: ApiKeyLimits) -> None:
     """Raises Forbidden for a power level above the owner's highest, Invalid for a policy that loosens,
     NotFound for a team that is not there."""
-    if team_id is not None:
-        policies: tuple[str | None, ...] = ((await _team(conn, team_id)).byok_policy,)
+    if key.team_id is not None:
+        policies: tuple[str | None, ...] = ((await _team(conn, key.team_id)).byok_policy,)
         highest_of_owner = None
     else:
-        owner = await users.by_id(conn, actor.user_id)
+        owner = await users.by_id(conn, key.user_id)
         if owner is None:
             return
-        policies = (await byok.wishes_of(conn, actor.user_id)).policies
+        policies = (await byok.wishes_of(conn, key.user_id)).policies
         highest_of_owner = owner.power_level_max
     if wanted.power_level is not None:
         settings = await read_setting(conn, PowerLevelSettings)
@@ -253,6 +306,13 @@ def _check_scope(actor: Actor, scope: Scope) -> None:
         raise Forbidden("Only an admin may have an API key of scope admin")
 
 
+def _check_alive(key: ApiKeyRow, now: datetime) -> None:
+    if key.revoked_at is not None:
+        raise Conflict("This API key was revoked", hint="Create a new one.")
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Conflict("This API key has expired", hint="Create a new one.")
+
+
 def _future(expires_at: datetime | None, now: datetime) -> datetime | None:
     if expires_at is None:
         return None
@@ -270,9 +330,16 @@ def _with_secret(key: ApiKeyRow) -> tuple[ApiKeyRow, str]:
 
 def _public(key: ApiKeyRow) -> dict[str, Any]:
     fields = dataclasses.asdict(key)
-    for name in ("user_id", "user_email", "team_id", "team_name"):
+    for name in ("user_id", "user_email", "team_id", "team_name", "policies_above"):
         del fields[name]
     return fields
+
+
+def _owned(key: ApiKeyRow, policy: ByokPolicy) -> OwnedApiKey:
+    """With the policies that it may have under `policy`, the global one."""
+    fields = dataclasses.asdict(key)
+    above = tightened(policy, *fields.pop("policies_above"))
+    return OwnedApiKey(**fields, byok_policies=sorted(above.tighter))
 
 
 def _audited(key: ApiKeyRow) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Team(ResponseModel):
     name: str
     byok_policy: ByokPolicy | None
     """Tightens the global policy over own keys for everybody in it; null: nothing does."""
+    byok_policies: list[ByokPolicy]
+    """What the policy of its service keys may be: what holds for it, and what tightens it."""
     members: list[TeamMember]
     service_keys: int
     """How many of its own API keys work."""

@@ -16,7 +16,7 @@ from ops_center.control.access import Actor
 from ops_center.control.api_keys.service import revoke_of_team
 from ops_center.control.audit_log.service import record
 from ops_center.control.budgets import repository as budgets
-from ops_center.control.byok.policy import global_policy
+from ops_center.control.byok.policy import global_policy, tightened
 from ops_center.control.context import Control
 from ops_center.control.teams import repository
 from ops_center.control.teams.repository import MemberRow, MonthSums, TeamRow
@@ -125,12 +125,14 @@ async def _shown(
     members = await repository.members(conn)
     keys = await repository.living_keys(conn, now)
     sums = await repository.month_sums(conn, start, now)
+    policy = await global_policy(conn)
     nothing = MonthSums()
     return [
         Team(
             id=row.id,
             name=row.name,
             byok_policy=ByokPolicy(row.byok_policy) if row.byok_policy else None,
+            byok_policies=sorted(tightened(policy, row.byok_policy).tighter),
             members=[TeamMember.model_validate(member) for member in members.get(row.id, ())],
             service_keys=keys.get(row.id, 0),
             month_requests=(of_team := sums.get(row.id, nothing)).requests,

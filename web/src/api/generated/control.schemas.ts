@@ -140,6 +140,7 @@ export interface ApiKeyCreate {
 
 export interface ApiKeyList {
   api_keys: ApiKey[];
+  byok_policies: ByokPolicy[];
 }
 
 /**
@@ -151,6 +152,33 @@ export interface ApiKeyRotate {
      * @maximum 2592000
      */
   grace_seconds?: number;
+}
+
+/**
+ * Only what is sent changes; null takes a limit away. The scope stays, `tags` is all of them.
+ */
+export interface ApiKeyUpdate {
+  budget_usd?: number | null;
+  byok_policy?: ByokPolicy | null;
+  concurrent_requests?: number | null;
+  expires_at?: string | null;
+  ip_ranges?: string[] | null;
+  models?: string[] | null;
+  /**
+     * @minLength 1
+     * @maxLength 100
+     */
+  name?: string;
+  power_level?: PowerLevel | null;
+  providers?: string[] | null;
+  requests_per_minute?: number | null;
+  /**
+     * @maxItems 20
+     * @items.minLength 1
+     * @items.maxLength 40
+     */
+  tags?: string[];
+  tokens_per_minute?: number | null;
 }
 
 export type AttemptCredential = typeof AttemptCredential[keyof typeof AttemptCredential];
@@ -1576,6 +1604,7 @@ export interface OwnUsage {
 
 export interface OwnedApiKey {
   budget_usd: number | null;
+  byok_policies: ByokPolicy[];
   byok_policy: ByokPolicy | null;
   concurrent_requests: number | null;
   cost_30d_usd: number | null;
@@ -2301,6 +2330,7 @@ export interface TeamMember {
  * The figures of `month` are of the calendar month so far, in the organisation's time zone.
  */
 export interface Team {
+  byok_policies: ByokPolicy[];
   byok_policy: ByokPolicy | null;
   created_at: string;
   id: string;

@@ -9,9 +9,11 @@ import type {
   Alias,
   AliasList,
   AliasUpdate,
+  ApiKey,
   ApiKeyCreate,
   ApiKeyList,
   ApiKeyRotate,
+  ApiKeyUpdate,
   AuditActions,
   AuditLogPage,
   AuditVerification,
@@ -59,6 +61,7 @@ import type {
   OwnKeySettings,
   OwnPowerLevel,
   OwnUsage,
+  OwnedApiKey,
   OwnedApiKeyList,
   PowerLevels,
   ProfileUpdate,
@@ -707,6 +710,46 @@ export const revokeApiKey = async (keyId: string, options?: Parameters<typeof re
     method: 'DELETE'
 
 
+  }
+);}
+
+
+
+export const getUpdateApiKeyUrl = (keyId: string,) => {
+
+
+
+
+  return `/api/v1/llm/api-keys/${keyId}`
+}
+
+/**
+ * Change anybody's key or a team's, at once.
+ * @summary Update Api Key
+ */
+export const updateApiKey = async (keyId: string,
+    apiKeyUpdate: ApiKeyUpdate, options?: Parameters<typeof request>[1]): Promise<OwnedApiKey> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<OwnedApiKey>(getUpdateApiKeyUrl(keyId),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(apiKeyUpdate)
   }
 );}
 
@@ -2249,6 +2292,46 @@ export const revokeMyApiKey = async (keyId: string, options?: Parameters<typeof 
     method: 'DELETE'
 
 
+  }
+);}
+
+
+
+export const getUpdateMyApiKeyUrl = (keyId: string,) => {
+
+
+
+
+  return `/api/v1/me/api-keys/${keyId}`
+}
+
+/**
+ * Change what is sent, at once; the secret and what the key was used for stay.
+ * @summary Update My Api Key
+ */
+export const updateMyApiKey = async (keyId: string,
+    apiKeyUpdate: ApiKeyUpdate, options?: Parameters<typeof request>[1]): Promise<ApiKey> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<ApiKey>(getUpdateMyApiKeyUrl(keyId),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(apiKeyUpdate)
   }
 );}
 
