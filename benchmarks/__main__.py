@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from benchmarks import measures, nginx, results
 from benchmarks.gateway import SWITCHED_ON
+from benchmarks.installed import KINDS, Installed
 from benchmarks.machine import Neighbours, describe
 from benchmarks.measures import FULL, QUICK, Effort
-from benchmarks.others import Other, parse
+from benchmarks.others import Other, OtherFigures, parse
 from benchmarks.others import measure as measure_other
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Raw, Result
@@ -52,7 +53,8 @@ def measure(effort: Effort, gateways: Sequence[Other] = (), upstream_port: int |
         streams = _step("open streams", lambda: measures.open_streams(here, effort))
         paced = _step("paced streams", lambda: measures.paced_streams(here, effort))
         many_models = _step("start with many models", lambda: measures.starts_with_many_models(here, effort))
-        others = [
+        others = _installed(here, effort)
+        others += [
             _step(other.name, lambda other=other: measure_other(here, other, effort)) for other in gateways
         ]
         records = _step("ledger", lambda: measures.ledger_is_complete(here))
@@ -76,6 +78,23 @@ def measure(effort: Effort, gateways: Sequence[Other] = (), upstream_port: int |
             start_seconds=seconds,
             ledger_records=records,
         )
+
+
+def _installed(here: Scene, effort: Effort) -> list[OtherFigures]:
+    """Those that are on this machine; one line for each that is left out. None of them spoils the run."""
+    figures = []
+    for kind in KINDS:
+        found = kind.find()
+        if found is None:
+            print(f"left out: {kind.name} ({kind.package} is not installed)", flush=True)
+            continue
+        try:
+            with Installed(kind, found, here) as running:
+                other = running.other
+                figures.append(_step(other.name, lambda other=other: measure_other(here, other, effort)))
+        except BenchmarkError as error:
+            print(f"left out: {kind.name} {found.version} ({error})", flush=True)
+    return figures
 
 
 def _nginx_rate(here: Scene, effort: Effort) -> measures.Rate | None:

@@ -6,6 +6,8 @@ checked for its text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 STREAM_CHUNKS = 64
@@ -22,12 +24,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     stream: bool = False
 
-    def request(self, port: int, api_key: str) -> bytes:
-        """The whole HTTP/1.1 request, head and body."""
+    def request(self, port: int, api_key: str, headers: Sequence[tuple[str, str]] = ()) -> bytes:
+        """The whole HTTP/1.1 request, head and body; `headers` are those that only this side needs."""
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = (
             f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
             f"authorization: Bearer {api_key}\r\ncontent-type: application/json\r\n"
-            f"accept: */*\r\nuser-agent: ops-center-benchmark\r\ncontent-length: {len(self.body)}\r\n\r\n"
+            f"accept: */*\r\nuser-agent: ops-center-benchmark\r\n{more}content-length: {len(self.body)}\r\n\r\n"
         )
         return head.encode() + self.body
 

@@ -86,7 +86,7 @@ class Scene:
         self.first_ready_seconds = first_ready_seconds
         self.cores = cores
         self.sent = 0
-        self._folder = folder
+        self.folder = folder
 
     def job(
         self,
@@ -135,7 +135,7 @@ class Scene:
 
     def pacer(self, chunks: int, chunks_per_second: float) -> Pacer:
         """An upstream whose streams have so many chunks."""
-        return Pacer(chunks, chunks_per_second, cores=self.cores.others, log=self._folder / "pacer.log")
+        return Pacer(chunks, chunks_per_second, cores=self.cores.others, log=self.folder / "pacer.log")
 
     def add_pacer(self, pacer: Pacer, name: str) -> str:
         """Make it a provider of the gateway; the name of its model there."""
@@ -182,9 +182,9 @@ class Scene:
         """Stop the server and start it again on its data; the seconds until its first answer."""
         self.gateway.stop()
         self.gateway = Gateway(
-            self._folder / "data",
+            self.folder / "data",
             cores=self.cores.measured,
-            log=self._folder / "gateway.log",
+            log=self.folder / "gateway.log",
             session=self.gateway.session,
         )
         seconds = self.gateway.wait_for_first_answer(bodies.whole(), self.api_key)

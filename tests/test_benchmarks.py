@@ -6,12 +6,16 @@ Nothing here judges by the clock; the bound is on CPU time, as a ratio within th
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
 from benchmarks import bodies, measures, nginx, results, soak
 from benchmarks.bodies import ANTHROPIC_MODEL, OPENAI_MODEL, Question
+from benchmarks.installed import Found, Installed, LiteLLM, Portkey
 from benchmarks.load import Job, Outcome, percentile, work
 from benchmarks.measures import Cpu, CpuRound
 from benchmarks.others import Other, parse
@@ -168,6 +172,66 @@ def test_another_gateway_is_given_by_url_and_must_be_on_this_machine() -> None:
     ):
         with pytest.raises(ValueError, match="--gateway"):
             parse(wrong)
+
+
+def _program(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def test_litellm_is_found_with_its_proxy_and_never_in_a_release_that_stole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "elsewhere" / "python"))
+    assert LiteLLM().find() is None
+    for said, found in (("1.90.0", "1.90.0"), ("1.82.7", None), ("", None)):  # none: no proxy's packages
+        python = _program(tmp_path / "its-python", f"#!/bin/sh\necho {said}\n")
+        program = _program(tmp_path / "litellm", f"#!{python}\n")
+        assert LiteLLM().find() == (found and Found(str(program), found))
+
+
+def test_portkey_is_told_from_other_programs_called_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Portkey().find() is None
+    program = _program(tmp_path / "gateway", "")
+    assert Portkey().find() is None
+    program.unlink()
+    package = tmp_path / "node_modules" / "@portkey-ai" / "gateway"
+    program.symlink_to(_program(package / "build" / "start-server.js", ""))
+    (package / "package.json").write_text('{"version": "1.2.3"}')
+    assert Portkey().find() == Found(str(program), "1.2.3")
+
+
+_STAND_IN = """\
+#!{python}
+import sys
+from ops_center.simulator.server import run
+run("127.0.0.1", int(sys.argv[1].removeprefix("--port=")))
+"""
+
+
+@pytest.mark.slow
+def test_an_installed_gateway_is_started_pinned_measured_and_ended(
+    tmp_path: Path,
+) -> None:
+    effort = msgspec.structs.replace(measures.QUICK, warm_up=5, answers=20, streams=5, rate_seconds=0.2)
+    stand_in = _program(tmp_path / "gateway", _STAND_IN.format(python=sys.executable))
+    with scene() as here:
+        with Installed(Portkey(), Found(str(stand_in), "1.2.3"), here) as running:
+            assert os.sched_getaffinity(running.pid) == here.cores.measured
+            figures = measure_other(here, running.other, effort)
+            pid = running.pid
+        assert not Path(f"/proc/{pid}").exists()
+        stand_in.write_text(f"#!{sys.executable}\nraise SystemExit('no such thing')\n")
+        with pytest.raises(BenchmarkError, match="no such thing"):
+            Installed(LiteLLM(), Found(str(stand_in), "1.2.3"), here)
+    assert figures.name == "Portkey 1.2.3"
+    assert figures.whole_us is not None
 
 
 @pytest.mark.slow
