@@ -148,6 +148,30 @@ async def test_a_connection_that_died_while_idle_is_replaced_once(client: HttpCl
         assert server.connections == 2
 
 
+async def test_a_request_goes_out_twice_at_most_however_many_kept_connections_died(
+    client: HttpClient,
+) -> None:
+    heard: list[bytes] = []
+    all_here = asyncio.Barrier(3)
+
+    async def drops_the_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await read_request(reader)
+        heard.append(first)
+        if first.endswith(b"first"):
+            await all_here.wait()
+        writer.write(OK)
+        await writer.drain()
+        heard.append(await read_request(reader))  # whole: it has arrived, and is not answered
+        writer.transport.abort()
+
+    async with raw_server(drops_the_second) as server:
+        await asyncio.gather(*[ask(client, server, b"first") for _ in range(3)])
+        assert server.connections == 3
+        assert await ask(client, server, b"second") == (200, b"hello")
+        assert [each[-6:] for each in heard].count(b"second") == 2
+        assert server.connections == 4
+
+
 async def test_a_fresh_connection_closed_without_an_answer_is_not_asked_again(client: HttpClient) -> None:
     async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)

@@ -238,8 +238,7 @@ class _Connection(asyncio.Protocol):
     async def exchange(self, head: bytes, body: bytes, limits: Limits) -> Response:
         """Send one request and wait for the head of its answer.
 
-        Raises ConnectionLost when the connection ended before any byte came back (it may be asked anew
-        elsewhere), ProviderTimeout and ProviderUnusable as they say.
+        Raises ConnectionLost when the connection ended before any byte came back, ProviderTimeout and ProviderUnusable as they say.
         """
         transport = self._transport
         if transport is None or self.lost:
@@ -609,18 +608,19 @@ class HttpClient:
     ) -> Response:
         """Send a request whose head is complete, blank line included, and wait for the head of the answer.
 
-        A kept connection that the other side closed while it lay idle is replaced once. Raises
+        On a kept connection that ends without a byte the other side has, as good as always, closed it while
+        it lay idle: the request goes once more, on a fresh connection, and never a third time. Raises
         ProviderUnreachable, AddressRefused, ProviderTimeout or ProviderUnusable.
         """
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = _Pool(self, origin)
         connection = pool.take()
-        while connection is not None:
+        if connection is not None:
             try:
                 return await connection.exchange(head, body, limits)
             except ConnectionLost:
-                connection = pool.take()
+                pass
         # A process may have to be started first, which belongs to the wait for its answer.
         patience = limits.head_seconds if origin.scheme == "process" else limits.connect_seconds
         connection = await pool.connect(patience)
