@@ -620,7 +620,7 @@ def test_health_follows_traffic_then_the_test(
     clock: Clock, outcomes: list[tuple[str, int]], test: bool | None, status: str, words: str
 ) -> None:
     health = health_of(
-        [AttemptCount("prov_1", outcome, calls, clock.now) for outcome, calls in outcomes],
+        [AttemptCount("prov_1", outcome, calls, clock.now, clock.now) for outcome, calls in outcomes],
         test_at=None if test is None else clock.now,
         test_success=test,
         test_message="Invalid API key" if test is False else "Connection successful! (1ms)",
@@ -640,6 +640,64 @@ async def test_health_looks_at_the_last_fifteen_minutes(
     assert health["since"] == "2026-11-23T11:46:00Z"
     clock.advance(61)
     assert (await get(control_client, added))["health"]["status"] == "unknown"
+
+
+async def test_the_newest_of_traffic_and_tests_has_the_word(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock, http_fetcher: ScriptedFetcher
+) -> None:
+    added = await add(control_client)
+    await control.background.finished()
+
+    async def asked(request_id: str, **ended: Any) -> dict[str, Any]:
+        row = attempt(request_id, clock.now, provider_id=added["id"], **ended)
+        await add_attempts(control.database, [row])
+        return (await get(control_client, added))["health"]
+
+    assert (await asked("req_1"))["reason"] == "The one call in the last 15 minutes succeeded"
+    clock.advance(360)
+    well = http_fetcher.answers[OPENAI_MODELS]
+    http_fetcher.answers[OPENAI_MODELS] = FetchAnswer(401, {}, b"")
+    assert await probe_idle(control) == 1
+    health = (await get(control_client, added))["health"]
+    assert health == {
+        "status": "down",
+        "reason": "Last test: Invalid API key",
+        "since": "2026-11-23T12:06:00Z",
+    }
+    clock.advance(60)
+    assert (await asked("req_2"))["reason"] == "All 2 calls in the last 15 minutes succeeded"
+    clock.advance(60)
+    assert (await asked("req_3", outcome="provider_failed"))["status"] == "degraded"
+    http_fetcher.answers[OPENAI_MODELS] = well
+    clock.advance(60)
+    await control_client.post(f"/llm/providers/{added['id']}/test")
+    health = (await get(control_client, added))["health"]
+    assert (health["status"], health["since"]) == ("healthy", "2026-11-23T12:09:00Z")
+
+
+async def test_since_when_does_not_move_with_a_test_that_says_the_same(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock, http_fetcher: ScriptedFetcher
+) -> None:
+    added = await add(control_client)
+    await control.background.finished()
+
+    async def probed() -> tuple[str, str]:
+        clock.advance(1800)
+        assert await probe_idle(control) == 1
+        health = (await get(control_client, added))["health"]
+        return health["status"], health["since"]
+
+    assert await probed() == ("healthy", "2026-11-23T12:30:00Z")
+    assert await probed() == ("healthy", "2026-11-23T12:30:00Z")
+    refused = attempt("req_1", clock.now, provider_id=added["id"], outcome="provider_auth_error")
+    await add_attempts(control.database, [{**refused, "credential_source": "byok"}])
+    assert await probed() == ("healthy", "2026-11-23T12:30:00Z")  # a user's own key only
+    failed = attempt("req_2", clock.now, provider_id=added["id"], outcome="provider_failed")
+    await add_attempts(control.database, [failed])
+    assert await probed() == ("healthy", "2026-11-23T14:00:00Z")  # it failed in between
+    http_fetcher.answers[OPENAI_MODELS] = FetchAnswer(401, {}, b"")
+    assert await probed() == ("down", "2026-11-23T14:30:00Z")
+    assert await probed() == ("down", "2026-11-23T14:30:00Z")
 
 
 # ── the fallback order ────────────────────────────────────────────────────────

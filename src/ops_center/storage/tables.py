@@ -207,6 +207,7 @@ providers = Table(
     Column("time_limits", JSON(none_as_null=True), nullable=True),  # `types.TimeLimits`
     # the last run of the test, shown on the card
     Column("test_at", Instant, nullable=True),
+    Column("test_since", Instant, nullable=True),  # when tests began to say what the last one said
     Column("test_success", Boolean, nullable=True),
     Column("test_latency_ms", Integer, nullable=True),
     Column("test_message", Text, nullable=True),

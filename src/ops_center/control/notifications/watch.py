@@ -12,7 +12,6 @@ from datetime import datetime
 
 import structlog
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.budgets import repository as budgets_repository
 from ops_center.control.budgets.service import measured
@@ -22,7 +21,8 @@ from ops_center.control.notifications.events import Event
 from ops_center.control.notifications.settings import NotificationSettings
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
-from ops_center.storage.tables import api_keys, attempts, credentials, providers
+from ops_center.control.usage.repository import ended_since
+from ops_center.storage.tables import api_keys, credentials, providers
 from ops_center.types import BudgetScope
 
 _log = structlog.get_logger(__name__)
@@ -118,13 +118,17 @@ async def _look_at_providers(control: Control) -> None:
         report = control.health.report(row.id)
         async with control.database.read() as conn:
             opened = report.newest_opened_at
-            down = row.enabled and opened is not None and not await _succeeded_since(conn, row.id, opened)
+            down = (
+                row.enabled
+                and opened is not None
+                and not await ended_since(conn, row.id, opened, ("success",))
+            )
             back = row.down_since is not None and (
                 not row.enabled
                 or (
                     not down
                     and (
-                        await _succeeded_since(conn, row.id, row.down_since)
+                        await ended_since(conn, row.id, row.down_since, ("success",))
                         or bool(row.test_success and row.test_at and row.test_at >= row.down_since)
                     )
                 )
@@ -134,19 +138,6 @@ async def _look_at_providers(control: Control) -> None:
         elif back:
             up = events.provider_up(row.id, row.name, row.down_since) if row.enabled else None
             await _turn(control, row.id, row.down_since, None, up)
-
-
-async def _succeeded_since(conn: AsyncConnection, provider_id: str, since: datetime) -> bool:
-    query = (
-        select(attempts.c.request_id)
-        .where(
-            attempts.c.provider_id == provider_id,
-            attempts.c.started_at >= since,
-            attempts.c.outcome == "success",
-        )
-        .limit(1)
-    )
-    return (await conn.execute(query)).first() is not None
 
 
 async def _turn(

@@ -1,10 +1,11 @@
 """One word and one sentence on a provider's health: from what traffic runs into at this moment, else from its
-latest traffic, else from its last test. Pure."""
+latest traffic or its last test, whichever is newer. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from ops_center.control.providers.schemas import Health
 from ops_center.control.usage.repository import AttemptCount
@@ -33,6 +34,7 @@ _WORDS = {
     ProviderUnusable.type: "unusable answer",
     ProviderError.type: "provider error",
 }
+FAILURES = tuple(_WORDS)
 
 
 def health_of(
@@ -41,20 +43,34 @@ def health_of(
     test_at: datetime | None,
     test_success: bool | None,
     test_message: str | None,
+    test_since: datetime | None = None,
     report: ProviderReport = ProviderReport(),
     credentials: int = 1,
     models: int = 1,
 ) -> Health:
     """Every key set aside, or the circuit of every model open: down; of some: degraded. Else by the calls of
-    the last 15 minutes: more than half failed: down; any: degraded; none: healthy."""
+    the last 15 minutes: more than half failed: down; any: degraded; none: healthy. A test newer than all of
+    these has the last word. `test_since`: when tests began to say what the last one said."""
     now = _right_now(report, credentials, models)
     if now is not None:
         return now
     judged = [o for o in outcomes if o.outcome == "success" or o.outcome in _WORDS]
+    by_traffic = _of_traffic(judged)
+    if test_at is None:
+        return by_traffic or Health(
+            status="unknown", reason="Neither used in the last 15 minutes nor tested yet", since=None
+        )
+    status: Literal["healthy", "down"] = "healthy" if test_success else "down"
+    if by_traffic is not None and (by_traffic.status == status or max(o.last_at for o in judged) >= test_at):
+        return by_traffic
+    return Health(status=status, reason=f"Last test: {test_message}", since=test_since or test_at)
+
+
+def _of_traffic(judged: Sequence[AttemptCount]) -> Health | None:
     total = sum(o.calls for o in judged)
     failures = [o for o in judged if o.outcome != "success"]
     failed = sum(o.calls for o in failures)
-    if total and failed:
+    if failed:
         most = max(failures, key=lambda o: (o.calls, o.outcome))
         return Health(
             status="down" if failed * 2 > total else "degraded",
@@ -70,13 +86,7 @@ def health_of(
             reason=f"{succeeded} in the last 15 minutes succeeded",
             since=min(o.first_at for o in judged),
         )
-    if test_at is not None:
-        return Health(
-            status="healthy" if test_success else "down",
-            reason=f"Last test: {test_message}",
-            since=test_at,
-        )
-    return Health(status="unknown", reason="Neither used in the last 15 minutes nor tested yet", since=None)
+    return None
 
 
 def _right_now(report: ProviderReport, credentials: int, models: int) -> Health | None:

@@ -33,6 +33,7 @@ class ProviderRow:
     allow_private_network: bool
     time_limits: Mapping[str, float] | None = None
     test_at: datetime | None = None
+    test_since: datetime | None = None
     test_success: bool | None = None
     test_latency_ms: int | None = None
     test_message: str | None = None

@@ -22,8 +22,8 @@ from ops_center.control.context import Control
 from ops_center.control.fields import TimeLimits
 from ops_center.control.providers import fields, repository
 from ops_center.control.providers.discovery import address_of, discover, start_discovery
+from ops_center.control.providers.health import FAILURES, health_of
 from ops_center.control.providers.health import WINDOW as HEALTH_WINDOW
-from ops_center.control.providers.health import health_of
 from ops_center.control.providers.proof import Address, Failure, failed, invalid_api_key, prove
 from ops_center.control.providers.repository import CredentialRow, ProviderRow
 from ops_center.control.providers.schemas import (
@@ -44,6 +44,7 @@ from ops_center.control.usage.repository import (
     Window,
     attempt_outcomes,
     by_provider_id,
+    ended_since,
     median_latency_seconds,
 )
 from ops_center.errors import Conflict, Invalid, NotFound
@@ -164,6 +165,7 @@ def _card(
             test_at=row.test_at,
             test_success=row.test_success,
             test_message=row.test_message,
+            test_since=row.test_since,
             report=report,
             credentials=credentials,
             models=models_count,
@@ -374,6 +376,7 @@ def _place(row: ProviderRow) -> tuple[str, Mapping[str, str]]:
 
 _UNTESTED: dict[str, Any] = {
     "test_at": None,
+    "test_since": None,
     "test_success": None,
     "test_latency_ms": None,
     "test_message": None,
@@ -415,6 +418,12 @@ async def prove_saved(control: Control, row: ProviderRow, actor: Actor | None = 
         for credential in _credentials(control, row.id)[:1]:
             control.health.proven(credential.id)
     now = control.clock()
+    since = now
+    if row.test_at is not None and row.test_success == result.success:
+        otherwise = FAILURES if result.success else ("success",)
+        async with control.database.read() as conn:
+            if not await ended_since(conn, row.id, row.test_at, otherwise):
+                since = row.test_since or row.test_at
     async with control.database.write() as conn:
         current = await repository.by_id(conn, row.id, lock=True)
         if current is not None and not _moved(current, row):
@@ -423,6 +432,7 @@ async def prove_saved(control: Control, row: ProviderRow, actor: Actor | None = 
                 row.id,
                 {
                     "test_at": now,
+                    "test_since": since,
                     "test_success": result.success,
                     "test_latency_ms": result.latency_ms,
                     "test_message": result.message,

@@ -617,32 +617,54 @@ class AttemptCount:
     outcome: str
     calls: int
     first_at: datetime
+    last_at: datetime
+
+
+# A user's own key that was refused or used up says nothing about the provider.
+_ABOUT_THE_PROVIDER = or_(
+    attempts.c.credential_source == CredentialSource.PLATFORM.value,
+    attempts.c.outcome.not_in((ProviderAuthError.type, ProviderRateLimited.type)),
+)
 
 
 async def attempt_outcomes(
     conn: AsyncConnection, provider_ids: Sequence[str], since: datetime
 ) -> Sequence[AttemptCount]:
-    """The ways in which calls to these providers ended since then; a user's own key that was refused or
-    used up says nothing about the provider."""
+    """The ways in which calls to these providers ended since then."""
     query = (
         select(
             attempts.c.provider_id,
             attempts.c.outcome,
             func.count().label("calls"),
             func.min(attempts.c.started_at, type_=Instant).label("first_at"),
+            func.max(attempts.c.started_at, type_=Instant).label("last_at"),
         )
         .where(
             attempts.c.provider_id.in_(provider_ids),
             attempts.c.started_at > since,
-            or_(
-                attempts.c.credential_source == CredentialSource.PLATFORM.value,
-                attempts.c.outcome.not_in((ProviderAuthError.type, ProviderRateLimited.type)),
-            ),
+            _ABOUT_THE_PROVIDER,
         )
         .group_by(attempts.c.provider_id, attempts.c.outcome)
     )
     found = await conn.execute(query)
-    return [AttemptCount(row.provider_id, row.outcome, row.calls, row.first_at) for row in found]
+    return [AttemptCount(row.provider_id, row.outcome, row.calls, row.first_at, row.last_at) for row in found]
+
+
+async def ended_since(
+    conn: AsyncConnection, provider_id: str, since: datetime, outcomes: Sequence[str]
+) -> bool:
+    """Whether a call to the provider has ended in one of these ways since then."""
+    query = (
+        select(attempts.c.request_id)
+        .where(
+            attempts.c.provider_id == provider_id,
+            attempts.c.started_at >= since,
+            attempts.c.outcome.in_(outcomes),
+            _ABOUT_THE_PROVIDER,
+        )
+        .limit(1)
+    )
+    return (await conn.execute(query)).first() is not None
 
 
 async def configured(conn: AsyncConnection) -> tuple[int, int]:

@@ -28,6 +28,7 @@ REVISIONS = (
     "0018",
     "0019",
     "0020",
+    "0021",
 )  # oldest first; each is `versions/r<revision>_<what it does>.py`
 HEAD = REVISIONS[-1]
 TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours
