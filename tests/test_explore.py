@@ -199,6 +199,9 @@ async def test_what_is_not_shown_by_itself_is_added_up_as_other(
     assert [one["value"] for one in answer["groups"]] == [f"m{n:02}" for n in range(12, 4, -1)]
     assert (answer["other"]["total"], answer["other"]["calls"], answer["groups_total"]) == (10, 4, 12)
     assert sum(one["share"] for one in answer["groups"]) + answer["other"]["share"] == pytest.approx(1)
+    parts = [*answer["groups"], answer["other"]]
+    for number, point in enumerate(answer["points"]):
+        assert sum(one["points"][number]["value"] for one in parts) == point["value"]
     assert (await ask(control_client, metric="latency_p95", group="model", top=8))["other"] is None
 
 

@@ -31,6 +31,7 @@ import {
   ssoSearch,
   stringifySearch,
   timeMachineSearch,
+  usageSearch,
 } from "./search";
 import { Shell } from "./shell/Shell";
 
@@ -146,7 +147,7 @@ const request = createRoute({
 const usage = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/usage",
-  validateSearch: rangeSearch,
+  validateSearch: usageSearch,
   beforeLoad: needs("read gateway"),
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/usage/UsagePage")), "UsagePage"),
 });

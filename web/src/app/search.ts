@@ -1,7 +1,7 @@
 /** What the console keeps in the URL: plain strings, so that addresses can be read and typed. */
 import { parseSearchWith, stringifySearchWith } from "@tanstack/react-router";
 
-import type { Bucket, ModelsSort, Period } from "@/api/types";
+import type { Bucket, Dimension, Metric, ModelsSort, Period } from "@/api/types";
 
 export const parseSearch = parseSearchWith((text) => text);
 export const stringifySearch = stringifySearchWith(String);
@@ -55,13 +55,92 @@ export const providersSearch = (raw: RawSearch): ProvidersSearch => ({
   configure: text(raw.configure),
 });
 
-export interface RequestsSearch {
-  search?: string;
+/** What usage and requests are filtered by, under the API's own names; `none` means requests that have none. */
+export interface FilterSearch {
   status?: "ok" | "error";
   provider_id?: string;
   model?: string;
-  api_key_id?: string;
+  user_id?: string;
   team_id?: string;
+  api_key_id?: string;
+  tag?: string;
+  credential?: "platform" | "byok" | "none";
+  status_code?: string;
+  strategy?: string;
+}
+
+const httpStatus = (raw: unknown): string | undefined => {
+  const typed = text(raw);
+  return typed && /^[1-5]\d\d$/.test(typed) ? typed : undefined;
+};
+
+const filterSearch = (raw: RawSearch): FilterSearch => ({
+  status: oneOf(raw.status, ["ok", "error"] as const),
+  provider_id: text(raw.provider_id),
+  model: text(raw.model),
+  user_id: text(raw.user_id),
+  team_id: text(raw.team_id),
+  api_key_id: text(raw.api_key_id),
+  tag: text(raw.tag),
+  credential: oneOf(raw.credential, ["platform", "byok", "none"] as const),
+  status_code: httpStatus(raw.status_code),
+  strategy: text(raw.strategy),
+});
+
+export const METRICS = [
+  "cost",
+  "calls",
+  "errors",
+  "error_rate",
+  "tokens",
+  "input_tokens",
+  "output_tokens",
+  "latency_p50",
+  "latency_p95",
+  "time_to_first_chunk_p50",
+  "time_to_first_chunk_p95",
+  "tokens_per_second",
+  "cache_hit_rate",
+  "savings",
+] as const satisfies readonly Metric[];
+
+export const DIMENSIONS = [
+  "provider",
+  "model",
+  "user",
+  "team",
+  "api_key",
+  "tag",
+  "credential",
+  "status",
+  "strategy",
+] as const satisfies readonly Dimension[];
+
+export interface UsageSearch extends RangeSearch, FilterSearch {
+  metric?: Metric;
+  group?: Dimension | "none";
+  /** The numbers of the chart instead of the chart. */
+  view?: "table";
+}
+
+export const usageSearch = (raw: RawSearch): UsageSearch => ({
+  ...rangeSearch(raw),
+  ...filterSearch(raw),
+  metric: oneOf(raw.metric, METRICS),
+  group: oneOf(raw.group, [...DIMENSIONS, "none" as const]),
+  view: oneOf(raw.view, ["table"] as const),
+});
+
+const instant = (raw: unknown): string | undefined => {
+  const typed = text(raw);
+  return typed && /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/.test(typed) && !Number.isNaN(Date.parse(typed)) ? typed : undefined;
+};
+
+export interface RequestsSearch extends FilterSearch {
+  search?: string;
+  /** Started then or later, and before then, as in 2026-11-23T00:00:00Z. */
+  from_at?: string;
+  to_at?: string;
   /** Pages are walked by cursor, so back and reload keep the page. */
   cursor?: string;
   /** The request whose details are open. */
@@ -69,12 +148,10 @@ export interface RequestsSearch {
 }
 
 export const requestsSearch = (raw: RawSearch): RequestsSearch => ({
+  ...filterSearch(raw),
   search: text(raw.search),
-  status: oneOf(raw.status, ["ok", "error"] as const),
-  provider_id: text(raw.provider_id),
-  model: text(raw.model),
-  api_key_id: text(raw.api_key_id),
-  team_id: text(raw.team_id),
+  from_at: instant(raw.from_at),
+  to_at: instant(raw.to_at),
   cursor: text(raw.cursor),
   request: text(raw.request),
 });

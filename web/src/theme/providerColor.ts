@@ -1,7 +1,10 @@
 /** One colour per provider, the same on cards and on every chart. */
 
 // Eight hues that stay apart for colour-blind readers; only one of them is red.
-const PALETTE = ["#0EA5A4", "#6366F1", "#B45309", "#0284C7", "#A21CAF", "#4D7C0F", "#BE123C", "#475569"];
+export const PALETTE = ["#0EA5A4", "#6366F1", "#B45309", "#0284C7", "#A21CAF", "#4D7C0F", "#BE123C", "#475569"];
+
+/** What belongs to no provider, and the rest of many. */
+export const OTHER_COLOR = "#94A3B8";
 
 // For names that come without a colour: deleted providers, and readers who may not list providers.
 const BRANDS: readonly [string, string][] = [

@@ -182,7 +182,7 @@ async def explore(control: Control, asked: Question) -> Explore:
         points=drawing.points(over_time),
         groups=groups,
         groups_total=len(values),
-        other=drawing.other(groups, values, shown, by) if measure.adds else None,
+        other=drawing.other(values, shown, by, over_time, tops) if measure.adds else None,
         generated_at=now,
     )
 
@@ -263,10 +263,11 @@ class _Drawing:
 
     def other(
         self,
-        groups: Sequence[ExploreGroup],
         values: Mapping[str | None, Sums],
         shown: Sequence[str | None],
         by: Dimension | None,
+        over_time: Mapping[Key, Sums],
+        tops: Mapping[Key, Sums],
     ) -> ExploreGroup | None:
         """What is not shown by itself; None when everything is. Its requests are those of no one filter."""
         rest = [sums for value, sums in values.items() if value not in shown]
@@ -286,7 +287,7 @@ class _Drawing:
             estimated_share=sums.estimated_share,
             unknown_cost_calls=sums.unknown_cost_calls,
             requests=self.requests(None, None),
-            points=[],
+            points=self.points(over_time, without=tops),
         )
 
     def _share(self, total: Value) -> float | None:
@@ -295,15 +296,27 @@ class _Drawing:
             return None
         return float(Decimal(total or 0) / Decimal(whole))
 
-    def points(self, over_time: Mapping[Key, Sums]) -> list[ExplorePoint]:
+    def points(
+        self, over_time: Mapping[Key, Sums], *, without: Mapping[Key, Sums] | None = None
+    ) -> list[ExplorePoint]:
+        values = self._values(over_time)
+        if without is not None:
+            values = [
+                (start, Decimal(whole or 0) - Decimal(part or 0))
+                for (start, whole), (_, part) in zip(values, self._values(without), strict=True)
+            ]
         return [
             ExplorePoint(
                 start_at=max(start, self.from_at),
                 end_at=min(next_bucket(start, self.bucket, self.zone), self.to_at),
-                value=_number(self.measure.of(sums)),
+                value=_number(value),
             )
-            for start, sums in in_buckets(over_time, self.from_at, self.to_at, self.bucket, self.zone)
+            for start, value in values
         ]
+
+    def _values(self, over_time: Mapping[Key, Sums]) -> list[tuple[datetime, Value]]:
+        found = in_buckets(over_time, self.from_at, self.to_at, self.bucket, self.zone)
+        return [(start, self.measure.of(sums)) for start, sums in found]
 
     def requests(self, by: Dimension | None, value: str | None) -> str:
         pairs = [("from_at", _instant(self.from_at)), ("to_at", _instant(self.to_at))]

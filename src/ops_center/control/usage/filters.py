@@ -32,7 +32,7 @@ def filters(
     team_id: _Values = None,
     api_key_id: _Values = None,
     tag: _Values = None,
-    credential: Annotated[list[Literal["platform", "byok"]] | None, Query()] = None,
+    credential: Annotated[list[Literal["platform", "byok", "none"]] | None, Query()] = None,
     status_code: Annotated[list[Annotated[int, Query(ge=100, le=599)]] | None, Query(max_length=50)] = None,
     strategy: _Values = None,
     status: Annotated[

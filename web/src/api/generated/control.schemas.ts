@@ -2550,7 +2550,7 @@ user_id?: string[] | null;
 team_id?: string[] | null;
 api_key_id?: string[] | null;
 tag?: string[] | null;
-credential?: ('platform' | 'byok')[] | null;
+credential?: ('platform' | 'byok' | 'none')[] | null;
 status_code?: number[] | null;
 strategy?: string[] | null;
 /**
@@ -2606,7 +2606,7 @@ user_id?: string[] | null;
 team_id?: string[] | null;
 api_key_id?: string[] | null;
 tag?: string[] | null;
-credential?: ('platform' | 'byok')[] | null;
+credential?: ('platform' | 'byok' | 'none')[] | null;
 status_code?: number[] | null;
 strategy?: string[] | null;
 /**

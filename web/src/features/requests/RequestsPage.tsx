@@ -1,5 +1,5 @@
 /** Requests: filters in the address, pages by cursor, details beside the list. */
-import { Anchor, Button, Group, Select, Stack, Text } from "@mantine/core";
+import { Anchor, Button, Group, Stack, Text } from "@mantine/core";
 import { IconArrowRight, IconRefresh } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -7,11 +7,8 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { asApiError } from "@/api/request";
 import type { RequestRow } from "@/api/types";
 import type { RequestsSearch } from "@/app/search";
-import { allApiKeysQuery } from "@/features/api_keys/queries";
-import { providersQuery } from "@/features/providers/queries";
-import { useMay } from "@/features/session/queries";
-import { teamsQuery } from "@/features/teams/queries";
-import { count, duration } from "@/format/format";
+import { FilterBar } from "@/features/usage/FilterBar";
+import { absoluteTime, count, duration } from "@/format/format";
 import { CostCell } from "@/ui/CostCell";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
@@ -180,65 +177,26 @@ export function RequestsPage() {
 }
 
 function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: RequestsSearch) => void }) {
-  const providers = useQuery(providersQuery);
-  const seesKeys = useMay("manage users");
-  const keys = useQuery({ ...allApiKeysQuery, enabled: seesKeys });
-  const teams = useQuery({ ...teamsQuery, enabled: seesKeys });
   return (
-    <Group gap="sm" align="flex-end">
+    <Stack gap="xs">
       <SearchField
         label="Search"
         placeholder="Request id, model, key or user"
-        flex="1 1 220px"
         value={filter.search ?? ""}
         onSearch={(search) => onNarrow({ search: search || undefined })}
       />
-      <Select
-        label="Outcome"
-        placeholder="All"
-        clearable
-        w={120}
-        data={[
-          { value: "ok", label: "OK" },
-          { value: "error", label: "Failed" },
-        ]}
-        value={filter.status ?? null}
-        onChange={(status) => onNarrow({ status: (status as "ok" | "error" | null) ?? undefined })}
-      />
-      <Select
-        label="Provider"
-        placeholder="All"
-        clearable
-        searchable
-        w={170}
-        data={providers.data?.map((provider) => ({ value: provider.id, label: provider.name })) ?? []}
-        value={filter.provider_id ?? null}
-        onChange={(id) => onNarrow({ provider_id: id ?? undefined })}
-      />
-      {seesKeys && (
-        <Select
-          label="API key"
-          placeholder="All"
-          clearable
-          searchable
-          w={170}
-          data={keys.data?.map((key) => ({ value: key.id, label: `${key.name} (${key.user_email})` })) ?? []}
-          value={filter.api_key_id ?? null}
-          onChange={(id) => onNarrow({ api_key_id: id ?? undefined })}
-        />
+      <FilterBar filter={filter} onNarrow={onNarrow} />
+      {(filter.from_at ?? filter.to_at) && (
+        <Group gap="xs">
+          <Text size="sm" className="oc-figures">
+            Started {filter.from_at && `from ${absoluteTime(filter.from_at)} `}
+            {filter.to_at && `until ${absoluteTime(filter.to_at)}`}
+          </Text>
+          <Button variant="subtle" size="compact-xs" onClick={() => onNarrow({ from_at: undefined, to_at: undefined })}>
+            Any time
+          </Button>
+        </Group>
       )}
-      {seesKeys && (teams.data?.teams.length ?? 0) > 0 && (
-        <Select
-          label="Team"
-          placeholder="All"
-          clearable
-          searchable
-          w={150}
-          data={teams.data?.teams.map((team) => ({ value: team.id, label: team.name })) ?? []}
-          value={filter.team_id ?? null}
-          onChange={(id) => onNarrow({ team_id: id ?? undefined })}
-        />
-      )}
-    </Group>
+    </Stack>
   );
 }

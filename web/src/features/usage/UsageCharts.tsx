@@ -2,16 +2,14 @@
 import { LineChart, PieChart } from "@mantine/charts";
 import "@mantine/charts/styles.css";
 import { Box, Grid, Group, Paper, Stack, Text, Title, Tooltip, UnstyledButton } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import type { Bucket, OwnUsage } from "@/api/types";
-import { providersQuery } from "@/features/providers/queries";
-import { useMay } from "@/features/session/queries";
 import { bucketLabel, count, countExact, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
-import { colorOfName } from "@/theme/providerColor";
+import { OTHER_COLOR } from "@/theme/providerColor";
 
 import { OTHER, slicesOf, type Slice } from "./slices";
+import { useProviderColor } from "./useColors";
 
 interface UsageChartsProps {
   usage: OwnUsage;
@@ -77,13 +75,10 @@ function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
 }
 
 function CostByProvider({ usage }: { usage: OwnUsage }) {
-  const readsProviders = useMay("read gateway");
-  const providers = useQuery({ ...providersQuery, enabled: readsProviders });
+  const providerColor = useProviderColor();
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const colorOf = (slice: Slice): string =>
-    slice.provider === OTHER
-      ? "#94A3B8"
-      : (providers.data?.find((provider) => provider.name === slice.provider)?.color ?? colorOfName(slice.provider));
+    slice.provider === OTHER ? OTHER_COLOR : providerColor(slice.provider);
   const slices = slicesOf(usage.cost_by_provider);
   const shown = slices.filter((slice) => slice.cost_usd > 0 && !hidden.has(slice.provider));
   const toggle = (name: string): void =>

@@ -1,0 +1,113 @@
+/** One bar of filters for whatever is counted: usage, requests. What it offers is what had calls. */
+import { Button, Group, Select } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import type { Dimension } from "@/api/types";
+import type { FilterSearch } from "@/app/search";
+
+import { isFiltered, NO_FILTER, PARAMETERS } from "./filters";
+import { choicesQuery, nameQuery, type Choice } from "./queries";
+import { DIMENSION_LABELS } from "./words";
+
+interface FilterBarProps {
+  filter: FilterSearch;
+  onNarrow: (to: FilterSearch) => void;
+}
+
+const CHOSEN = ["provider", "model", "user", "team", "api_key", "tag", "credential"] as const satisfies readonly Dimension[];
+
+export function FilterBar({ filter, onNarrow }: FilterBarProps) {
+  return (
+    <Group gap="sm" align="flex-end" role="search" aria-label="Filters">
+      {CHOSEN.map((dimension) => (
+        <DimensionSelect
+          key={dimension}
+          dimension={dimension}
+          value={filter[PARAMETERS[dimension]]}
+          onChoose={(value) => onNarrow({ [PARAMETERS[dimension]]: value })}
+        />
+      ))}
+      <StatusSelect filter={filter} onNarrow={onNarrow} />
+      {filter.strategy !== undefined && (
+        <DimensionSelect
+          dimension="strategy"
+          value={filter.strategy}
+          onChoose={(strategy) => onNarrow({ strategy })}
+        />
+      )}
+      {isFiltered(filter) && (
+        <Button variant="subtle" onClick={() => onNarrow(NO_FILTER)}>
+          Clear filters
+        </Button>
+      )}
+    </Group>
+  );
+}
+
+interface DimensionSelectProps {
+  dimension: Dimension;
+  value: string | undefined;
+  onChoose: (value: string | undefined) => void;
+}
+
+function DimensionSelect({ dimension, value, onChoose }: DimensionSelectProps) {
+  const { data, loading, ask } = useChoices(dimension, value);
+  return (
+    <Select
+      label={DIMENSION_LABELS[dimension]}
+      placeholder="All"
+      clearable
+      searchable
+      flex="1 1 130px"
+      maw={{ sm: 220 }}
+      comboboxProps={{ width: "max-content", position: "bottom-start" }}
+      nothingFoundMessage={loading ? "Loading…" : "Nothing was called yet"}
+      onFocus={ask}
+      data={data}
+      value={value ?? null}
+      onChange={(chosen) => onChoose(chosen ?? undefined)}
+    />
+  );
+}
+
+/** What went well or failed, or one status. */
+function StatusSelect({ filter, onNarrow }: FilterBarProps) {
+  const { data, ask } = useChoices("status", filter.status_code);
+  return (
+    <Select
+      label="Status"
+      placeholder="All"
+      clearable
+      flex="1 1 110px"
+      maw={{ sm: 160 }}
+      onFocus={ask}
+      data={[
+        { group: "Outcome", items: [{ value: "ok", label: "OK" }, { value: "error", label: "Failed" }] },
+        { group: "Code", items: data },
+      ]}
+      value={filter.status_code ?? filter.status ?? null}
+      onChange={(chosen) =>
+        onNarrow(
+          chosen === "ok" || chosen === "error"
+            ? { status: chosen, status_code: undefined }
+            : { status: undefined, status_code: chosen ?? undefined },
+        )
+      }
+    />
+  );
+}
+
+/** Asked for when somebody reaches for the field; the name of what is chosen already, at once. */
+function useChoices(dimension: Dimension, value: string | undefined) {
+  const [isAsked, setAsked] = useState(false);
+  const choices = useQuery({ ...choicesQuery(dimension), enabled: isAsked });
+  const named = useQuery({ ...nameQuery(dimension, value ?? ""), enabled: value !== undefined });
+  const data: Choice[] = choices.data ?? [];
+  const own = value !== undefined && !data.some((choice) => choice.value === value);
+  return {
+    data: own ? [...data, named.data?.find((choice) => choice.value === value) ?? { value, label: value }] : data,
+    loading: choices.isPending,
+    ask: () => setAsked(true),
+  };
+}
