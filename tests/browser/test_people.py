@@ -235,3 +235,38 @@ def test_single_sign_on_leads_to_the_provider_and_back_in(console: Console, serv
         expect(page.get_by_role("cell", name="Single sign-on")).to_be_visible()
         page.goto(server.url + "/sso?error=access_denied")
         expect(page.get_by_text("The provider did not sign you in.")).to_be_visible()
+
+
+def test_a_key_is_changed_and_offered_only_policies_that_tighten(
+    console: Console, server: LiveServer
+) -> None:
+    server.create_api_key("laptop")
+    page = console.open("/account/api-keys")
+    console.sign_in()
+    row = page.get_by_role("row").filter(has_text="laptop")
+    row.get_by_role("button", name="Edit laptop").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Budget per month").fill("12")
+    dialog.get_by_role("button", name="More limits").click()
+    dialog.get_by_label("Requests per minute").fill("60")
+    dialog.get_by_role("combobox", name="Own keys").click()
+    offered = page.get_by_role("listbox", name="Own keys").get_by_role("option")
+    expect(offered).to_have_text(["As for the owner", "Own keys, then shared", "Own keys only"])
+    offered.get_by_text("Own keys only").click()
+    dialog.get_by_label("Addresses").fill("nowhere")
+    dialog.get_by_role("button", name="Save Changes").click()
+    expect(dialog.get_by_text("must be an address or a network")).to_be_visible()
+    dialog.get_by_label("Addresses").press("Backspace")
+    dialog.get_by_role("button", name="Save Changes").click()
+    expect(dialog).to_have_count(0)
+    expect(row).to_contain_text("60 per minute · own keys only")
+    expect(row).to_contain_text("of $12")
+
+    page.goto(f"{server.url}/admin/api-keys")
+    row.get_by_role("button", name="Edit laptop").click()
+    expect(dialog.get_by_label("Budget per month")).to_have_value("$12")
+    dialog.get_by_label("Budget per month").clear()
+    dialog.get_by_role("button", name="Save Changes").click()
+    expect(row).not_to_contain_text("of $12")
+    [key] = server.admin.get("/me/api-keys").json()["api_keys"]
+    assert (key["requests_per_minute"], key["budget_usd"]) == (60, None)

@@ -4,6 +4,7 @@ export type {
   Activity,
   ApiKey,
   ApiKeyCreate as ApiKeyInput,
+  ApiKeyUpdate as ApiKeyChange,
   Attempt,
   AuditEntry,
   Bucket,

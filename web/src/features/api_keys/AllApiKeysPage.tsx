@@ -4,12 +4,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { asApiError } from "@/api/request";
-import type { ApiKey } from "@/api/types";
+import type { ApiKey, OwnedApiKey } from "@/api/types";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { SearchField } from "@/ui/SearchField";
 import { StaleNotice } from "@/ui/StaleNotice";
 
+import { ApiKeyDialog } from "./ApiKeyDialog";
 import { ApiKeysTable } from "./ApiKeysTable";
 import { allApiKeysQuery } from "./queries";
 import { RevokeApiKeyDialog } from "./RevokeApiKeyDialog";
@@ -17,6 +18,7 @@ import { RevokeApiKeyDialog } from "./RevokeApiKeyDialog";
 export function AllApiKeysPage() {
   const keys = useQuery(allApiKeysQuery);
   const [search, setSearch] = useState("");
+  const [editing, setEditing] = useState<ApiKey | OwnedApiKey | null>(null);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
   const wanted = search.trim().toLowerCase();
   const found = keys.data?.filter((key) =>
@@ -44,9 +46,10 @@ export function AllApiKeysPage() {
             onRetry={() => void keys.refetch()}
           />
         ) : (
-          <ApiKeysTable keys={found} withOwner searched={wanted !== ""} onRevoke={setRevoking} />
+          <ApiKeysTable keys={found} withOwner searched={wanted !== ""} onEdit={setEditing} onRevoke={setRevoking} />
         )}
       </Stack>
+      <ApiKeyDialog editing={editing} onClose={() => setEditing(null)} />
       <RevokeApiKeyDialog apiKey={revoking} onClose={() => setRevoking(null)} />
     </>
   );

@@ -13,8 +13,8 @@ import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
 
+import { ApiKeyDialog } from "./ApiKeyDialog";
 import { ApiKeysTable } from "./ApiKeysTable";
-import { CreateApiKeyDialog } from "./CreateApiKeyDialog";
 import { ownApiKeysQuery } from "./queries";
 import { RevokeApiKeyDialog, RotateApiKeyDialog } from "./RevokeApiKeyDialog";
 import { SecretDialog } from "./SecretDialog";
@@ -25,6 +25,7 @@ export function ApiKeysPage() {
   const creates = useMay("create keys");
   useFreshFigures();
   const [fresh, setFresh] = useState<NewApiKey | null>(null);
+  const [editing, setEditing] = useState<ApiKey | null>(null);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
   const [rotating, setRotating] = useState<ApiKey | null>(null);
   const showCreate = (create: boolean): void =>
@@ -42,8 +43,18 @@ export function ApiKeysPage() {
           )
         }
       />
-      <OwnKeys onCreate={() => showCreate(true)} onRevoke={setRevoking} onRotate={setRotating} />
-      <CreateApiKeyDialog opened={creates && search.create !== undefined} onClose={() => showCreate(false)} onCreated={setFresh} />
+      <OwnKeys
+        onCreate={() => showCreate(true)}
+        onEdit={creates ? setEditing : undefined}
+        onRevoke={setRevoking}
+        onRotate={setRotating}
+      />
+      <ApiKeyDialog
+        editing={creates && search.create !== undefined ? "new" : null}
+        onClose={() => showCreate(false)}
+        onCreated={setFresh}
+      />
+      <ApiKeyDialog editing={editing} onClose={() => setEditing(null)} />
       <RevokeApiKeyDialog apiKey={revoking} onClose={() => setRevoking(null)} />
       <RotateApiKeyDialog apiKey={rotating} onClose={() => setRotating(null)} onRotated={setFresh} />
       <SecretDialog fresh={fresh} onClose={() => setFresh(null)} />
@@ -53,11 +64,12 @@ export function ApiKeysPage() {
 
 interface OwnKeysProps {
   onCreate: () => void;
+  onEdit?: (key: ApiKey) => void;
   onRevoke: (key: ApiKey) => void;
   onRotate: (key: ApiKey) => void;
 }
 
-function OwnKeys({ onCreate, onRevoke, onRotate }: OwnKeysProps) {
+function OwnKeys({ onCreate, onEdit, onRevoke, onRotate }: OwnKeysProps) {
   const keys = useQuery(ownApiKeysQuery);
   return (
     <Stack gap="md">
@@ -69,7 +81,7 @@ function OwnKeys({ onCreate, onRevoke, onRotate }: OwnKeysProps) {
           onRetry={() => void keys.refetch()}
         />
       ) : (
-        <ApiKeysTable keys={keys.data} onCreate={onCreate} onRevoke={onRevoke} onRotate={onRotate} />
+        <ApiKeysTable keys={keys.data?.api_keys} onCreate={onCreate} onEdit={onEdit} onRevoke={onRevoke} onRotate={onRotate} />
       )}
     </Stack>
   );

@@ -15,11 +15,12 @@ interface ApiKeysTableProps {
   /** Whether what is shown was searched for. */
   searched?: boolean;
   onCreate?: () => void;
+  onEdit?: (key: ApiKey | OwnedApiKey) => void;
   onRevoke: (key: ApiKey) => void;
   onRotate?: (key: ApiKey) => void;
 }
 
-export function ApiKeysTable({ keys, withOwner = false, searched = false, onCreate, onRevoke, onRotate }: ApiKeysTableProps) {
+export function ApiKeysTable({ keys, withOwner = false, searched = false, onCreate, onEdit, onRevoke, onRotate }: ApiKeysTableProps) {
   const owner: DataTableColumn<ApiKey | OwnedApiKey>[] = withOwner
     ? [{ accessor: "user_email", title: "Owner", render: (key) => ("user_email" in key ? (key.team_name ? `${key.team_name} (team)` : key.user_email) : "") }]
     : [];
@@ -103,6 +104,11 @@ export function ApiKeysTable({ keys, withOwner = false, searched = false, onCrea
           render: (key) =>
             key.revoked_at ? null : (
               <Group gap={6} justify="flex-end" wrap="nowrap">
+                {onEdit && !hasExpired(key) && (
+                  <Button size="compact-xs" variant="default" onClick={() => onEdit(key)} aria-label={`Edit ${key.name}`}>
+                    Edit
+                  </Button>
+                )}
                 {onRotate && (
                   <Button size="compact-xs" variant="default" onClick={() => onRotate(key)} aria-label={`Rotate ${key.name}`}>
                     Rotate

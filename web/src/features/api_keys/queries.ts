@@ -10,13 +10,15 @@ import {
   revokeMyApiKey,
   rotateMyApiKey,
   rotateServiceKey,
+  updateApiKey,
+  updateMyApiKey,
 } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
-import type { ApiKeyInput } from "@/api/types";
+import type { ApiKeyChange, ApiKeyInput } from "@/api/types";
 
 export const ownApiKeysQuery = queryOptions({
   queryKey: ["api-keys", "own"],
-  queryFn: ({ signal }) => listMyApiKeys({ signal }).then((answer) => answer.api_keys),
+  queryFn: ({ signal }) => listMyApiKeys({ signal }),
   ...polling,
 });
 
@@ -40,6 +42,17 @@ export function useCreateApiKey() {
   });
 }
 
+/** `ofAnybody`: the key was listed among everybody's, which is an administrator's call. */
+export function useUpdateApiKey(id: string, ofAnybody: boolean) {
+  const refresh = useRefresh();
+  return useMutation({
+    mutationFn: async (change: ApiKeyChange): Promise<void> => {
+      await (ofAnybody ? updateApiKey(id, change) : updateMyApiKey(id, change));
+    },
+    onSuccess: refresh,
+  });
+}
+
 /** `teamId`: of a service key, which its team owns. */
 export function useRotateApiKey(id: string, teamId: string | null) {
   const refresh = useRefresh();
@@ -52,7 +65,7 @@ export function useRotateApiKey(id: string, teamId: string | null) {
   });
 }
 
-/** `ofAnybody`: the key was listed among everybody's, which is an administrator's call. */
+/** `ofAnybody` as above. */
 export function useRevokeApiKey(id: string, ofAnybody: boolean) {
   const refresh = useRefresh();
   return useMutation({

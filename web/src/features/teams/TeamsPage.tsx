@@ -5,9 +5,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { asApiError } from "@/api/request";
-import type { ApiKey, NewApiKey, Team } from "@/api/types";
+import type { ApiKey, NewApiKey, OwnedApiKey, Team } from "@/api/types";
+import { ApiKeyDialog } from "@/features/api_keys/ApiKeyDialog";
 import { ApiKeysTable } from "@/features/api_keys/ApiKeysTable";
-import { CreateApiKeyDialog } from "@/features/api_keys/CreateApiKeyDialog";
 import { RevokeApiKeyDialog, RotateApiKeyDialog } from "@/features/api_keys/RevokeApiKeyDialog";
 import { SecretDialog } from "@/features/api_keys/SecretDialog";
 import { allApiKeysQuery } from "@/features/api_keys/queries";
@@ -144,7 +144,7 @@ export function TeamsPage() {
 /** Keys that belong to a team and to no user. */
 function ServiceKeys({ teams }: { teams: Team[] }) {
   const keys = useQuery(allApiKeysQuery);
-  const [creating, setCreating] = useState(false);
+  const [editing, setEditing] = useState<ApiKey | OwnedApiKey | "new" | null>(null);
   const [fresh, setFresh] = useState<NewApiKey | null>(null);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
   const [rotating, setRotating] = useState<ApiKey | null>(null);
@@ -153,7 +153,7 @@ function ServiceKeys({ teams }: { teams: Team[] }) {
       title="Service Keys"
       description="For what runs by itself: they belong to a team, and go on working when whoever made them leaves."
       controls={
-        <Button variant="default" leftSection={<IconPlus size={16} />} onClick={() => setCreating(true)}>
+        <Button variant="default" leftSection={<IconPlus size={16} />} onClick={() => setEditing("new")}>
           Create Service Key
         </Button>
       }
@@ -168,11 +168,12 @@ function ServiceKeys({ teams }: { teams: Team[] }) {
         <ApiKeysTable
           keys={keys.data?.filter(({ team_id }) => team_id !== null)}
           withOwner
+          onEdit={setEditing}
           onRevoke={setRevoking}
           onRotate={setRotating}
         />
       )}
-      <CreateApiKeyDialog opened={creating} onClose={() => setCreating(false)} onCreated={setFresh} teams={teams} />
+      <ApiKeyDialog editing={editing} onClose={() => setEditing(null)} onCreated={setFresh} teams={teams} />
       <RevokeApiKeyDialog apiKey={revoking} onClose={() => setRevoking(null)} />
       <RotateApiKeyDialog apiKey={rotating} onClose={() => setRotating(null)} onRotated={setFresh} />
       <SecretDialog fresh={fresh} onClose={() => setFresh(null)} />
