@@ -56,7 +56,7 @@ from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
 from ops_center.transport.client import HttpClient
 from ops_center.transport.mail import Mailer
 from ops_center.types import Scope as KeyScope
-from ops_center.types import UsageRecord
+from ops_center.types import TimeLimits, UsageRecord
 from ops_center.workers.forward import FromWorkers
 from ops_center.workers.hub import Hub
 from ops_center.workers.lifeline import READY, STOP, ControlSockets
@@ -138,6 +138,12 @@ class Application:
             publisher=publisher,
             public_url=public_url(settings),
             demo=self._demo,
+            time_limits=TimeLimits(
+                connect_seconds=settings.connect_timeout_seconds,
+                first_chunk_seconds=settings.first_chunk_timeout_seconds,
+                chunk_seconds=settings.chunk_timeout_seconds,
+                total_seconds=settings.answer_timeout_seconds,
+            ),
             drain_journal=ingester.drain,
             health=health,
         )

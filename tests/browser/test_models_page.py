@@ -152,6 +152,40 @@ def test_a_fact_is_set_by_hand_and_goes_back_to_its_source(console: Console, ser
     assert model["overridden"] == ["max_output_tokens"]
 
 
+def test_time_limits_of_a_provider_and_of_its_model(console: Console, server: LiveServer) -> None:
+    page = console.open("/admin/litellm-providers")
+    console.sign_in()
+    page.get_by_role("button", name="Configure", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    connect = dialog.get_by_role("textbox", name="Connect", exact=True)
+    if not connect.is_visible():
+        dialog.get_by_role("button", name="Advanced").click()
+    expect(connect).to_have_attribute("placeholder", "10 s")
+    connect.fill("0")
+    dialog.get_by_role("button", name="Save Changes").click()
+    expect(dialog).to_contain_text("More than 0, and a day at most")
+    connect.fill("2.5")
+    dialog.get_by_role("button", name="Save Changes").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    page.goto(server.url + "/admin/models?search=model-007")
+    page.get_by_role("button", name="Edit maker/model-007 at House").click()
+    expect(connect).to_have_attribute("placeholder", "2.5 s")  # its provider's
+    total = dialog.get_by_role("textbox", name="Total", exact=True)
+    expect(total).to_have_attribute("placeholder", "300 s")
+    total.fill("45")
+    dialog.get_by_role("button", name="Save Changes").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    [model] = models(server, search="model-007")["models"]
+    assert (model["time_limits"]["total_seconds"], model["time_limits"]["connect_seconds"]) == (45, None)
+    page.get_by_role("button", name="Edit maker/model-007 at House").click()
+    total.fill("")
+    dialog.get_by_role("button", name="Save Changes").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    [model] = models(server, search="model-007")["models"]
+    assert (model["time_limits"]["total_seconds"], model["overridden"]) == (None, [])
+
+
 def test_aliases_are_made_ordered_changed_and_taken_back(console: Console, server: LiveServer) -> None:
     page = console.open("/admin/models?view=aliases")
     console.sign_in()

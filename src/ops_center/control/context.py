@@ -21,6 +21,7 @@ from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox
 from ops_center.transport.client import FetchAnswer
 from ops_center.transport.mail import Mailer
+from ops_center.types import TimeLimits
 
 
 class HttpFetcher(Protocol):
@@ -60,7 +61,7 @@ async def _nothing_to_drain() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """The control plane's own things. `drain_journal` brings every finished request into the database,
-    so that what is read after it is complete; `health` is how targets are doing in this process."""
+    so that what is read after it is complete; `time_limits` are the installation's own; `health` is how targets are doing in this process."""
 
     database: Database
     secrets: SecretBox
@@ -70,6 +71,7 @@ class Control:
     clock: Callable[[], datetime] = utc_now
     public_url: str = "http://127.0.0.1:8084"
     demo: bool = False
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
     drain_journal: Callable[[], Awaitable[None]] = _nothing_to_drain
     health: Health = field(default_factory=Health)
     background: BackgroundWork = field(default_factory=BackgroundWork)

@@ -82,6 +82,7 @@ export type {
   TestResult,
   Unit,
   Usage,
+  TimeLimits,
   User,
   UserCreate as UserInput,
   UserUpdate as UserChange,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from fastapi import Request
 
 from ops_center import __version__
 from ops_center.control import openapi
 from ops_center.control.access import Permission, Routes
 from ops_center.control.context import ControlDep
+from ops_center.control.fields import TimeLimits
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.system.schemas import SystemAnswer
@@ -27,6 +29,7 @@ async def get_system(control: ControlDep) -> SystemAnswer:
         base_url=f"{control.public_url.rstrip('/')}/v1",
         organisation=organisation.name or None,
         time_zone=organisation.time_zone,
+        time_limits=TimeLimits(**msgspec.structs.asdict(control.time_limits)),
     )
 
 

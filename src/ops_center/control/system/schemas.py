@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops_center.control.fields import ResponseModel
+from ops_center.control.fields import ResponseModel, TimeLimits
 
 
 class SystemAnswer(ResponseModel):
@@ -14,3 +14,6 @@ class SystemAnswer(ResponseModel):
     """Whose installation this is; null when nobody said."""
     time_zone: str
     """Where the organisation's days and months begin."""
+    time_limits: TimeLimits
+    """What holds where neither model nor provider says otherwise; the total is of a whole answer, a stream has
+    none."""

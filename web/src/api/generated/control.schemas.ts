@@ -2315,6 +2315,7 @@ export interface SystemAnswer {
   base_url: string;
   demo: boolean;
   organisation: string | null;
+  time_limits: TimeLimits;
   time_zone: string;
   version: string;
 }

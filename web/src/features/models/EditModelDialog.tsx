@@ -1,10 +1,21 @@
 /** Every fact that can be set by hand, each with where its value comes from; an emptied field follows its source. */
 import { Anchor, Button, Group, Modal, MultiSelect, NumberInput, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
+import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 
 import { asApiError } from "@/api/request";
-import type { Model, ModelChange } from "@/api/types";
+import type { Model, ModelChange, TimeLimits } from "@/api/types";
+import { providersQuery } from "@/features/providers/queries";
+import { TimeLimitFields } from "@/features/providers/TimeLimitFields";
+import {
+  TIME_LIMITS,
+  changedTimeLimits,
+  timeLimitProblems,
+  timeLimitValues,
+  type TimeLimitValues,
+} from "@/features/providers/timeLimits";
+import { useSystem } from "@/features/session/queries";
 import { countExact, money } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -43,7 +54,7 @@ const PRICES = [
 const FIELDS = [...PRICES, "score", "context_window", "max_output_tokens"] as const;
 type Field = (typeof FIELDS)[number];
 /** A number field is "" while it is empty; `capabilities` is null while it follows its source. */
-type Values = Record<Field, number | string> & { capabilities: string[] | null };
+type Values = Record<Field, number | string> & { capabilities: string[] | null; time_limits: TimeLimitValues };
 
 const LABELS: Readonly<Record<Field, string>> = {
   input_mtok: "Input $ per 1M",
@@ -83,6 +94,7 @@ function overrides(model: Model): Values {
   return {
     ...(Object.fromEntries(FIELDS.map((field) => [field, own(field)])) as Record<Field, number | string>),
     capabilities: model.overridden.includes("capabilities") ? model.capabilities : null,
+    time_limits: timeLimitValues(model.time_limits),
   };
 }
 
@@ -92,6 +104,8 @@ function changesOf(values: Values, before: Values): ModelChange {
     if (values[field] !== before[field]) body[field] = values[field] === "" ? null : Number(values[field]);
   }
   if (JSON.stringify(values.capabilities) !== JSON.stringify(before.capabilities)) body.capabilities = values.capabilities;
+  const limits = changedTimeLimits(values.time_limits, before.time_limits);
+  if (limits) body.time_limits = limits;
   return body;
 }
 
@@ -103,14 +117,21 @@ function shown(field: Field, value: number | null): string {
 
 function EditModelForm({ model, onClose }: { model: Model; onClose: () => void }) {
   const change = useChangeModel();
+  const system = useSystem();
+  const provider = useQuery(providersQuery).data?.find((one) => one.id === model.provider_id);
+  const otherwise: TimeLimits = Object.fromEntries(
+    TIME_LIMITS.map((name) => [name, provider?.time_limits[name] ?? system?.time_limits[name] ?? null]),
+  );
   const before = overrides(model);
   const form = useForm<Values>({
     initialValues: before,
-    validate: {
-      output_mtok: (value, values) =>
-        below(model, "output_mtok") === null && (value === "") !== (values.input_mtok === "") ? "Both prices, or neither" : null,
-      score: (value) => (value !== "" && Number(value) > 100 ? "From 0 to 100" : null),
-    },
+    validate: (values) => ({
+      ...(below(model, "output_mtok") === null && (values.output_mtok === "") !== (values.input_mtok === "")
+        ? { output_mtok: "Both prices, or neither" }
+        : {}),
+      ...(values.score !== "" && Number(values.score) > 100 ? { score: "From 0 to 100" } : {}),
+      ...timeLimitProblems(values.time_limits),
+    }),
   });
   const submit = form.onSubmit((values) => {
     if (change.isPending) return;
@@ -125,7 +146,7 @@ function EditModelForm({ model, onClose }: { model: Model; onClose: () => void }
         onSuccess: onClose,
         onError: (error) => {
           const { param, message } = asApiError(error);
-          if (param && param in values) form.setFieldError(param, message);
+          if (param && (param.split(".")[0] ?? "") in values) form.setFieldError(param, message);
         },
       },
     );
@@ -188,6 +209,7 @@ function EditModelForm({ model, onClose }: { model: Model; onClose: () => void }
           {...form.getInputProps("capabilities")}
           value={form.values.capabilities ?? listed}
         />
+        <TimeLimitFields inputProps={(path) => form.getInputProps(path)} otherwise={otherwise} />
         {failure && Object.keys(form.errors).length === 0 && (
           <ProblemAlert error={failure} title="Nothing was saved" />
         )}

@@ -23,6 +23,7 @@ import { IconChevronRight, IconExternalLink } from "@tabler/icons-react";
 import { useId, useRef, useState } from "react";
 
 import type { ProviderType } from "@/api/types";
+import { useSystem } from "@/features/session/queries";
 import { money, plural } from "@/format/format";
 import { Monogram } from "@/ui/Monogram";
 
@@ -34,6 +35,7 @@ import {
   valuesForType,
   type ProviderValues,
 } from "./form";
+import { TimeLimitFields } from "./TimeLimitFields";
 
 interface ProviderFieldsProps {
   form: UseFormReturnType<ProviderValues>;
@@ -249,7 +251,8 @@ function PriorityField({ form }: Pick<FieldProps, "form">) {
 function Advanced({ form, type }: FieldProps) {
   const id = useId();
   const [toggled, setToggled] = useState<boolean | null>(null);
-  const hasError = Boolean(form.errors.base_url ?? form.errors.allow_private_network);
+  const system = useSystem();
+  const hasError = Object.keys(form.errors).some((path) => /^(base_url|allow_private_network|time_limits)/.test(path));
   const opened = hasError || (toggled ?? (type?.requires_base_url || type?.local) ?? false);
   return (
     <Box>
@@ -290,6 +293,7 @@ function Advanced({ form, type }: FieldProps) {
             description="For servers on this machine or your own network. Never lets end users' addresses in."
             {...form.getInputProps("allow_private_network", { type: "checkbox" })}
           />
+          <TimeLimitFields inputProps={(path) => form.getInputProps(path)} otherwise={system?.time_limits} />
         </Stack>
       </Collapse>
     </Box>

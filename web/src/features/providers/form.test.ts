@@ -34,6 +34,7 @@ const SAVED = {
   auto_fallback: true,
   enabled: true,
   allow_private_network: false,
+  time_limits: {},
   options: {},
 } as unknown as Provider;
 const AZURE = {

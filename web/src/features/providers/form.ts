@@ -2,6 +2,8 @@
 import type { ApiError } from "@/api/request";
 import type { Provider, ProviderChange, ProviderInput, ProviderType, TestInput, TestResult } from "@/api/types";
 
+import { changedTimeLimits, timeLimitProblems, timeLimitValues, type TimeLimitValues } from "./timeLimits";
+
 export interface ProviderValues {
   type: string | null;
   name: string;
@@ -10,6 +12,7 @@ export interface ProviderValues {
   /** What the type asks for beside key and base URL, by name. */
   options: Record<string, string>;
   allow_private_network: boolean;
+  time_limits: TimeLimitValues;
   /** A number field is "" while it is empty. */
   priority: number | string;
   auto_fallback: boolean;
@@ -23,6 +26,7 @@ export const NEW_PROVIDER: ProviderValues = {
   base_url: "",
   options: {},
   allow_private_network: false,
+  time_limits: timeLimitValues({}),
   priority: 50,
   auto_fallback: true,
   enabled: true,
@@ -39,6 +43,7 @@ export function valuesOf(provider: Provider): ProviderValues {
     base_url: provider.base_url ?? "",
     options: { ...provider.options },
     allow_private_network: provider.allow_private_network,
+    time_limits: timeLimitValues(provider.time_limits),
     priority: provider.priority,
     auto_fallback: provider.auto_fallback,
     enabled: provider.enabled,
@@ -92,7 +97,7 @@ export function validate(
   if (values.priority === "" || !Number.isInteger(priority) || priority < LOWEST_PRIORITY || priority > HIGHEST_PRIORITY) {
     problems.priority = `A whole number from ${LOWEST_PRIORITY} to ${HIGHEST_PRIORITY}`;
   }
-  return problems;
+  return { ...problems, ...timeLimitProblems(values.time_limits) };
 }
 
 /** The body that adds a provider; what was left blank is left to the server. */
@@ -100,12 +105,14 @@ export function addInput(values: ProviderValues): ProviderInput {
   const key = trimKey(values.api_key);
   const name = values.name.trim();
   const baseUrl = values.base_url.trim();
+  const limits = changedTimeLimits(values.time_limits, NEW_PROVIDER.time_limits);
   return {
     type: values.type ?? "",
     ...(name && { name }),
     ...(key && { api_key: key }),
     ...(baseUrl && { base_url: baseUrl }),
     ...someOptions(values),
+    ...(limits && { time_limits: limits }),
     priority: Number(values.priority),
     auto_fallback: values.auto_fallback,
     enabled: values.enabled,
@@ -132,6 +139,8 @@ export function changeInput(values: ProviderValues, saved: Provider): ProviderCh
   if (values.allow_private_network !== before.allow_private_network) {
     change.allow_private_network = values.allow_private_network;
   }
+  const limits = changedTimeLimits(values.time_limits, before.time_limits);
+  if (limits) change.time_limits = limits;
   return change;
 }
 
