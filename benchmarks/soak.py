@@ -353,7 +353,6 @@ def soak(*, requests: int, workers: int, connections: int, seed: int) -> dict[st
             gateway.until(
                 lambda: _settled(gateway, tally), "bringing every record into the ledger", _SETTLE_SECONDS
             )
-            gateway.until_quiet()
             memory.append({str(pid): mb for pid, mb in _memory(gateway).items()})
         seconds = time.monotonic() - began
         wrong = check_ledger(folder / "data" / "ops-center.db", simulator, tally)
