@@ -71,7 +71,7 @@ def test_a_stream_means_the_same_wherever_it_is_cut() -> None:
         chat.Start(),
         chat.ThinkingDelta("Which "),
         chat.ThinkingDelta("song? 🎵"),
-        chat.ThinkingSignature("c2ln"),
+        chat.ThinkingSignature("c2ln", origin=chat.ANTHROPIC_MESSAGES),
         chat.TextDelta("Let me see"),
         chat.ToolCallStart(index=0, id="tooluse_1", name="top_song"),
         chat.ToolCallDelta(index=0, arguments='{"sign": '),

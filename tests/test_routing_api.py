@@ -208,8 +208,8 @@ async def test_rules_are_what_traffic_follows_at_once_and_what_is_left_out_stays
     ("body", "param"),
     [
         ({"weights": {"price": 0.5, "speed": 0.2, "quality": 0.2}}, "weights"),
-        ({"weights": {"price": 1.5, "speed": -0.5, "quality": 0}}, "price"),
-        ({"weights": {"price": 1}}, "speed"),
+        ({"weights": {"price": 1.5, "speed": -0.5, "quality": 0}}, "weights.price"),
+        ({"weights": {"price": 1}}, "weights.speed"),
         ({"replace_named": "yes"}, "replace_named"),
         ({"retries": 6}, "retries"),
         ({"retries": -1}, "retries"),

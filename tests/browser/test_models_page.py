@@ -238,4 +238,6 @@ def test_axe_finds_nothing_and_narrow_screens_do_not_scroll_sideways(console: Co
     assert [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in violations] == []
     page.set_viewport_size({"width": 390, "height": 800})
     # once what was laid out for a wide screen has moved
-    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    wait_until(
+        lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"), what="a narrow page"
+    )

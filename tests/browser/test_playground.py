@@ -18,6 +18,7 @@ def test_a_question_is_answered_priced_and_asked_again(
     expect(page.get_by_role("combobox", name="Model")).to_have_value("gpt-4o-mini")
     message = page.get_by_label("Message")
     message.fill("Hello")
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()  # its key is made
     message.press("Enter")
     answer = page.get_by_role("listitem", name="Answer").first
     expect(answer).to_contain_text("gpt-4o-mini at OpenAI")
