@@ -357,7 +357,8 @@ def soak(*, requests: int, workers: int, connections: int, seed: int) -> dict[st
         seconds = time.monotonic() - began
         wrong = check_ledger(folder / "data" / "ops-center.db", simulator, tally)
         if tally.unserved > MOST_UNSERVED * requests:
-            wrong.append(f"{tally.unserved} requests to healthy models were not served")
+            statuses = dict(sorted(tally.statuses.items()))
+            wrong.append(f"{tally.unserved} requests to healthy models were not served; answers: {statuses}")
         growth = sum(memory[1].values()) / sum(memory[0].values()) - 1
         if requests >= 500_000 and growth > _MEMORY_GROWTH:
             wrong.append(f"memory grew by {growth:.1%} from {first_part} to {requests} requests: {memory}")

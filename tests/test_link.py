@@ -292,6 +292,25 @@ async def test_a_request_whose_client_left_holds_nothing(control: Control, tmp_p
         (await link.limiter.reserve(who, FREE)).settle(None)
 
 
+async def test_a_request_whose_client_left_as_its_place_was_granted_holds_nothing(
+    control: Control, tmp_path: Path
+) -> None:
+    who = principal(rate(concurrent_requests=1))
+    async with linked(tmp_path) as link:
+        hear = link.limiter.answered
+
+        def hear_and_leave(message: Any) -> None:
+            hear(message)
+            asking.cancel()  # the answer is here, and whoever waits for it has not run yet
+
+        link.limiter.answered = hear_and_leave  # type: ignore[method-assign]
+        asking = asyncio.ensure_future(link.limiter.reserve(who, FREE))
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        link.limiter.answered = hear  # type: ignore[method-assign]
+        (await link.limiter.reserve(who, FREE)).settle(None)
+
+
 async def test_a_new_control_process_hears_who_is_under_way(control: Control, tmp_path: Path) -> None:
     who = principal(rate(concurrent_requests=2))
     async with linked(tmp_path, 1) as one:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
@@ -73,6 +75,18 @@ class Reservation:
 
 
 NOTHING_HELD = Reservation()
+
+_Place = TypeVar("_Place", bound=Reservation)
+
+
+async def granted(answer: asyncio.Future[_Place]) -> _Place:
+    """The place, once the answer is here; it is given back where the caller left in the very moment it came."""
+    try:
+        return await answer
+    except asyncio.CancelledError:
+        if answer.done() and not answer.cancelled() and answer.exception() is None:
+            answer.result().settle(None)
+        raise
 
 
 class OutputLengths:

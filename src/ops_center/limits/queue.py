@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from ops_center.errors import OpsCenterError, RateLimited, Unauthenticated
-from ops_center.limits.demand import Demand, Reservation
+from ops_center.limits.demand import Demand, Reservation, granted
 from ops_center.snapshot import Principal, Snapshot
 
 
@@ -137,7 +137,7 @@ class FairQueue:
         self._in_all += 1
         try:
             async with asyncio.timeout(seconds):
-                return await _place(waiting)
+                return await granted(waiting.granted)
         except TimeoutError:
             last = waiting.line.refusal if waiting.line is not None else refusal
             raise _told(last, f"{last.message} It waited {seconds:.3g} seconds in the queue.") from None
@@ -222,16 +222,6 @@ class FairQueue:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self._look_again_seconds)):
                 await line.place.wait()
-
-
-async def _place(waiting: _Waiting) -> Reservation:
-    try:
-        return await waiting.granted
-    except asyncio.CancelledError:
-        granted = waiting.granted
-        if granted.done() and not granted.cancelled() and granted.exception() is None:
-            granted.result().settle(None)  # its turn came in the moment it left
-        raise
 
 
 def _told(refusal: RateLimited, message: str) -> RateLimited:

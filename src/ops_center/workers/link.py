@@ -25,7 +25,7 @@ from ops_center.errors import (
     Unauthenticated,
 )
 from ops_center.health import Health
-from ops_center.limits.demand import NO_USAGE, Demand, OutputLengths, Reservation
+from ops_center.limits.demand import NO_USAGE, Demand, OutputLengths, Reservation, granted
 from ops_center.snapshot import Principal, Snapshot, Target
 from ops_center.types import Usage
 from ops_center.workers.health import HealthReporter
@@ -196,7 +196,7 @@ class SharedLimiter:
         """Raises what `MemoryLimiter.reserve` raises, LimitsUnavailable while nobody counts."""
         if not self._there.is_set():
             return self._reserve_when_there(principal, demand)
-        return self._ask(_Question(principal, demand, asyncio.get_running_loop().create_future()))
+        return granted(self._ask(_Question(principal, demand, asyncio.get_running_loop().create_future())))
 
     def stands_before(self, principal: Principal) -> bool:
         """Only the control process knows; it refuses a reservation while others wait."""
@@ -210,7 +210,7 @@ class SharedLimiter:
         waiting = self._ask(question)
         id = self._next_id
         try:
-            return await waiting
+            return await granted(waiting)
         except asyncio.CancelledError:
             self._say(Leave(id))
             raise
@@ -222,7 +222,9 @@ class SharedLimiter:
                     await self._there.wait()
         except TimeoutError:
             raise _nobody_counts() from None
-        return await self._ask(_Question(principal, demand, asyncio.get_running_loop().create_future()))
+        return await granted(
+            self._ask(_Question(principal, demand, asyncio.get_running_loop().create_future()))
+        )
 
     def _ask(self, question: _Question) -> asyncio.Future[_Held]:
         self._next_id += 1
