@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from ops_center.dataplane.upstream import Timeouts
 from ops_center.health import FAILURES_IN_A_ROW, FIRST_PAUSE_SECONDS, Health
 from ops_center.snapshot import Credential, Rules
+from ops_center.types import Price, Strategy
 from plane import RunningPlane, provider, running_plane, snapshot, target
 from test_health import Time
 
@@ -252,6 +254,68 @@ async def test_a_named_session_stays_and_moves_when_its_home_is_unwell(plane: Ru
     plane.simulators[0 if home == "one" else 1].configure(fault="status-500")
     away = {await ask() for _ in range(FAILURES_IN_A_ROW + 3)}
     assert away == ({"one", "two"} - {home})
+
+
+# ── the strategy ──────────────────────────────────────────────────────────────
+
+
+def three_models(plane: RunningPlane, strategy: Strategy, rules: Rules = NO_RETRIES) -> None:
+    """A cheap one, a good one and one in between, at two providers."""
+    one, two = plane.simulators
+    plane.source.current = msgspec.structs.replace(
+        snapshot(
+            target(provider(one, name="one"), "gpt-4o-mini", a_price("0.1"), score=20.0),
+            target(provider(one, name="one"), "gpt-4o", a_price("9"), score=60.0),
+            target(provider(two, name="two"), "gpt-4.1-mini", a_price("1"), score=55.0),
+            rules=rules,
+        ),
+        strategy=strategy,
+    )
+
+
+def a_price(usd: str) -> Price:
+    return Price(input_mtok=Decimal(usd), output_mtok=Decimal(usd), source="test", as_of="2026-11-28")
+
+
+def models_called(plane: RunningPlane) -> Counter[str]:
+    return Counter(
+        msgspec.json.decode(entry.body)["model"]
+        for simulator in plane.simulators
+        for entry in simulator.inference_requests
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "model"),
+    [
+        (Strategy.COST, "gpt-4o-mini"),
+        (Strategy.BALANCED, "gpt-4.1-mini"),
+        (Strategy.QUALITY, "gpt-4o"),
+    ],
+)
+async def test_every_request_that_names_no_model_goes_where_the_strategy_says(
+    plane: RunningPlane, strategy: Strategy, model: str
+) -> None:
+    three_models(plane, strategy)
+    await asyncio.gather(*[plane.chat(model="auto") for _ in range(20)])
+    assert models_called(plane) == {model: 20}
+
+
+async def test_a_change_of_strategy_holds_for_the_very_next_request(plane: RunningPlane) -> None:
+    three_models(plane, Strategy.COST)
+    await plane.chat(model="auto")
+    three_models(plane, Strategy.QUALITY)
+    await plane.chat(model="auto")
+    assert models_called(plane) == {"gpt-4o-mini": 1, "gpt-4o": 1}
+
+
+@pytest.mark.parametrize(("replace", "model"), [(False, "gpt-4o"), (True, "gpt-4o-mini")])
+async def test_the_strategy_replaces_a_named_model_only_where_the_admin_says_so(
+    plane: RunningPlane, replace: bool, model: str
+) -> None:
+    three_models(plane, Strategy.COST, Rules(retries=0, replace_named=replace))
+    await asyncio.gather(*[plane.chat(model="gpt-4o") for _ in range(10)])
+    assert models_called(plane) == {model: 10}
 
 
 # ── a prompt too long ─────────────────────────────────────────────────────────
