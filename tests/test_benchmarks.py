@@ -34,6 +34,7 @@ MOST_TIMES_NGINX = 8.0  # generous, to tell a regression; docs/performance.md ha
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # a machine shared with others only makes it longer
 def test_the_cpu_time_of_a_request_has_not_grown_beyond_the_bound() -> None:
     if nginx.program() is None:
         left_out("CPU time beside nginx (nginx is not installed)")
