@@ -7,10 +7,11 @@ STAMPS := .make
 PUBLIC := src/ops_center/console/public
 JAVASCRIPT_CLIENTS := tests/sdk/javascript
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+PYTHON_SOURCES := $(shell find src -name '*.py')
 
 .PHONY: install run test test-litellm clients lock lint clean
 
-install: $(STAMPS)/python $(PUBLIC)/index.html
+install: $(STAMPS)/python $(STAMPS)/bytecode $(PUBLIC)/index.html
 
 run: install
 	$(BIN)/ops-center serve
@@ -19,12 +20,12 @@ test: install clients
 	$(BIN)/python tools/check.py
 
 # LiteLLM's SDK is an extra, so what needs it is tested in an environment of its own.
-test-litellm: $(STAMPS)/python-litellm
+test-litellm: $(STAMPS)/python-litellm $(STAMPS)/bytecode
 	.venv-litellm/bin/python -m pytest -q tests/litellm_sdk
 
 $(STAMPS)/python-litellm: $(STAMPS)/python requirements/litellm.txt pyproject.toml
 	@test -x .venv-litellm/bin/python || $(PYTHON) -m venv .venv-litellm
-	$(BIN)/uv pip sync --quiet --python .venv-litellm/bin/python --require-hashes requirements/litellm.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python .venv-litellm/bin/python --require-hashes requirements/litellm.txt
 	$(BIN)/uv pip install --quiet --python .venv-litellm/bin/python --no-deps --editable .
 	@touch $@
 
@@ -35,8 +36,13 @@ $(VENV)/bin/python:
 $(STAMPS)/python: $(VENV)/bin/python requirements/dev.txt pyproject.toml
 	@mkdir -p $(STAMPS)
 	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+# Compiled beforehand: where PYTHONDONTWRITEBYTECODE is set, as in many images, each start would do it anew.
+$(STAMPS)/bytecode: $(STAMPS)/python $(PYTHON_SOURCES)
+	@$(BIN)/python -m compileall -q src/ops_center
 	@touch $@
 
 $(STAMPS)/web: $(STAMPS)/python web/package.json web/package-lock.json
