@@ -9,17 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert
 
 from clock import Clock
 from control_fixtures import Clients
-from ledger_rows import record
+from ledger_rows import add_records, record
 from ops_center.control.budgets.counting import BudgetCounting
 from ops_center.control.budgets.forecast import forecast
 from ops_center.control.context import Control
 from ops_center.limits import MemoryLimiter
 from ops_center.snapshot import Queueing, api_key_digest
-from ops_center.storage.tables import usage_records
 from ops_center.types import BudgetScope, Role
 
 pytestmark = pytest.mark.anyio
@@ -28,8 +26,7 @@ one_engine = pytest.mark.parametrize("dialect", ["sqlite"])  # no SQL in questio
 
 async def spend(control: Control, cost_usd: str | None, *, ago: timedelta = timedelta(0), **who: str) -> None:
     values = record(control.clock() - ago, cost_usd=None if cost_usd is None else Decimal(cost_usd), **who)
-    async with control.database.write() as conn:
-        await conn.execute(insert(usage_records).values(values))
+    await add_records(control.database, [values])
 
 
 async def new_budget(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
@@ -245,6 +242,26 @@ async def test_a_counter_that_differs_from_the_ledger_twice_is_corrected(
     await limiter.add_spent(bound, -5)  # the ledger caught up meanwhile
     await compared.compare()
     await compared.compare()
+    assert await limiter.spent(bound) == 3_000_000_000
+
+
+@one_engine
+async def test_a_request_that_ends_during_the_comparison_is_no_difference(
+    control: Control, control_client: httpx.AsyncClient, clock: Clock
+) -> None:
+    limiter = MemoryLimiter(clock=clock)
+    counting(control, limiter)
+    await new_budget(control_client)
+    [bound] = control.publisher.current.budgets
+
+    async def drain() -> None:
+        await spend(control, "1")
+        await limiter.add_spent(bound, 1_000_000_000)
+
+    compared = BudgetCounting(control.database, limiter, drain, clock)
+    compared._snapshot = control.publisher.current
+    for _ in range(3):
+        await compared.compare()
     assert await limiter.spent(bound) == 3_000_000_000
 
 

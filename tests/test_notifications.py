@@ -19,7 +19,7 @@ from sqlalchemy import insert, select, update
 
 from clock import Clock
 from control_fixtures import Clients, ScriptedFetcher
-from ledger_rows import attempt, record
+from ledger_rows import add_records, attempt, record
 from mail_server import Mailbox, mailbox
 from ops_center.control.byok.validation import check_due
 from ops_center.control.context import Control
@@ -29,7 +29,7 @@ from ops_center.control.notifications.service import list_notifications
 from ops_center.control.notifications.watch import look
 from ops_center.errors import ProviderAuthError, ProviderFailed
 from ops_center.health import FAILURES_IN_A_ROW, Health
-from ops_center.storage.tables import attempts, notifications, usage_records, users
+from ops_center.storage.tables import attempts, notifications, users
 from ops_center.transport.client import FetchAnswer, HttpClient
 from test_health import Time, fail
 
@@ -131,10 +131,7 @@ async def kept(control: Control) -> list[dict[str, Any]]:
 
 
 async def spend(control: Control, cost_usd: str, **who: str) -> None:
-    async with control.database.write() as conn:
-        await conn.execute(
-            insert(usage_records).values(record(control.clock(), cost_usd=Decimal(cost_usd), **who))
-        )
+    await add_records(control.database, [record(control.clock(), cost_usd=Decimal(cost_usd), **who)])
 
 
 async def user_id(control: Control, email: str) -> str:

@@ -19,7 +19,15 @@ from typer.testing import CliRunner
 
 from ledger_rows import add_records, random_records
 from ops_center.cli import app
-from ops_center.control.usage.repository import Dimension, Filters, Window, by_value, sums, total
+from ops_center.control.usage.repository import (
+    Dimension,
+    Filters,
+    Window,
+    by_value,
+    on_own_keys,
+    sums,
+    total,
+)
 from ops_center.storage.database import Database
 from ops_center.storage.journal.ledger import Entry, Ledger, entry
 from ops_center.storage.rollups import histogram
@@ -78,6 +86,7 @@ def some_record(dice: random.Random, number: int) -> UsageRecord:
         own_cost_usd=cost if own else None,
         own_cost_source=source if own else None,
         saved_usd=cost if own else None,
+        fallback_from=None if own or dice.random() < 0.9 else CredentialSource.BYOK,
         tags=dice.choice([(), ("pilot",), ("pilot", "nightly")]),
     )
 
@@ -128,10 +137,24 @@ async def test_sums_equal_the_records_after_late_duplicate_and_crashed_batches(
         async with database.read() as connection:
             window = Window(None, NOW + timedelta(hours=1))
             by_tag = by_value(await sums(connection, window, by=Dimension.TAG))
+            own = await on_own_keys(connection, window)
+            by_user = by_value(await sums(connection, window, by=Dimension.USER))
             both = total(
                 await sums(connection, window, filters=Filters.only(Dimension.TAG, "pilot", "nightly"))
             )
         tagged = [record for record in records if record.tags]
+        of_own = [record for record in records if record.credential_source is CredentialSource.BYOK]
+        assert sum(one.calls for one in own.values()) == len(of_own)
+        for (user_id, provider_type), one in own.items():
+            theirs = [r for r in of_own if (r.user_id, r.provider_type) == (user_id, provider_type)]
+            assert one.own_cost_usd == sum(r.own_cost_usd or 0 for r in theirs)
+            assert one.last_at == max(r.started_at for r in theirs)
+        for person, one in by_user.items():
+            fell = [r for r in records if r.user_id == person and r.fallback_from]
+            assert (one.fallback_calls, one.fallback_cost_usd) == (
+                len(fell),
+                sum(r.cost_usd or 0 for r in fell),
+            )
         assert by_tag["pilot"].calls == both.calls == len(tagged)
         assert by_tag["nightly"].calls == sum("nightly" in record.tags for record in records)
         assert by_tag[None].calls == len(records) - len(tagged)

@@ -455,7 +455,8 @@ journal_positions = Table(
 )
 
 # What records are counted under: every fact by which they can be grouped ("full"), and for each fact a
-# series that knows only that one, so that a chart reads a handful of rows per day; storage/rollups/.
+# series that knows only that one, so that a chart reads a handful of rows per day ("own": the calls on users'
+# own keys, by user and type); storage/rollups/.
 usage_series = Table(
     "usage_series",
     metadata,
@@ -507,6 +508,10 @@ def _rollup(name: str) -> Table:
         Column("unknown_own_cost_calls", BigInteger, nullable=False),
         Column("saved_usd", Money, nullable=False),
         Column("unknown_saving_calls", BigInteger, nullable=False),
+        Column(
+            "fallback_calls", BigInteger, nullable=False, server_default="0"
+        ),  # after an own key had failed
+        Column("fallback_cost_usd", Money, nullable=False, server_default="0"),
         Column("answer_tokens", BigInteger, nullable=False),  # output of the calls that succeeded
         Column("answer_microseconds", BigInteger, nullable=False),  # first chunk (else start) to the end
         Column("last_started_at", Instant, nullable=False),

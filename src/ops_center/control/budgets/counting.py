@@ -8,7 +8,7 @@ in a row: a request that one of the two has not heard of yet differs only once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from ops_center.control.budgets import repository
+from ops_center.control.budgets.repository import Subject
 from ops_center.errors import LimitsUnavailable
 from ops_center.limits.periods import bounds
 from ops_center.snapshot import Budget, Snapshot
@@ -79,8 +80,7 @@ class BudgetCounting:
         fresh = [budget for budget in snapshot.budgets if not await self._counters.knows(budget)]
         if fresh:
             await self._drain_journal()
-            for budget in fresh:
-                in_ledger = await self._in_the_ledger(budget)
+            for budget, in_ledger in await self._in_the_ledger(fresh):
                 await self._counters.add_spent(budget, in_ledger - await self._counters.spent(budget))
         return bool(fresh)
 
@@ -110,12 +110,15 @@ class BudgetCounting:
             return
         if [budget for budget in self._snapshot.budgets if not await self._counters.knows(budget)]:
             await self._seed(self._snapshot)  # a new period, or a server that lost its memory
-        # What had ended at one moment, by both counts: the journal is drained after it.
-        at = self._clock()
-        counted = [(budget, await self._counters.spent(budget)) for budget in self._snapshot.budgets]
+        # The ledger is read between two looks at the counters. While requests end it lies between them; where it
+        # does not, one of the two has counted something that the other has not.
+        budgets = self._snapshot.budgets
+        counted = [await self._counters.spent(budget) for budget in budgets]
         await self._drain_journal()
-        for budget, nano_usd in counted:
-            off_by = await self._in_the_ledger(budget, ended_by=at) - nano_usd
+        in_ledger = await self._in_the_ledger(budgets)
+        for (budget, nano_usd), lowest in zip(in_ledger, counted, strict=True):
+            highest = max(lowest, await self._counters.spent(budget))
+            off_by = nano_usd - min(max(nano_usd, lowest), highest)
             before = self._off_by.get(budget.counter, 0)
             if off_by and before and (off_by > 0) == (before > 0):
                 correction = min(off_by, before, key=abs)
@@ -124,10 +127,16 @@ class BudgetCounting:
                 off_by -= correction
             self._off_by[budget.counter] = off_by
 
-    async def _in_the_ledger(self, budget: Budget, ended_by: datetime | None = None) -> int:
-        start, end = bounds(budget.period, self._clock(), budget.time_zone)
+    async def _in_the_ledger(self, budgets: Sequence[Budget]) -> list[tuple[Budget, int]]:
+        """Each with the nano-dollars of its current period."""
+        now = self._clock()
+        subjects = [
+            Subject(budget.scope, budget.subject_id, *bounds(budget.period, now, budget.time_zone))
+            for budget in budgets
+        ]
         async with self._database.read() as conn:
-            found = await repository.spent(
-                conn, budget.scope, budget.subject_id, start, end, ended_by=ended_by
-            )
-        return int(found.cost_usd * _NANO)
+            found = await repository.spent(conn, subjects)
+        return [
+            (budget, int(found[subject].cost_usd * _NANO))
+            for budget, subject in zip(budgets, subjects, strict=True)
+        ]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Row, case, cast, delete, func, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops_center.storage.tables import api_keys, budgets, providers, team_members, teams, usage_records, users
+from ops_center.control.usage import repository as usage
+from ops_center.control.usage.dimensions import Dimension
+from ops_center.control.usage.repository import BASIC, NOTHING, Window, by_value
+from ops_center.storage.tables import api_keys, budgets, providers, team_members, teams, users
 from ops_center.types import BudgetPeriod, BudgetScope, new_id
 
 WARN_AT = (50, 80, 100)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_NAMED = 200  # subjects in one question; beyond, everybody's sums are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,39 +132,39 @@ async def set_monthly(
         await change(conn, known.id, {"amount_usd": amount_usd, "hard": True}, now)
 
 
-async def spent(
-    conn: AsyncConnection,
-    scope: BudgetScope,
-    subject_id: str,
-    from_at: datetime,
-    to_at: datetime,
-    *,
-    ended_by: datetime | None = None,
-) -> Spent:
-    """What requests that began in this stretch of time cost, as far as the ledger has them.
+class Subject(NamedTuple):
+    """Whose money, and of which stretch of time."""
 
-    With `ended_by`, only those whose answer had ended then.
+    scope: BudgetScope
+    id: str  # empty for everything
+    from_at: datetime
+    to_at: datetime
+
+
+async def spent(conn: AsyncConnection, subjects: Iterable[Subject]) -> dict[Subject, Spent]:
+    """What the requests of each cost that began in its stretch of time, as far as the ledger has them.
+
+    One question per scope and stretch, however many budgets there are.
     """
-    cost = usage_records.c.cost_usd
-    query = select(func.sum(cost), func.count(), func.sum(case((cost.is_(None), 1), else_=0))).where(
-        usage_records.c.started_at >= from_at, usage_records.c.started_at < to_at
-    )
-    if ended_by is not None:
-        microseconds = (ended_by - _EPOCH) // timedelta(microseconds=1)
-        ended = cast(usage_records.c.started_at, BigInteger) + usage_records.c.duration_seconds * 1_000_000
-        query = query.where(ended <= microseconds)
-    column = _COLUMNS.get(scope)
-    if column is not None:
-        query = query.where(column == subject_id)
-    total, requests, unknown = (await conn.execute(query)).one()
-    return Spent(total or Decimal(0), requests, int(unknown or 0))
+    together: dict[tuple[BudgetScope, datetime, datetime], list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        together[subject.scope, subject.from_at, subject.to_at].append(subject)
+    found: dict[Subject, Spent] = {}
+    for (scope, from_at, to_at), some in together.items():
+        by, window = _DIMENSIONS.get(scope), Window(from_at, to_at)
+        only = {subject.id for subject in some} if by is not None and len(some) <= _MOST_NAMED else None
+        sums = by_value(await usage.sums(conn, window, by=by, only=only, figures=BASIC))
+        for subject in some:
+            one = sums.get(None if by is None else subject.id, NOTHING)
+            found[subject] = Spent(one.cost_usd, one.calls, one.unknown_cost_calls)
+    return found
 
 
-_COLUMNS = {
-    BudgetScope.API_KEY: usage_records.c.api_key_id,
-    BudgetScope.TEAM: usage_records.c.team_id,
-    BudgetScope.USER: usage_records.c.user_id,
-    BudgetScope.PROVIDER: usage_records.c.provider_id,
+_DIMENSIONS = {
+    BudgetScope.API_KEY: Dimension.API_KEY,
+    BudgetScope.TEAM: Dimension.TEAM,
+    BudgetScope.USER: Dimension.USER,
+    BudgetScope.PROVIDER: Dimension.PROVIDER,
 }
 
 

@@ -6,7 +6,8 @@ was spent before; what is shown here always comes from the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +16,7 @@ from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.budgets import repository
 from ops_center.control.budgets.forecast import forecast
-from ops_center.control.budgets.repository import BudgetRow
+from ops_center.control.budgets.repository import BudgetRow, Spent, Subject
 from ops_center.control.budgets.schemas import Budget, BudgetCreate, BudgetList, BudgetStatus, BudgetUpdate
 from ops_center.control.context import Control
 from ops_center.errors import Conflict, Invalid, NotFound
@@ -44,7 +45,9 @@ async def get_budget(control: Control, budget_id: str) -> Budget:
     async with control.database.read() as conn:
         row = _existing(await repository.by_id(conn, budget_id))
         names = await repository.subject_names(conn)
-        return await _public(conn, row, names.get((row.scope, row.subject_id), ""), control)
+        names.setdefault((row.scope, row.subject_id), "")
+        [budget] = await _measured(control, conn, [row], names)
+    return budget
 
 
 async def create_budget(control: Control, actor: Actor, wanted: BudgetCreate) -> Budget:
@@ -119,11 +122,25 @@ async def delete_budget(control: Control, actor: Actor, budget_id: str) -> None:
 
 async def measured(control: Control, conn: AsyncConnection, rows: Iterable[BudgetRow]) -> list[Budget]:
     """`rows` with what the ledger has of them, but for those whose subject is gone."""
-    names = await repository.subject_names(conn)
-    return [
-        await _public(conn, row, names[row.scope, row.subject_id], control)
+    return await _measured(control, conn, rows, await repository.subject_names(conn))
+
+
+async def _measured(
+    control: Control,
+    conn: AsyncConnection,
+    rows: Iterable[BudgetRow],
+    names: Mapping[tuple[BudgetScope, str], str],
+) -> list[Budget]:
+    now, time_zone = control.clock(), control.publisher.current.time_zone
+    of_row = [
+        (row, Subject(row.scope, row.subject_id, *bounds(row.period, now, time_zone)))
         for row in rows
         if (row.scope, row.subject_id) in names
+    ]
+    spent = await repository.spent(conn, [subject for _, subject in of_row])
+    return [
+        _public(row, names[row.scope, row.subject_id], subject, spent[subject], now)
+        for row, subject in of_row
     ]
 
 
@@ -136,10 +153,8 @@ async def _list(control: Control, subjects: Sequence[tuple[BudgetScope, str]] | 
         )
 
 
-async def _public(conn: AsyncConnection, row: BudgetRow, name: str, control: Control) -> Budget:
-    now = control.clock()
-    start, end = bounds(row.period, now, control.publisher.current.time_zone)
-    spent = await repository.spent(conn, row.scope, row.subject_id, start, end)
+def _public(row: BudgetRow, name: str, subject: Subject, spent: Spent, now: datetime) -> Budget:
+    start, end = subject.from_at, subject.to_at
     ahead = forecast(spent.cost_usd, row.amount_usd, start, end, now)
     share = float(spent.cost_usd / row.amount_usd) if row.amount_usd else 1.0
     return Budget(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -44,7 +44,6 @@ from ops_center.providers.spec import ProviderSpec, own_place
 from ops_center.storage.secrets import SecretError
 from ops_center.types import ByokPolicy, new_id
 
-_MONTH = timedelta(days=30)
 _NOTHING = OwnSums()
 # What says nothing about the key: the provider could not be asked.
 UNPROVEN = frozenset({"timeout", "unreachable", "rate_limited", "provider_error"})
@@ -61,7 +60,7 @@ async def list_keys(control: Control, user_id: str) -> ProviderKeyList:
         wishes = await repository.wishes_of(conn, user_id)
         policy = tightened(await global_policy(conn), *wishes.policies)
         instances = await repository.instances(conn)
-        sums = await repository.sums_by_type(conn, user_id, now - _MONTH)
+        sums = await repository.sums_by_type(conn, user_id, now)
     return ProviderKeyList(
         provider_keys=[_shown(row, instances, sums.get(row.provider_type, _NOTHING)) for row in rows],
         types=[_type(spec, at) for spec in PROVIDER_SPECS if (at := _used_at(spec, instances))],
@@ -130,7 +129,8 @@ def _shown(row: OwnKeyRow, instances: Mapping[str, Sequence[Instance]], used: Ow
             message=row.check_message or "",
             error_type=row.check_error_type,  # type: ignore[arg-type]
         )
-    all_unknown = used.recent_calls > 0 and used.recent_unknown_cost_calls == used.recent_calls
+    recent = used.recent
+    all_unknown = recent.calls > 0 and recent.unknown_own_cost_calls == recent.calls
     return ProviderKey(
         type=row.provider_type,
         type_name=spec.name,
@@ -141,10 +141,10 @@ def _shown(row: OwnKeyRow, instances: Mapping[str, Sequence[Instance]], used: Ow
         last_check=last_check,
         failing_since=row.failing_since,
         used_at=_used_at(spec, instances),
-        requests_30d=used.recent_calls,
-        own_cost_30d_usd=None if all_unknown else used.recent_own_cost_usd,
-        unknown_cost_requests_30d=used.recent_unknown_cost_calls,
-        last_used_at=used.last_used_at,
+        requests_30d=recent.calls,
+        own_cost_30d_usd=None if all_unknown else recent.own_cost_usd,
+        unknown_cost_requests_30d=recent.unknown_own_cost_calls,
+        last_used_at=used.ever.last_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

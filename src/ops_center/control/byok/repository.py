@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, insert, null, or_, select, update
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ops_center.control.usage import repository as usage
+from ops_center.control.usage.dimensions import Dimension
+from ops_center.control.usage.repository import NOTHING, Sums, Window, by_value, on_own_keys
 from ops_center.errors import ProviderAuthError
 from ops_center.storage.tables import (
-    Instant,
-    Money,
     credentials,
     providers,
     team_members,
@@ -23,6 +23,8 @@ from ops_center.storage.tables import (
     users,
 )
 from ops_center.types import CredentialSource
+
+MONTH: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,96 +197,41 @@ async def set_fallback(conn: AsyncConnection, user_id: str, fallback: bool, now:
 
 @dataclass(frozen=True, slots=True)
 class OwnSums:
-    """What ran on own keys, of one user (and type). Sums of what is known; the rest is counted."""
+    """What ran on own keys, of one user (and type): in the last 30 days, and ever."""
 
-    calls: int = 0
-    recent_calls: int = 0
-    recent_own_cost_usd: Decimal = Decimal(0)
-    own_cost_usd: Decimal = Decimal(0)
-    recent_saved_usd: Decimal = Decimal(0)
-    saved_usd: Decimal = Decimal(0)
-    recent_unknown_cost_calls: int = 0
-    recent_unknown_saving_calls: int = 0
-    last_used_at: datetime | None = None
+    recent: Sums = field(default_factory=Sums)
+    ever: Sums = field(default_factory=Sums)
+
+    def __add__(self, other: OwnSums) -> OwnSums:
+        return OwnSums(self.recent + other.recent, self.ever + other.ever)
 
 
-def _sums_since(since: datetime) -> tuple[ColumnElement[Any], ...]:
-    recent = _r.started_at > since
-
-    def money(amount: ColumnElement[Any], *, only_recent: bool = False) -> ColumnElement[Any]:
-        return func.sum(case((recent, amount), else_=null()) if only_recent else amount, type_=Money)
-
-    def count(*conditions: ColumnElement[bool]) -> ColumnElement[Any]:
-        met = conditions[0]
-        for condition in conditions[1:]:
-            met = met & condition
-        return func.coalesce(func.sum(case((met, 1), else_=0)), 0)
-
-    return (
-        func.count().label("calls"),
-        count(recent).label("recent_calls"),
-        money(_r.own_cost_usd, only_recent=True).label("recent_own_cost_usd"),
-        money(_r.own_cost_usd).label("own_cost_usd"),
-        money(_r.saved_usd, only_recent=True).label("recent_saved_usd"),
-        money(_r.saved_usd).label("saved_usd"),
-        count(recent, _r.own_cost_usd.is_(None)).label("recent_unknown_cost_calls"),
-        count(recent, _r.saved_usd.is_(None)).label("recent_unknown_saving_calls"),
-        func.max(_r.started_at, type_=Instant).label("last_used_at"),
-    )
+async def _own_sums(
+    conn: AsyncConnection, now: datetime, user_id: str | None = None
+) -> dict[tuple[str, str | None], OwnSums]:
+    recent = await on_own_keys(conn, Window.last(MONTH, now), user_id)
+    ever = await on_own_keys(conn, Window.last(None, now), user_id)
+    return {key: OwnSums(recent.get(key, NOTHING), sums) for key, sums in ever.items()}
 
 
-def _own_sums(row: Any) -> OwnSums:
-    nothing = Decimal(0)
-    return OwnSums(
-        calls=int(row.calls),
-        recent_calls=int(row.recent_calls),
-        recent_own_cost_usd=row.recent_own_cost_usd or nothing,
-        own_cost_usd=row.own_cost_usd or nothing,
-        recent_saved_usd=row.recent_saved_usd or nothing,
-        saved_usd=row.saved_usd or nothing,
-        recent_unknown_cost_calls=int(row.recent_unknown_cost_calls),
-        recent_unknown_saving_calls=int(row.recent_unknown_saving_calls),
-        last_used_at=row.last_used_at,
-    )
+async def sums_by_user(conn: AsyncConnection, now: datetime) -> dict[str, OwnSums]:
+    found: dict[str, OwnSums] = {}
+    for (user_id, _), sums in (await _own_sums(conn, now)).items():
+        found[user_id] = found.get(user_id, OwnSums()) + sums
+    return found
 
 
-async def sums_by_user(conn: AsyncConnection, since: datetime) -> dict[str, OwnSums]:
-    """By user id, over all time; "recent" is what started after `since`."""
-    query = select(_r.user_id, *_sums_since(since)).where(_on_own_key).group_by(_r.user_id)
-    return {row.user_id: _own_sums(row) for row in await conn.execute(query)}
-
-
-async def sums_by_type(conn: AsyncConnection, user_id: str, since: datetime) -> dict[str, OwnSums]:
+async def sums_by_type(conn: AsyncConnection, user_id: str, now: datetime) -> dict[str, OwnSums]:
     """One user's, by provider type."""
-    query = (
-        select(_r.provider_type, *_sums_since(since))
-        .where(_on_own_key, _r.user_id == user_id)
-        .group_by(_r.provider_type)
-    )
-    return {row.provider_type: _own_sums(row) for row in await conn.execute(query) if row.provider_type}
+    found = await _own_sums(conn, now, user_id)
+    return {provider_type: sums for (_, provider_type), sums in found.items() if provider_type}
 
 
-@dataclass(frozen=True, slots=True)
-class Fallbacks:
-    """Requests that an own key failed and the platform's served, and what that cost the platform."""
-
-    calls: int = 0
-    cost_usd: Decimal = Decimal(0)
-
-
-async def fallbacks_by_user(conn: AsyncConnection, since: datetime) -> dict[str, Fallbacks]:
-    query = (
-        select(_r.user_id, func.count().label("calls"), func.sum(_r.cost_usd, type_=Money).label("cost"))
-        .where(
-            _r.fallback_from.is_not(None),
-            _r.fallback_from == CredentialSource.BYOK.value,
-            _r.started_at > since,
-        )
-        .group_by(_r.user_id)
-    )
-    return {
-        row.user_id: Fallbacks(int(row.calls), row.cost or Decimal(0)) for row in await conn.execute(query)
-    }
+async def fallbacks_by_user(conn: AsyncConnection, now: datetime) -> dict[str, Sums]:
+    """Of the last 30 days, what an own key failed and the platform's served."""
+    figures = ["fallback_calls", "fallback_cost_usd"]
+    found = by_value(await usage.sums(conn, Window.last(MONTH, now), by=Dimension.USER, figures=figures))
+    return {user_id: sums for user_id, sums in found.items() if user_id and sums.fallback_calls}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,18 @@ Sums of the ledger alone; nothing of any key is read here.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 from ops_center.control.byok import repository
 from ops_center.control.byok.own_keys import status_of
 from ops_center.control.byok.policy import global_policy
-from ops_center.control.byok.repository import Fallbacks, OwnKeyRow, OwnSums, Person
+from ops_center.control.byok.repository import OwnKeyRow, OwnSums, Person
 from ops_center.control.byok.schemas import ByokKey, ByokSummary, ByokUser, ByokUserList, KeyStatus
 from ops_center.control.context import Control
+from ops_center.control.usage.repository import NOTHING, Sums
 from ops_center.providers.registry import provider_spec
 
-_MONTH = timedelta(days=30)
-_NOTHING, _NO_FALLBACKS = OwnSums(), Fallbacks()
+_NOTHING = OwnSums()
 
 
 async def get_summary(control: Control) -> ByokSummary:
@@ -25,23 +24,23 @@ async def get_summary(control: Control) -> ByokSummary:
     now = control.clock()
     async with control.database.read() as conn:
         keys = await repository.everybodys(conn)
-        sums = (await repository.sums_by_user(conn, now - _MONTH)).values()
-        fallbacks = (await repository.fallbacks_by_user(conn, now - _MONTH)).values()
+        sums = (await repository.sums_by_user(conn, now)).values()
+        fallbacks = (await repository.fallbacks_by_user(conn, now)).values()
         policy = await global_policy(conn)
     nothing = Decimal(0)
     return ByokSummary(
         byok_users=len({key.user_id for key in keys}),
-        active_accounts=sum(one.recent_calls > 0 for one in sums),
+        active_accounts=sum(one.recent.calls > 0 for one in sums),
         keys=len(keys),
         failing_keys=sum(status_of(key) is KeyStatus.FAILING for key in keys),
-        requests_30d=sum(one.recent_calls for one in sums),
-        own_cost_30d_usd=sum((one.recent_own_cost_usd for one in sums), nothing),
-        own_cost_total_usd=sum((one.own_cost_usd for one in sums), nothing),
-        saved_30d_usd=sum((one.recent_saved_usd for one in sums), nothing),
-        saved_total_usd=sum((one.saved_usd for one in sums), nothing),
-        unknown_saving_requests_30d=sum(one.recent_unknown_saving_calls for one in sums),
-        fallbacks_30d=sum(one.calls for one in fallbacks),
-        fallback_cost_30d_usd=sum((one.cost_usd for one in fallbacks), nothing),
+        requests_30d=sum(one.recent.calls for one in sums),
+        own_cost_30d_usd=sum((one.recent.own_cost_usd for one in sums), nothing),
+        own_cost_total_usd=sum((one.ever.own_cost_usd for one in sums), nothing),
+        saved_30d_usd=sum((one.recent.saved_usd for one in sums), nothing),
+        saved_total_usd=sum((one.ever.saved_usd for one in sums), nothing),
+        unknown_saving_requests_30d=sum(one.recent.unknown_saving_calls for one in sums),
+        fallbacks_30d=sum(one.fallback_calls for one in fallbacks),
+        fallback_cost_30d_usd=sum((one.fallback_cost_usd for one in fallbacks), nothing),
         policy=policy,
         computed_at=now,
     )
@@ -53,8 +52,8 @@ async def list_users(control: Control) -> ByokUserList:
     now = control.clock()
     async with control.database.read() as conn:
         keys = await repository.everybodys(conn)
-        sums = await repository.sums_by_user(conn, now - _MONTH)
-        fallbacks = await repository.fallbacks_by_user(conn, now - _MONTH)
+        sums = await repository.sums_by_user(conn, now)
+        fallbacks = await repository.fallbacks_by_user(conn, now)
         people = await repository.people(conn, sorted({key.user_id for key in keys} | sums.keys()))
     of_user: dict[str, list[OwnKeyRow]] = {}
     for key in keys:
@@ -64,28 +63,28 @@ async def list_users(control: Control) -> ByokUserList:
             person,
             of_user.get(person.id, []),
             sums.get(person.id, _NOTHING),
-            fallbacks.get(person.id, _NO_FALLBACKS),
+            fallbacks.get(person.id, NOTHING),
         )
         for person in people.values()
     ]
     return ByokUserList(users=sorted(listed, key=lambda user: (-user.saved_total_usd, user.email)))
 
 
-def _user(person: Person, keys: list[OwnKeyRow], used: OwnSums, fallbacks: Fallbacks) -> ByokUser:
+def _user(person: Person, keys: list[OwnKeyRow], used: OwnSums, fallbacks: Sums) -> ByokUser:
     return ByokUser(
         user_id=person.id,
         email=person.email,
         name=person.name,
         disabled=person.disabled,
-        active=used.recent_calls > 0,
+        active=used.recent.calls > 0,
         keys=[_key(key) for key in keys],
-        requests_30d=used.recent_calls,
-        own_cost_30d_usd=used.recent_own_cost_usd,
-        saved_30d_usd=used.recent_saved_usd,
-        saved_total_usd=used.saved_usd,
-        unknown_saving_requests_30d=used.recent_unknown_saving_calls,
-        fallbacks_30d=fallbacks.calls,
-        last_used_at=used.last_used_at,
+        requests_30d=used.recent.calls,
+        own_cost_30d_usd=used.recent.own_cost_usd,
+        saved_30d_usd=used.recent.saved_usd,
+        saved_total_usd=used.ever.saved_usd,
+        unknown_saving_requests_30d=used.recent.unknown_saving_calls,
+        fallbacks_30d=fallbacks.fallback_calls,
+        last_used_at=used.ever.last_at,
     )
 
 

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
-
 from ops_center.control.access import Actor
 from ops_center.control.auth import passwords
 from ops_center.control.context import Control
 from ops_center.control.me.schemas import Activity, ProfileUpdate
+from ops_center.control.usage.dimensions import Dimension
+from ops_center.control.usage.repository import Filters, Window, totals
 from ops_center.control.users import repository
 from ops_center.control.users import service as users
 from ops_center.control.users.schemas import User, UserUpdate
 from ops_center.errors import Invalid
-from ops_center.storage.tables import usage_records
 
 _A_DAY = timedelta(days=1)
 
 
 async def get_activity(control: Control, actor: Actor) -> Activity:
-    own = (usage_records.c.user_id == actor.user_id, usage_records.c.started_at > control.clock() - _A_DAY)
+    window, own = Window.last(_A_DAY, control.clock()), Filters.only(Dimension.USER, actor.user_id)
     async with control.database.read() as conn:
-        found = (
-            await conn.execute(select(func.count(), func.max(usage_records.c.started_at)).where(*own))
-        ).one()
-    return Activity(requests_24h=found[0], last_request_at=found[1])
+        found = await totals(conn, window, own)
+    return Activity(requests_24h=found.calls, last_request_at=found.last_at)
 
 
 async def update_profile(control: Control, actor: Actor, wanted: ProfileUpdate) -> User:

@@ -45,7 +45,6 @@ from ops_center.control.usage.repository import (
     attempt_outcomes,
     by_provider_id,
     ended_since,
-    median_latency_seconds,
 )
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.health import ProviderReport
@@ -97,7 +96,6 @@ async def _described(control: Control, conn: AsyncConnection, rows: Sequence[Pro
     previews = await repository.previews(conn)
     counts = await repository.enabled_models_per_provider(conn)
     sums = await by_provider_id(conn, Window.last(_MONTH, now), ids)
-    medians = await median_latency_seconds(conn, ids, now - _MONTH)
     outcomes: dict[str, list[AttemptCount]] = defaultdict(list)
     for outcome in await attempt_outcomes(conn, ids, now - HEALTH_WINDOW):
         outcomes[outcome.provider_id].append(outcome)
@@ -107,7 +105,6 @@ async def _described(control: Control, conn: AsyncConnection, rows: Sequence[Pro
             credential_preview=previews.get(row.id),
             models_count=counts.get(row.id, 0),
             used=sums.get(row.id, NOTHING),
-            median_seconds=medians.get(row.id),
             outcomes=outcomes[row.id],
             report=control.health.report(row.id),
             credentials=len(_credentials(control, row.id)),
@@ -129,13 +126,13 @@ def _card(
     credential_preview: str | None,
     models_count: int,
     used: Sums,
-    median_seconds: float | None,
     outcomes: Sequence[AttemptCount],
     report: ProviderReport,
     credentials: int,
     demo: bool,
 ) -> Provider:
     spec = _SPECS.get(row.type)
+    median_seconds = used.latency_seconds(0.5)
     last_test = None
     if row.test_at is not None:
         last_test = LastTest(

@@ -17,7 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, Text, and_, cast, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Table, Text, and_, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage.dimensions import NONE, Dimension
@@ -26,6 +26,7 @@ from ops_center.storage.rollups.histogram import Histogram, merged, percentile
 from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
     FIGURES,
+    OWN,
     day_of_quarter,
     first_quarter_of_day,
     instant_of,
@@ -46,7 +47,6 @@ from ops_center.storage.tables import (
 from ops_center.types import CredentialSource
 
 _MILLION = Decimal(1_000_000)
-_MOST_SELECTS = 200  # in one UNION; SQLite allows 500
 _QUARTERS_A_DAY = 96
 
 _r = usage_records.c
@@ -184,6 +184,8 @@ class Sums:
     unknown_own_cost_calls: int = 0
     saved_usd: Decimal = Decimal(0)
     unknown_saving_calls: int = 0
+    fallback_calls: int = 0  # that an own key failed and the platform's served, and what that cost
+    fallback_cost_usd: Decimal = Decimal(0)
     answer_tokens: int = 0
     answer_microseconds: int = 0
     last_at: datetime | None = None
@@ -522,9 +524,37 @@ async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> li
 async def by_provider_id(
     conn: AsyncConnection, window: Window, ids: Sequence[str] | None = None
 ) -> dict[str, Sums]:
-    """Sums per provider id; only of `ids` when given."""
-    found = by_value(await sums(conn, window, by=Dimension.PROVIDER))
+    """Sums per provider id, latencies too; only of `ids` when given."""
+    found = by_value(await sums(conn, window, by=Dimension.PROVIDER, histograms=True))
     return {value: one for value, one in found.items() if value is not None and (ids is None or value in ids)}
+
+
+async def on_own_keys(
+    conn: AsyncConnection, window: Window, user_id: str | None = None
+) -> dict[tuple[str, str | None], Sums]:
+    """Sums of the calls on users' own keys, per user id and provider type; only of one user when given."""
+    series, state = usage_series.c, await read_state(conn)
+    found: dict[tuple[str, str | None], Sums] = {}
+    for table, start, end in parts(window, state):
+        query = (
+            select(
+                series.user_id,
+                series.provider_type,
+                *(func.sum(table.c[name], type_=table.c[name].type).label(name) for name in FIGURES),
+                func.max(table.c.last_started_at, type_=Instant).label("last_at"),
+            )
+            .select_from(table.join(usage_series, series.id == table.c.series_id))
+            .where(*_in_slots(table, OWN, start, end))
+            .group_by(series.user_id, series.provider_type)
+        )
+        if user_id is not None:
+            query = query.where(series.user_id == user_id)
+        for row in await conn.execute(query):
+            one = _sums_of(row[2:-1], FIGURES)
+            one.last_at = row.last_at
+            known = found.get((row.user_id, row.provider_type))
+            found[row.user_id, row.provider_type] = one if known is None else known + one
+    return found
 
 
 async def by_strategy(conn: AsyncConnection, window: Window) -> dict[str, Sums]:
@@ -570,43 +600,6 @@ async def first_at(conn: AsyncConnection, filters: Filters = EVERYTHING) -> date
         if day is not None and (quarter is None or day < day_of_quarter(quarter, state.zone)):
             quarter = first_quarter_of_day(day, state.zone)
     return None if quarter is None else instant_of(quarter)
-
-
-async def median_latency_seconds(
-    conn: AsyncConnection, provider_ids: Sequence[str], since: datetime, *, newest: int = 2000
-) -> dict[str, float]:
-    """The median duration of each provider's `newest` successful attempts since then.
-
-    One short walk along the index per provider, so that its cost does not grow with the ledger.
-    """
-    medians: dict[str, float] = {}
-    for start in range(0, len(provider_ids), _MOST_SELECTS):
-        walks = [
-            select(attempts.c.provider_id, attempts.c.duration_seconds)
-            .where(
-                attempts.c.provider_id == provider_id,
-                attempts.c.started_at > since,
-                attempts.c.outcome == "success",
-            )
-            .order_by(attempts.c.started_at.desc())
-            .limit(newest)
-            .subquery()
-            for provider_id in provider_ids[start : start + _MOST_SELECTS]
-        ]
-        if not walks:
-            continue
-        rows = union_all(*(select(walk.c.provider_id, walk.c.duration_seconds) for walk in walks)).subquery()
-        place = func.row_number().over(partition_by=rows.c.provider_id, order_by=rows.c.duration_seconds)
-        count = func.count().over(partition_by=rows.c.provider_id)
-        placed = select(rows, place.label("place"), count.label("count")).subquery()
-        lower, upper = (placed.c["count"] + 1) // 2, (placed.c["count"] + 2) // 2
-        middle = (
-            select(placed.c.provider_id, func.avg(placed.c.duration_seconds).label("median"))
-            .where(placed.c.place.in_((lower, upper)))
-            .group_by(placed.c.provider_id)
-        )
-        medians |= {row.provider_id: float(row.median) for row in await conn.execute(middle)}
-    return medians
 
 
 @dataclass(frozen=True, slots=True)

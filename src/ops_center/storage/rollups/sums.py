@@ -22,9 +22,10 @@ from ops_center.types import CostSource, CredentialSource
 
 QUARTER = timedelta(minutes=15)
 QUARTER_US: Final = 900_000_000
-LAYOUT: Final = 1  # one more whenever what is added up changes: a start then builds the rollups anew
+LAYOUT: Final = 2  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
+OWN: Final = "own"  # of calls on users' own keys alone
 IDENTITY = tuple(column.name for column in usage_series.columns if column.name not in ("id", "kind"))
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     FULL: IDENTITY,
@@ -37,6 +38,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "status": ("status",),
     "strategy": ("strategy",),
     "tag": ("tags",),
+    OWN: ("user_id", "provider_type"),
 }
 
 _KEYS = ("kind", "slot", "series_id")
@@ -71,6 +73,7 @@ _facts_of = itemgetter(
             "credential_source",
             "own_cost_usd",
             "saved_usd",
+            "fallback_from",
         )
     )
 )
@@ -79,7 +82,8 @@ _masks = {
     for kind, names in KINDS.items()
     if kind not in (FULL, "tag")
 }
-_TAGS = IDENTITY.index("tags")
+_OWN_MASK = _masks.pop(OWN)
+_TAGS, _CREDENTIAL = IDENTITY.index("tags"), IDENTITY.index("credential_source")
 _COST = {
     CostSource.PROVIDER.value: FIGURES.index("provider_cost_usd"),
     CostSource.COMPUTED.value: FIGURES.index("computed_cost_usd"),
@@ -88,6 +92,7 @@ _COST = {
 }
 _ESTIMATED = CostSource.ESTIMATED.value
 _PLATFORM = CredentialSource.PLATFORM.value
+_BYOK_SOURCE = CredentialSource.BYOK.value
 _AT = {name: place for place, name in enumerate(FIGURES)}
 
 
@@ -151,6 +156,7 @@ def add_up(rows: Iterable[Row]) -> Sums:
             credential,
             own_cost,
             saved,
+            fallback_from,
         ) = _facts_of(row)
         key = (started_us // QUARTER_US, _identity_of(row))
         one = found.get(key)
@@ -182,6 +188,9 @@ def add_up(rows: Iterable[Row]) -> Sums:
                 figures[_PRICED] += input_tokens + output_tokens
         if credential != _PLATFORM:
             _add_own(figures, own_cost, saved)
+        elif fallback_from == _BYOK_SOURCE:
+            figures[_FALLBACKS] += 1
+            figures[_FALLBACK_COST] += cost or 0
         if started_us > one.last_us:
             one.last_us = started_us
         if status < 400:
@@ -198,6 +207,7 @@ _CACHE_HITS, _UNKNOWN, _PRICED = _AT["cache_hit_calls"], _AT["unknown_cost_calls
 _ESTIMATED_CALLS, _BYOK = _AT["estimated_cost_calls"], _AT["byok_calls"]
 _OWN_COST, _UNKNOWN_OWN = _AT["own_cost_usd"], _AT["unknown_own_cost_calls"]
 _SAVED, _UNKNOWN_SAVING = _AT["saved_usd"], _AT["unknown_saving_calls"]
+_FALLBACKS, _FALLBACK_COST = _AT["fallback_calls"], _AT["fallback_cost_usd"]
 
 
 def _add_own(figures: list[int], own_cost: int | None, saved: int | None) -> None:
@@ -243,15 +253,18 @@ def _whole(parts: Sequence[Sum]) -> Sum:
 @lru_cache(maxsize=20_000)
 def narrower(identity: Identity) -> list[Series]:
     """The series of one fact that records of `identity` are counted under too: one per tag, else none."""
-    series: list[Series] = [
-        (kind, tuple(None if place is None else identity[place] for place in mask))
-        for kind, mask in _masks.items()
-    ]
+    series: list[Series] = [(kind, _only(mask, identity)) for kind, mask in _masks.items()]
+    if identity[_CREDENTIAL] == _BYOK_SOURCE:
+        series.append((OWN, _only(_OWN_MASK, identity)))
     nothing: Identity = (None,) * len(IDENTITY)
     for tag in tags_of(identity[_TAGS]) or (None,):
         text = None if tag is None else msgspec.json.encode([tag]).decode()
         series.append(("tag", (*nothing[:_TAGS], text, *nothing[_TAGS + 1 :])))
     return series
+
+
+def _only(mask: Sequence[int | None], identity: Identity) -> Identity:
+    return tuple(None if place is None else identity[place] for place in mask)
 
 
 def tags_of(text: str | None) -> list[str]:
