@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select, update
 
 from clock import Clock
 from control_fixtures import Clients
 from ledger_rows import add_attempts, add_records, attempt, random_records, record
+from ops_center import errors
 from ops_center.control.context import Control
+from ops_center.control.requests.schemas import ErrorType
 from ops_center.plan_record import PlanRecord, RecordedExclusion, RecordedTarget
 from ops_center.route_request import Options
-from ops_center.storage.tables import plans
-from ops_center.types import Price, Role
+from ops_center.storage.journal.ledger import KEPT_BATCHES, Entry, Ledger, entry
+from ops_center.storage.tables import plans, stored_batches
+from ops_center.types import Price, Role, UsageRecord, new_id
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +59,7 @@ async def test_pages_hold_every_request_once_newest_first(
 async def test_a_page_that_ends_with_the_list_has_no_cursor(
     control_client: httpx.AsyncClient, control: Control, clock: Clock
 ) -> None:
-    assert await page(control_client) == {"requests": [], "next_cursor": None}
+    assert await page(control_client) == {"requests": [], "next_cursor": None, "stored": 0}
     await add_records(control.database, [record(clock.now) for _ in range(3)])
     assert (await page(control_client, limit=3))["next_cursor"] is None
     assert (await page(control_client, limit=2))["next_cursor"] is not None
@@ -92,6 +96,8 @@ async def test_filters_leave_out_the_others(
             team_id="team_1",
             team_name="Research",
             tags=["pilot", "nightly"],
+            cost_usd=Decimal("0.002"),
+            duration_seconds=0.501,
         ),
     }
     await add_records(control.database, rows.values())
@@ -125,6 +131,13 @@ async def test_filters_leave_out_the_others(
     assert await found(search="%") == {"other"}
     assert await found(search="timeout") == {"failed"}
     assert await found(search=rows["plain"]["request_id"]) == {"plain"}
+    assert await found(search=rows["plain"]["request_id"], status="error") == set()
+    assert await found(search=rows["plain"]["request_id"][4:20].upper()) != set()
+    assert await found(error_type="provider_timeout") == {"failed"}
+    assert await found(error_type=["provider_timeout", "client_closed"]) == {"failed", "gone"}
+    assert await found(min_cost_usd="0.002") == {"other"}
+    assert await found(min_duration_ms=501) == {"other"}
+    assert await found(min_duration_ms=500) == set(rows)
     assert await found(search="  ") == set(rows)
     assert await found(status="error", provider_id="prov_2") == set()
     assert await found(provider_id="prov_9") == set()
@@ -250,6 +263,112 @@ async def test_a_request_shows_the_plan_it_was_served_by(
     assert [(x["provider"], x["momentary"]) for x in shown["excluded"]] == [("Groq", True)]
 
 
+def stored(record_: UsageRecord, number: int) -> Entry:
+    return entry(record_, msgspec.json.encode(record_), number)
+
+
+def ended(started_at: datetime, **fields: Any) -> UsageRecord:
+    """A record as the journal brings it."""
+    return UsageRecord(
+        request_id=new_id("req"),
+        started_at=started_at,
+        duration_seconds=0.5,
+        endpoint="chat/completions",
+        status=200,
+        **fields,
+    )
+
+
+async def tail(client: httpx.AsyncClient, after: int, **params: Any) -> dict[str, Any]:
+    answer = await client.get("/llm/requests/tail", params={"after": after} | params)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def test_the_tail_goes_on_from_the_list_in_the_order_in_which_requests_ended(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    ledger = Ledger(control.database)
+    assert (await page(control_client))["stored"] == 0
+    assert (await tail(control_client, 0))["requests"] == []
+    before, early, late, slow = (
+        ended(clock.now + timedelta(seconds=seconds), error_type=error)
+        for seconds, error in ((0, None), (1, None), (2, "provider_timeout"), (-900, None))
+    )
+    await ledger.add([stored(before, 1)], "a", 1)
+    listed = await page(control_client)
+    assert [row["id"] for row in listed["requests"]] == [before.request_id]
+    await ledger.add([stored(early, 2), stored(late, 3)], "a", 3)
+    await ledger.add([stored(slow, 4)], "a", 4)
+    found = await tail(control_client, listed["stored"])
+    assert [row["id"] for row in found["requests"]] == [slow.request_id, late.request_id, early.request_id]
+    assert (found["skipped"], found["interrupted"]) == (0, False)
+    assert (await tail(control_client, found["stored"]))["requests"] == []
+    await ledger.add([stored(slow, 4)], "a", 5)  # met again
+    assert (await tail(control_client, found["stored"]))["stored"] == found["stored"]
+
+    narrowed = await tail(control_client, listed["stored"], error_type="provider_timeout")
+    assert [row["id"] for row in narrowed["requests"]] == [late.request_id]
+    fewer = await tail(control_client, listed["stored"], limit=1)
+    assert ([row["id"] for row in fewer["requests"]], fewer["skipped"]) == ([slow.request_id], 2)
+
+
+async def test_the_tail_of_several_writers_misses_none_and_has_none_twice(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    written: list[str] = []
+
+    async def write(segment: str) -> None:
+        ledger = Ledger(control.database)
+        for number in range(1, 9):
+            some = [ended(clock.now + timedelta(seconds=number)) for _ in range(3)]
+            written.extend(one.request_id for one in some)
+            await ledger.add([stored(one, number) for one in some], segment, number)
+
+    writing = asyncio.gather(*(write(segment) for segment in ("a", "b", "c")))
+    seen: list[str] = []
+    after = 0
+    while not writing.done() or len(seen) < len(written):
+        found = await tail(control_client, after)
+        assert not found["interrupted"] and found["skipped"] == 0
+        seen += [row["id"] for row in reversed(found["requests"])]
+        if found["stored"] == after and writing.done():
+            break
+        after = found["stored"]
+    await writing
+    assert sorted(seen) == sorted(written)
+
+
+async def test_a_tail_that_fell_too_far_behind_says_so(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(control.database)
+    await ledger.add([stored(ended(clock.now), 1)], "a", 1)
+    assert (await tail(control_client, 9))["interrupted"]  # of another database
+    async with control.database.write() as conn:
+        await conn.execute(update(stored_batches).values(number=KEPT_BATCHES + 1))
+    await ledger.add([stored(ended(clock.now), 2)], "a", 2)
+    async with control.database.read() as conn:
+        assert (await conn.execute(select(func.count()).select_from(stored_batches))).scalar_one() == 2
+    gone = await tail(control_client, 5)
+    assert (gone["requests"], gone["stored"], gone["interrupted"]) == ([], KEPT_BATCHES + 2, True)
+    assert len((await tail(control_client, KEPT_BATCHES))["requests"]) == 2
+
+    monkeypatch.setattr("ops_center.control.requests.repository._LOOKED_AT", 2)
+    await ledger.add([stored(ended(clock.now), n) for n in range(2)], "a", 4)
+    some = await tail(control_client, KEPT_BATCHES)
+    assert (len(some["requests"]), some["skipped"], some["interrupted"]) == (2, 2, False)
+
+
+async def test_every_error_that_a_request_can_end_with_can_be_filtered_by() -> None:
+    only_elsewhere = {"authentication_error", "second_factor_missing", "conflict_error", "validation_error"}
+    classes = [each for each in vars(errors).values() if isinstance(each, type)]
+    of_tree = {each.type for each in classes if issubclass(each, errors.OpsCenterError)}
+    of_meter = {"client_closed", "shutdown"}
+    assert set(ErrorType) == (of_tree - only_elsewhere) | of_meter
+
+
 async def test_an_unknown_cost_is_null(
     control_client: httpx.AsyncClient, control: Control, clock: Clock
 ) -> None:
@@ -291,6 +410,9 @@ async def test_a_user_reads_a_request_of_their_own_and_of_nobody_else(
         ("cursor", "nonsense"),
         ("cursor", "x" * 201),
         ("search", "x" * 301),
+        ("error_type", "anything"),
+        ("min_cost_usd", "-1"),
+        ("min_duration_ms", "1.5"),
     ],
 )
 async def test_a_wrong_parameter_is_named(control_client: httpx.AsyncClient, name: str, value: str) -> None:

@@ -454,6 +454,16 @@ journal_positions = Table(
     Column("offset", BigInteger, nullable=False),  # bytes already in usage_records
 )
 
+# What each transaction stored, in its order, so that a list can go on from where it was: the newest few hundred.
+stored_batches = Table(
+    "stored_batches",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # counts up, without a gap
+    Column("records", Integer, nullable=False),
+    Column("from_at", Instant, nullable=False),  # when the first of them started
+    Column("request_ids", Text, nullable=False),  # a JSON list, in the order of the journal
+)
+
 # What records are counted under: every fact by which they can be grouped ("full"), and for each fact a
 # series that knows only that one, so that a chart reads a handful of rows per day ("own": the calls on users'
 # own keys, by user and type); storage/rollups/.

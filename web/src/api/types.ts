@@ -18,6 +18,7 @@ export type {
   CreatedApiKey as NewApiKey,
   CreatedInvitation as NewInvitation,
   Dimension,
+  ErrorType,
   ExcludedTarget,
   Explore,
   ExploreGroup,
@@ -57,6 +58,7 @@ export type {
   // "Request" alone is the browser's own.
   Request as RequestRow,
   RequestDetail,
+  RequestPage as RequestList,
   Role,
   RouteExplain,
   RoutePlan,

@@ -1,7 +1,7 @@
 /** What the console keeps in the URL: plain strings, so that addresses can be read and typed. */
 import { parseSearchWith, stringifySearchWith } from "@tanstack/react-router";
 
-import type { Bucket, Dimension, Metric, ModelsSort, Period } from "@/api/types";
+import type { Bucket, Dimension, ErrorType, Metric, ModelsSort, Period } from "@/api/types";
 
 export const parseSearch = parseSearchWith((text) => text);
 export const stringifySearch = stringifySearchWith(String);
@@ -131,6 +131,34 @@ export const usageSearch = (raw: RawSearch): UsageSearch => ({
   view: oneOf(raw.view, ["table"] as const),
 });
 
+export const ERROR_TYPES = [
+  "invalid_request_error",
+  "permission_error",
+  "not_found_error",
+  "model_not_found",
+  "request_too_large",
+  "rate_limit_error",
+  "budget_exceeded",
+  "limits_unavailable",
+  "provider_unreachable",
+  "address_not_allowed",
+  "provider_timeout",
+  "provider_rate_limited",
+  "provider_auth_error",
+  "provider_failed",
+  "provider_unusable_answer",
+  "provider_error",
+  "no_provider_left",
+  "client_closed",
+  "shutdown",
+  "internal_error",
+] as const satisfies readonly ErrorType[];
+
+const amount = (raw: unknown): string | undefined => {
+  const typed = text(raw);
+  return typed !== undefined && Number(typed) >= 0 ? typed : undefined;
+};
+
 const instant = (raw: unknown): string | undefined => {
   const typed = text(raw);
   return typed && /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/.test(typed) && !Number.isNaN(Date.parse(typed)) ? typed : undefined;
@@ -138,6 +166,13 @@ const instant = (raw: unknown): string | undefined => {
 
 export interface RequestsSearch extends FilterSearch {
   search?: string;
+  /** What the request failed with. */
+  error_type?: ErrorType;
+  /** The least it cost, in USD, and took. */
+  min_cost_usd?: string;
+  min_duration_ms?: string;
+  /** New requests appear as they end. */
+  live?: "on";
   /** Started then or later, and before then, as in 2026-11-23T00:00:00Z. */
   from_at?: string;
   to_at?: string;
@@ -150,8 +185,12 @@ export interface RequestsSearch extends FilterSearch {
 export const requestsSearch = (raw: RawSearch): RequestsSearch => ({
   ...filterSearch(raw),
   search: text(raw.search),
+  error_type: oneOf(raw.error_type, ERROR_TYPES),
+  min_cost_usd: amount(raw.min_cost_usd),
+  min_duration_ms: amount(raw.min_duration_ms),
   from_at: instant(raw.from_at),
   to_at: instant(raw.to_at),
+  live: oneOf(raw.live, ["on"] as const),
   cursor: text(raw.cursor),
   request: text(raw.request),
 });
@@ -190,11 +229,6 @@ export interface ModelsSearch {
 }
 
 export const MODEL_SORTS = ["name", "provider", "context", "price", "score"] as const;
-
-const amount = (raw: unknown): string | undefined => {
-  const typed = text(raw);
-  return typed !== undefined && Number(typed) >= 0 ? typed : undefined;
-};
 
 export const modelsSearch = (raw: RawSearch): ModelsSearch => ({
   search: text(raw.search),

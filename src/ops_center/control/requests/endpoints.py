@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
 from ops_center.control.access import Permission, Routes
 from ops_center.control.context import ControlDep
 from ops_center.control.fields import Instant, Limit, SearchText
 from ops_center.control.requests import service
 from ops_center.control.requests.repository import Wanted
-from ops_center.control.requests.schemas import RequestDetail, RequestPage
+from ops_center.control.requests.schemas import ErrorType, RequestDetail, RequestPage, RequestTail
 from ops_center.control.usage.filters import FiltersDep
 
+_REQUEST_ID = re.compile(r"req_[0-9a-f]{26}")
+
 routes = Routes("requests", prefix="/llm/requests")
+
+
+def _wanted(
+    filters: FiltersDep,
+    from_at: Annotated[Instant | None, Query(description="Started then or later.")] = None,
+    to_at: Annotated[Instant | None, Query(description="Started before then.")] = None,
+    requested_model: Annotated[str | None, Query(max_length=300)] = None,
+    error_type: Annotated[list[ErrorType] | None, Query(description="Failed with one of these.")] = None,
+    min_cost_usd: Annotated[Decimal | None, Query(ge=0, le=1_000_000, allow_inf_nan=False)] = None,
+    min_duration_ms: Annotated[int | None, Query(ge=0, le=86_400_000)] = None,
+    search: SearchText | None = None,
+) -> Wanted:
+    """A `search` for a whole request id finds that request at once."""
+    is_id = search is not None and _REQUEST_ID.fullmatch(search)
+    return Wanted(
+        filters=filters,
+        from_at=from_at,
+        to_at=to_at,
+        requested_model=requested_model or None,
+        request_id=search if is_id else None,
+        error_types=frozenset(error_type or ()),
+        min_cost_usd=min_cost_usd,
+        min_seconds=None if min_duration_ms is None else min_duration_ms / 1000,
+        search=None if is_id else search or None,
+    )
+
+
+WantedDep = Annotated[Wanted, Depends(_wanted)]
 
 
 @routes.get("", permission=Permission.REQUESTS_READ)
 async def list_requests(
     control: ControlDep,
-    filters: FiltersDep,
+    wanted: WantedDep,
     limit: Limit = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
-    from_at: Annotated[Instant | None, Query(description="Started then or later.")] = None,
-    to_at: Annotated[Instant | None, Query(description="Started before then.")] = None,
-    requested_model: Annotated[str | None, Query(max_length=300)] = None,
-    search: SearchText | None = None,
 ) -> RequestPage:
     """Newest first; `cursor` continues where the page before ended, also where a page of a search is short or
     empty: it looks at some thousand requests at a time."""
-    wanted = Wanted(
-        filters=filters,
-        from_at=from_at,
-        to_at=to_at,
-        requested_model=requested_model or None,
-        search=search or None,
-    )
     return await service.list_requests(control, wanted, cursor, limit)
+
+
+@routes.get("/tail", permission=Permission.REQUESTS_READ)
+async def tail_requests(
+    control: ControlDep,
+    wanted: WantedDep,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`stored` of the answer before.")],
+    limit: Limit = 200,
+) -> RequestTail:
+    """What has been stored since another answer, in the order in which it was; to be asked every second or so."""
+    return await service.tail(control, wanted, after, limit)
 
 
 @routes.get("/{request_id}", permission=Permission.REQUESTS_READ)

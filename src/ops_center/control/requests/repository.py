@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from itertools import accumulate, takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, and_, func, literal, or_, select, tuple_
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ops_center.control.paging import Cursor
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.repository import EVERYTHING, Filters, Window
-from ops_center.storage.tables import Instant, attempts, plans, usage_records
+from ops_center.storage.tables import Instant, attempts, plans, stored_batches, usage_records
 
 _r = usage_records.c
+_b = stored_batches.c
 _SEARCHED = (
     "request_id",
     "requested_model",
@@ -43,6 +61,10 @@ class Wanted:
     from_at: datetime | None = None
     to_at: datetime | None = None
     requested_model: str | None = None
+    request_id: str | None = None
+    error_types: frozenset[str] = frozenset()
+    min_cost_usd: Decimal | None = None
+    min_seconds: float | None = None
     search: str | None = None
 
 
@@ -80,6 +102,45 @@ async def page(conn: AsyncConnection, wanted: Wanted, cursor: Cursor | None, lim
     return Page(rows, None if last is None else Cursor(last.started_at, last.request_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Records that were stored after some batch, the newest first. `skipped`: so many more were, and are passed
+    over. `interrupted`: what was stored since is not known any more."""
+
+    rows: Sequence[RecordRow]
+    number: int
+    skipped: int = 0
+    interrupted: bool = False
+
+
+async def newest_batch(conn: AsyncConnection) -> int:
+    """The number of the last batch of records that was stored; 0 before the first."""
+    return int((await conn.execute(select(func.coalesce(func.max(_b.number), 0)))).scalar_one())
+
+
+async def stored_after(conn: AsyncConnection, wanted: Wanted, number: int, limit: int) -> Stored:
+    """What was stored after a batch, in the order in which it was stored; looks at `_LOOKED_AT` records at most."""
+    query = select(_b.number, _b.records, _b.from_at).where(_b.number >= number)
+    batches = (await conn.execute(query.order_by(_b.number.desc()))).all()
+    newest = batches[0].number if batches else 0
+    if number > newest or (batches and batches[-1].number > number + 1):
+        return Stored((), await newest_batch(conn), interrupted=True)
+    later = [batch for batch in batches if batch.number > number]
+    taken = list(takewhile(lambda n: n <= _LOOKED_AT, accumulate(batch.records for batch in later)))
+    looked_at = later[: max(1, len(taken))]
+    if not looked_at:
+        return Stored((), newest)
+    lists = select(_b.request_ids).where(_b.number >= looked_at[-1].number).order_by(_b.number)
+    ids = [id for text in (await conn.execute(lists)).scalars() for id in msgspec.json.decode(text)]
+    place = {id: n for n, id in enumerate(ids)}
+    since = _r.started_at >= min(batch.from_at for batch in looked_at)
+    conditions = [since, _one_of(conn, ids), *_led_to(wanted), *(each(_r) for each in _looked_for(wanted))]
+    rows = (await conn.execute(select(usage_records).where(*conditions))).all()
+    rows = sorted(rows, key=lambda row: place[row.request_id], reverse=True)
+    passed_over = sum(batch.records for batch in later[len(looked_at) :]) + max(0, len(rows) - limit)
+    return Stored(rows[:limit], newest, skipped=passed_over)
+
+
 async def export(
     conn: AsyncConnection, window: Window, after: Cursor | None, limit: int
 ) -> Sequence[RecordRow]:
@@ -108,6 +169,19 @@ def cursor_of(row: RecordRow) -> Cursor:
     return Cursor(row.started_at, row.request_id)
 
 
+def _one_of(conn: AsyncConnection, ids: Sequence[str]) -> ColumnElement[bool]:
+    """One parameter however many there are."""
+    listed = bindparam("ids", msgspec.json.encode(ids).decode(), type_=Text)
+    each = text(_EACH[conn.dialect.name]).bindparams(listed).columns(id=String)
+    return _r.request_id.in_(each)
+
+
+_EACH = {
+    "sqlite": "SELECT value AS id FROM json_each(:ids)",
+    "postgresql": "SELECT json_array_elements_text(CAST(CAST(:ids AS TEXT) AS JSON)) AS id",
+}
+
+
 def _newest_first(query: Select[*tuple[Any, ...]], cursor: Cursor | None) -> Select[*tuple[Any, ...]]:
     if cursor is not None:
         last = tuple_(literal(cursor.at, Instant), literal(cursor.id, String))
@@ -125,6 +199,8 @@ def _led_to(wanted: Wanted) -> list[ColumnElement[bool]]:
         }
     )
     conditions = led.hold_records()
+    if wanted.request_id is not None:
+        conditions.append(_r.request_id == wanted.request_id)
     if wanted.from_at is not None:
         conditions.append(_r.started_at >= wanted.from_at)
     if wanted.to_at is not None:
@@ -148,11 +224,17 @@ def _looked_for(wanted: Wanted) -> list[Callable[[Columns], ColumnElement[bool]]
         conditions.append(lambda columns: and_(*rest.hold_records(columns)))
     if wanted.requested_model is not None:
         conditions.append(lambda columns: columns.requested_model == wanted.requested_model)
+    if wanted.error_types:
+        conditions.append(lambda columns: columns.error_type.in_(wanted.error_types))
+    if wanted.min_cost_usd is not None:
+        conditions.append(lambda columns: columns.cost_usd >= wanted.min_cost_usd)
+    if wanted.min_seconds is not None:
+        conditions.append(lambda columns: columns.duration_seconds >= wanted.min_seconds)
     if wanted.search:
-        text = wanted.search.lower()
+        searched = wanted.search.lower()
         conditions.append(
             lambda columns: or_(
-                *(func.lower(columns[name]).contains(text, autoescape=True) for name in _SEARCHED)
+                *(func.lower(columns[name]).contains(searched, autoescape=True) for name in _SEARCHED)
             )
         )
     return conditions

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from ops_center.control.fields import Instant, ResponseModel, Usd
 from ops_center.control.routing.schemas import RoutePlan
 from ops_center.types import CostSource
+
+
+class ErrorType(StrEnum):
+    """What a request can have failed with."""
+
+    INVALID_REQUEST_ERROR = "invalid_request_error"
+    PERMISSION_ERROR = "permission_error"
+    NOT_FOUND_ERROR = "not_found_error"
+    MODEL_NOT_FOUND = "model_not_found"
+    REQUEST_TOO_LARGE = "request_too_large"
+    RATE_LIMIT_ERROR = "rate_limit_error"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    LIMITS_UNAVAILABLE = "limits_unavailable"
+    PROVIDER_UNREACHABLE = "provider_unreachable"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    PROVIDER_TIMEOUT = "provider_timeout"
+    PROVIDER_RATE_LIMITED = "provider_rate_limited"
+    PROVIDER_AUTH_ERROR = "provider_auth_error"
+    PROVIDER_FAILED = "provider_failed"
+    PROVIDER_UNUSABLE_ANSWER = "provider_unusable_answer"
+    PROVIDER_ERROR = "provider_error"
+    NO_PROVIDER_LEFT = "no_provider_left"
+    CLIENT_CLOSED = "client_closed"
+    SHUTDOWN = "shutdown"
+    INTERNAL_ERROR = "internal_error"
 
 
 class Request(ResponseModel):
@@ -95,5 +121,19 @@ class RequestDetail(Request):
 
 
 class RequestPage(ResponseModel):
+    """`stored`: what `tail` goes on from, so that none is missed; some may be in both."""
+
     requests: list[Request]
     next_cursor: str | None
+    stored: int
+
+
+class RequestTail(ResponseModel):
+    """What was stored since, the newest first; `stored` is what the next call goes on from."""
+
+    requests: list[Request]
+    stored: int
+    skipped: int
+    """So many more were stored and are left out: more than one answer holds, or looks at."""
+    interrupted: bool
+    """It is not known any more what was stored since: load the list again."""

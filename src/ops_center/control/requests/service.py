@@ -20,6 +20,7 @@ from ops_center.control.requests.schemas import (
     Request,
     RequestDetail,
     RequestPage,
+    RequestTail,
 )
 from ops_center.control.routing.plan import shown_plan
 from ops_center.errors import NotFound
@@ -32,10 +33,24 @@ async def list_requests(control: Control, wanted: Wanted, cursor: str | None, li
     start = Cursor.decode(cursor) if cursor else None
     await control.drain_journal()
     async with control.database.read() as conn:
+        stored = await repository.newest_batch(conn)  # before the rows: what comes between is in both
         page = await repository.page(conn, wanted, start, limit)
     return RequestPage(
         requests=[Request(**record_fields(row)) for row in page.rows],
         next_cursor=None if page.next is None else page.next.encode(),
+        stored=stored,
+    )
+
+
+async def tail(control: Control, wanted: Wanted, after: int, limit: int) -> RequestTail:
+    """What was stored since. Does not hurry the journal: a record is there within about a second by itself."""
+    async with control.database.read() as conn:
+        found = await repository.stored_after(conn, wanted, after, limit)
+    return RequestTail(
+        requests=[Request(**record_fields(row)) for row in found.rows],
+        stored=found.number,
+        skipped=found.skipped,
+        interrupted=found.interrupted,
     )
 
 

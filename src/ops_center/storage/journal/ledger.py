@@ -25,10 +25,11 @@ from ops_center.storage.journal.rows import (
     record_row,
 )
 from ops_center.storage.rollups.store import Rollups
-from ops_center.storage.tables import attempts, journal_positions, plans, usage_records
+from ops_center.storage.tables import attempts, journal_positions, plans, stored_batches, usage_records
 from ops_center.types import UsageRecord
 
 _DEMO_BATCH = 5000
+KEPT_BATCHES = 300  # some minutes of the busiest traffic
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -80,6 +81,9 @@ class Ledger:
         """
         async with self._database.write() as connection:
             fresh = await self._store(connection, entries)
+            if fresh:
+                await connection.execute(_ADD_BATCH, _batch(fresh))
+                await connection.execute(_DROP_OLD_BATCHES)
             await connection.execute(_SET_POSITION, {"segment": segment, "position": offset})
         return [one.record for one in fresh]
 
@@ -128,6 +132,24 @@ _SET_POSITION = text(
 ).bindparams(
     bindparam("segment", type_=String()), bindparam("position", type_=journal_positions.c.offset.type)
 )
+
+# Within the turn that the rollups take, so that numbers are in the order in which others see the records.
+_ADD_BATCH = text(
+    "INSERT INTO stored_batches (number, records, from_at, request_ids) "
+    "SELECT COALESCE(MAX(number), 0) + 1, :records, :from_at, :request_ids FROM stored_batches"
+).bindparams(bindparam("from_at", type_=stored_batches.c.from_at.type))
+_DROP_OLD_BATCHES = text(
+    "DELETE FROM stored_batches WHERE number <= (SELECT MAX(number) FROM stored_batches) - :kept"
+).bindparams(kept=KEPT_BATCHES)
+
+
+def _batch(fresh: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        "records": len(fresh),
+        "from_at": min(one.record.started_at for one in fresh),
+        "request_ids": msgspec.json.encode([one.record.request_id for one in fresh]).decode(),
+    }
+
 
 # One row in either case: fetching many, one by one, would pass through the interpreter for each.
 _KNOWN_IDS: dict[Dialect, str] = {

@@ -930,6 +930,35 @@ export interface ErrorAnswer {
 }
 
 /**
+ * What a request can have failed with.
+ */
+export type ErrorType = typeof ErrorType[keyof typeof ErrorType];
+
+
+export const ErrorType = {
+  invalid_request_error: 'invalid_request_error',
+  permission_error: 'permission_error',
+  not_found_error: 'not_found_error',
+  model_not_found: 'model_not_found',
+  request_too_large: 'request_too_large',
+  rate_limit_error: 'rate_limit_error',
+  budget_exceeded: 'budget_exceeded',
+  limits_unavailable: 'limits_unavailable',
+  provider_unreachable: 'provider_unreachable',
+  address_not_allowed: 'address_not_allowed',
+  provider_timeout: 'provider_timeout',
+  provider_rate_limited: 'provider_rate_limited',
+  provider_auth_error: 'provider_auth_error',
+  provider_failed: 'provider_failed',
+  provider_unusable_answer: 'provider_unusable_answer',
+  provider_error: 'provider_error',
+  no_provider_left: 'no_provider_left',
+  client_closed: 'client_closed',
+  shutdown: 'shutdown',
+  internal_error: 'internal_error',
+} as const;
+
+/**
  * A target left out. `momentary`: for what was so just then, such as an open circuit.
  */
 export interface ExcludedTarget {
@@ -2082,9 +2111,23 @@ export interface RequestDetail {
   user_id: string;
 }
 
+/**
+ * `stored`: what `tail` goes on from, so that none is missed; some may be in both.
+ */
 export interface RequestPage {
   next_cursor: string | null;
   requests: Request[];
+  stored: number;
+}
+
+/**
+ * What was stored since, the newest first; `stored` is what the next call goes on from.
+ */
+export interface RequestTail {
+  interrupted: boolean;
+  requests: Request[];
+  skipped: number;
+  stored: number;
 }
 
 /**
@@ -2544,6 +2587,12 @@ from_at?: string | null;
  */
 to_at?: string | null;
 requested_model?: string | null;
+/**
+ * Failed with one of these.
+ */
+error_type?: ErrorType[] | null;
+min_cost_usd?: number | string | null;
+min_duration_ms?: number | null;
 search?: string | null;
 provider_id?: string[] | null;
 model?: string[] | null;
@@ -2564,6 +2613,57 @@ export type ListRequestsStatus = typeof ListRequestsStatus[keyof typeof ListRequ
 
 
 export const ListRequestsStatus = {
+  ok: 'ok',
+  error: 'error',
+} as const;
+
+export type TailRequestsParams = {
+/**
+ * `stored` of the answer before.
+ * @minimum 0
+ * @maximum 9223372036854776000
+ */
+after: number;
+/**
+ * @minimum 1
+ * @maximum 200
+ */
+limit?: number;
+/**
+ * Started then or later.
+ */
+from_at?: string | null;
+/**
+ * Started before then.
+ */
+to_at?: string | null;
+requested_model?: string | null;
+/**
+ * Failed with one of these.
+ */
+error_type?: ErrorType[] | null;
+min_cost_usd?: number | string | null;
+min_duration_ms?: number | null;
+search?: string | null;
+provider_id?: string[] | null;
+model?: string[] | null;
+user_id?: string[] | null;
+team_id?: string[] | null;
+api_key_id?: string[] | null;
+tag?: string[] | null;
+credential?: ('platform' | 'byok' | 'none')[] | null;
+status_code?: number[] | null;
+strategy?: string[] | null;
+/**
+ * An error is a status of 400 or more.
+ */
+status?: TailRequestsStatus;
+};
+
+export type TailRequestsStatus = typeof TailRequestsStatus[keyof typeof TailRequestsStatus] | null;
+
+
+export const TailRequestsStatus = {
   ok: 'ok',
   error: 'error',
 } as const;

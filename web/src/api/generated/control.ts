@@ -82,6 +82,7 @@ import type {
   Request,
   RequestDetail,
   RequestPage,
+  RequestTail,
   RollbackRequest,
   RouteExplain,
   RoutePlan,
@@ -100,6 +101,7 @@ import type {
   SignedIn,
   SingleSignOn,
   SystemAnswer,
+  TailRequestsParams,
   Team,
   TeamCreate,
   TeamList,
@@ -1481,7 +1483,7 @@ export const getListRequestsUrl = (params?: ListRequestsParams,) => {
   const normalizedParams = new URLSearchParams();
 
   Object.entries(params || {}).forEach(([key, value]) => {
-    const explodeParameters = ["provider_id","model","user_id","team_id","api_key_id","tag","credential","status_code","strategy"];
+    const explodeParameters = ["error_type","provider_id","model","user_id","team_id","api_key_id","tag","credential","status_code","strategy"];
 
     if (Array.isArray(value) && explodeParameters.includes(key)) {
       value.forEach((v) => {
@@ -1508,6 +1510,46 @@ export const getListRequestsUrl = (params?: ListRequestsParams,) => {
 export const listRequests = async (params?: ListRequestsParams, options?: Parameters<typeof request>[1]): Promise<RequestPage> => {
 
   return request<RequestPage>(getListRequestsUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getTailRequestsUrl = (params: TailRequestsParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+    const explodeParameters = ["error_type","provider_id","model","user_id","team_id","api_key_id","tag","credential","status_code","strategy"];
+
+    if (Array.isArray(value) && explodeParameters.includes(key)) {
+      value.forEach((v) => {
+        normalizedParams.append(key, v === null ? 'null' : String(v));
+      });
+      return;
+    }
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/llm/requests/tail?${stringifiedParams}` : `/api/v1/llm/requests/tail`
+}
+
+/**
+ * What has been stored since another answer, in the order in which it was; to be asked every second or so.
+ * @summary Tail Requests
+ */
+export const tailRequests = async (params: TailRequestsParams, options?: Parameters<typeof request>[1]): Promise<RequestTail> => {
+
+  return request<RequestTail>(getTailRequestsUrl(params),
   {
     ...options,
     method: 'GET'

@@ -1,5 +1,5 @@
 /** Requests: filters in the address, pages by cursor, details beside the list. */
-import { Anchor, Button, Group, Stack, Text } from "@mantine/core";
+import { Anchor, Button, Group, Stack, Switch, Text } from "@mantine/core";
 import { IconArrowRight, IconRefresh } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -8,7 +8,8 @@ import { asApiError } from "@/api/request";
 import type { RequestRow } from "@/api/types";
 import type { RequestsSearch } from "@/app/search";
 import { FilterBar } from "@/features/usage/FilterBar";
-import { absoluteTime, count, duration } from "@/format/format";
+import { NO_FILTER } from "@/features/usage/filters";
+import { absoluteTime, count, countExact, duration } from "@/format/format";
 import { CostCell } from "@/ui/CostCell";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
@@ -19,14 +20,24 @@ import { StatusDot } from "@/ui/StatusDot";
 import { Table } from "@/ui/Table";
 import { TimeAgo } from "@/ui/TimeAgo";
 
+import { MoreFilters, moreUsed, NO_MORE } from "./MoreFilters";
 import { outcomeOf, words } from "./outcome";
 import { requestsQuery } from "./queries";
 import { RequestDrawer } from "./RequestDrawer";
+import { useTail, withNew } from "./useTail";
 
 export function RequestsPage() {
-  const { request: openId, ...filter } = useSearch({ from: "/signed-in/admin/requests" });
+  const { request: openId, cursor, live, ...filter } = useSearch({ from: "/signed-in/admin/requests" });
   const navigate = useNavigate({ from: "/admin/requests" });
-  const requests = useQuery(requestsQuery(filter));
+  const isLive = live === "on" && cursor === undefined;
+  const requests = useQuery(requestsQuery(filter, cursor, isLive));
+  const tail = useTail(
+    filter,
+    requests.isPlaceholderData ? undefined : requests.data,
+    isLive,
+    () => void requests.refetch(),
+  );
+  const rows = requests.data && (isLive ? withNew(tail.rows, requests.data.requests) : requests.data.requests);
   const narrow = (to: RequestsSearch): void =>
     void navigate({ search: (before) => ({ ...before, cursor: undefined, ...to }), replace: true });
   const open = (request: string | undefined): void =>
@@ -39,18 +50,30 @@ export function RequestsPage() {
         title="Requests"
         description="Every call that came to the gateway, with what served it and what it cost."
         action={
-          <Button
-            variant="default"
-            leftSection={<IconRefresh size={16} />}
-            loading={requests.isRefetching}
-            onClick={() => void requests.refetch()}
-          >
-            Refresh
-          </Button>
+          <Group gap="md">
+            <Switch
+              label="Live"
+              labelPosition="left"
+              checked={isLive}
+              onChange={(event) => {
+                narrow({ live: event.currentTarget.checked ? "on" : undefined });
+                if (!event.currentTarget.checked) void requests.refetch();
+              }}
+            />
+            <Button
+              variant="default"
+              leftSection={<IconRefresh size={16} />}
+              loading={requests.isRefetching}
+              onClick={() => void requests.refetch()}
+            >
+              Refresh
+            </Button>
+          </Group>
         }
       />
       <Stack gap="md">
         <Filters filter={filter} onNarrow={narrow} />
+        {isLive && <LiveNotice tail={tail} />}
         <StaleNotice query={requests} />
         {requests.isError && !requests.data ? (
           <ProblemAlert
@@ -61,7 +84,7 @@ export function RequestsPage() {
         ) : (
           <Table<RequestRow>
             label="Requests"
-            records={requests.data?.requests}
+            records={rows}
             fetching={requests.isPending}
             onRowClick={({ record }) => open(record.id)}
             empty={
@@ -152,9 +175,9 @@ export function RequestsPage() {
             ]}
           />
         )}
-        {(filter.cursor ?? next) && (
+        {(cursor ?? next) && (
           <Group justify="flex-end">
-            {filter.cursor && (
+            {cursor && (
               <Button variant="default" size="xs" onClick={() => narrow({})}>
                 Newest
               </Button>
@@ -185,7 +208,15 @@ function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: 
         value={filter.search ?? ""}
         onSearch={(search) => onNarrow({ search: search || undefined })}
       />
-      <FilterBar filter={filter} onNarrow={onNarrow} />
+      <FilterBar
+        filter={filter}
+        onNarrow={onNarrow}
+        more={{
+          used: moreUsed(filter),
+          fields: <MoreFilters filter={filter} onNarrow={onNarrow} />,
+          onClear: () => onNarrow({ ...NO_FILTER, ...NO_MORE }),
+        }}
+      />
       {(filter.from_at ?? filter.to_at) && (
         <Group gap="xs">
           <Text size="sm" className="oc-figures">
@@ -198,5 +229,23 @@ function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: 
         </Group>
       )}
     </Stack>
+  );
+}
+
+function LiveNotice({ tail }: { tail: ReturnType<typeof useTail> }) {
+  const [color, word, sentence] = tail.isPaused
+    ? (["gray", "Paused", "while this tab is hidden."] as const)
+    : tail.isLate
+      ? (["yellow", "Behind", "The server does not answer; the list catches up when it does."] as const)
+      : (["green", "Live", "Requests appear as they end, the last one first."] as const);
+  return (
+    <Group gap="xs" role="status">
+      <StatusDot color={color} label={word} />
+      <Text size="xs" c="dimmed">
+        {sentence}
+        {tail.skipped > 0 &&
+          ` ${countExact(tail.skipped)} more came than could be shown; without Live the list has them all.`}
+      </Text>
+    </Group>
   );
 }

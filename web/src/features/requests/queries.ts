@@ -8,15 +8,27 @@ import { filterParams } from "@/features/usage/filters";
 
 const PER_PAGE = 50;
 
-export type RequestFilter = Omit<RequestsSearch, "request">;
+export type RequestFilter = Omit<RequestsSearch, "request" | "cursor" | "live">;
 
-export const requestsQuery = (filter: RequestFilter) =>
+/** The filter as the API takes it. */
+export const paramsOf = (filter: RequestFilter) => ({
+  ...filterParams(filter),
+  search: filter.search,
+  error_type: filter.error_type === undefined ? undefined : [filter.error_type],
+  min_cost_usd: filter.min_cost_usd === undefined ? undefined : Number(filter.min_cost_usd),
+  min_duration_ms: filter.min_duration_ms === undefined ? undefined : Number(filter.min_duration_ms),
+  from_at: filter.from_at,
+  to_at: filter.to_at,
+});
+
+/** While the list is live it is loaded once; what comes after is added to it. */
+export const requestsQuery = (filter: RequestFilter, cursor: string | undefined, isLive: boolean) =>
   queryOptions({
-    queryKey: ["requests", "page", filter],
-    queryFn: ({ signal }) => listRequests({ ...filter, ...filterParams(filter), limit: PER_PAGE }, { signal }),
+    queryKey: ["requests", "page", filter, cursor],
+    queryFn: ({ signal }) => listRequests({ ...paramsOf(filter), cursor, limit: PER_PAGE }, { signal }),
     placeholderData: keepPreviousData,
     // Older pages do not change; the newest does.
-    ...(filter.cursor ? {} : polling),
+    ...(isLive ? { refetchOnWindowFocus: false } : cursor ? {} : polling),
   });
 
 export const requestQuery = (id: string) =>

@@ -1,7 +1,9 @@
 /** One bar of filters for whatever is counted: usage, requests. What it offers is what had calls. */
 import { Button, Group, Select } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconChevronDown, IconChevronUp } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useId, useState, type ReactNode } from "react";
 
 import type { Dimension } from "@/api/types";
 import type { FilterSearch } from "@/app/search";
@@ -10,14 +12,21 @@ import { isFiltered, NO_FILTER, PARAMETERS } from "./filters";
 import { choicesQuery, nameQuery, type Choice } from "./queries";
 import { DIMENSION_LABELS } from "./words";
 
-interface FilterBarProps {
+interface FilterProps {
   filter: FilterSearch;
   onNarrow: (to: FilterSearch) => void;
 }
 
+interface FilterBarProps extends FilterProps {
+  /** What only this page can be filtered by: how many of these are used, their fields, and what clears them. */
+  more?: { used: number; fields: ReactNode; onClear: () => void };
+}
+
 const CHOSEN = ["provider", "model", "user", "team", "api_key", "tag", "credential"] as const satisfies readonly Dimension[];
 
-export function FilterBar({ filter, onNarrow }: FilterBarProps) {
+export function FilterBar({ filter, onNarrow, more }: FilterBarProps) {
+  const [isOpen, { toggle }] = useDisclosure((more?.used ?? 0) > 0);
+  const id = useId();
   return (
     <Group gap="sm" align="flex-end" role="search" aria-label="Filters">
       {CHOSEN.map((dimension) => (
@@ -36,10 +45,26 @@ export function FilterBar({ filter, onNarrow }: FilterBarProps) {
           onChoose={(strategy) => onNarrow({ strategy })}
         />
       )}
-      {isFiltered(filter) && (
-        <Button variant="subtle" onClick={() => onNarrow(NO_FILTER)}>
+      {more && (
+        <Button
+          variant="default"
+          rightSection={isOpen ? <IconChevronUp size={14} /> : <IconChevronDown size={14} />}
+          aria-expanded={isOpen}
+          aria-controls={id}
+          onClick={toggle}
+        >
+          {more.used > 0 ? `More filters (${more.used})` : "More filters"}
+        </Button>
+      )}
+      {(isFiltered(filter) || (more?.used ?? 0) > 0) && (
+        <Button variant="subtle" onClick={more?.onClear ?? (() => onNarrow(NO_FILTER))}>
           Clear filters
         </Button>
+      )}
+      {more && (
+        <Group id={id} gap="sm" align="flex-end" w="100%" hidden={!isOpen} display={isOpen ? undefined : "none"}>
+          {more.fields}
+        </Group>
       )}
     </Group>
   );
@@ -72,7 +97,7 @@ function DimensionSelect({ dimension, value, onChoose }: DimensionSelectProps) {
 }
 
 /** What went well or failed, or one status. */
-function StatusSelect({ filter, onNarrow }: FilterBarProps) {
+function StatusSelect({ filter, onNarrow }: FilterProps) {
   const { data, ask } = useChoices("status", filter.status_code);
   return (
     <Select

@@ -1,0 +1,132 @@
+"""The page of requests: live as they end, narrowed by what the address says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from browser.conftest import Console
+from live import LiveServer, SimulatorThread, wait_until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    path: Path = tmp_path_factory.mktemp("requests") / "data"
+    with SimulatorThread() as simulated, LiveServer(path) as running:
+        running.add_provider("openai", api_key="sk-good", base_url=simulated.openai_url)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def secret(server: LiveServer) -> str:
+    return server.create_api_key("traffic")
+
+
+def ask(server: LiveServer, secret: str, model: str = "gpt-4o-mini") -> str:
+    """The id of a request that was made."""
+    answer = httpx.post(
+        f"{server.url}/v1/chat/completions",
+        headers={"authorization": f"Bearer {secret}"},
+        json={"model": model, "messages": [{"role": "user", "content": "Hello"}]},
+    )
+    return str(answer.headers["x-request-id"])
+
+
+def rows(page: Page) -> Locator:
+    return page.get_by_role("region", name="Requests", exact=True).locator("tbody tr")
+
+
+def show(page: Page, state: str) -> None:
+    """Let the page believe that its tab is hidden, or visible again."""
+    page.evaluate(
+        """state => {
+            Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        state,
+    )
+
+
+def test_live_shows_each_request_once_and_says_when_it_cannot(
+    console: Console, server: LiveServer, secret: str
+) -> None:
+    known = len(server.requests(limit=200))
+    page = console.open("/admin/requests")
+    console.sign_in()
+    page.get_by_role("switch", name="Live").focus()
+    page.keyboard.press("Space")
+    expect(page).to_have_url(re.compile("live=on"))
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Requests appear as they end")
+    for _ in range(3):
+        ask(server, secret)
+    expect(rows(page)).to_have_count(known + 3)
+
+    show(page, "hidden")
+    expect(status).to_contain_text("Paused")
+    ask(server, secret)
+    wait_until(lambda: len(server.requests(limit=200)) == known + 4, what="the record")
+    expect(rows(page)).to_have_count(known + 3)
+    show(page, "visible")
+    expect(rows(page)).to_have_count(known + 4)
+
+    page.route("**/requests/tail*", lambda route: route.abort())
+    expect(status).to_contain_text("Behind")
+    ask(server, secret, model="no-such-model")
+    page.unroute("**/requests/tail*")
+    expect(rows(page)).to_have_count(known + 5)
+    expect(rows(page).first).to_contain_text("no-such-model")
+    expect(status).to_contain_text("Requests appear")
+    page.get_by_role("switch", name="Live").uncheck()
+    expect(rows(page)).to_have_count(known + 5)
+
+
+def test_every_filter_stands_in_the_address(console: Console, server: LiveServer, secret: str) -> None:
+    dear, lost = ask(server, secret, "gpt-4o"), ask(server, secret, "no-such-model")
+    wait_until(lambda: {dear, lost} <= {row["id"] for row in server.requests(limit=200)}, what="the records")
+    page = console.open("/admin/requests")
+    console.sign_in()
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_role("combobox", name="Error").or_(page.get_by_role("textbox", name="Error")).click()
+    page.get_by_role("option", name="model not found", exact=True).click()
+    lost_rows = [row for row in server.requests(limit=200) if row["error_type"] == "model_not_found"]
+    expect(rows(page)).to_have_count(len(lost_rows))
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_label("Cost from").fill("0.000001")
+    cost = [row for row in server.requests(limit=200) if (row["cost_usd"] or 0) >= 0.000001]
+    expect(rows(page)).to_have_count(len(cost))
+    page.get_by_label("Started from").fill("2020-01-01T10:00")
+    expect(page).to_have_url(re.compile("from_at=2020-01-01T"))
+    asked = parse_qs(urlsplit(page.url).query)
+    assert asked["min_cost_usd"] == ["0.000001"]
+    page.reload()
+    expect(page.get_by_role("button", name="More filters (2)")).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_label("Started from")).to_have_value("2020-01-01T10:00")
+    expect(rows(page)).to_have_count(len(cost))
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_label("Search", exact=True).fill(dear)
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page)).to_contain_text("gpt-4o")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (390, "light")])
+def test_it_is_accessible_and_fits(
+    console: Console, server: LiveServer, secret: str, width: int, scheme: Any
+) -> None:
+    page = console.page
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 900})
+    console.open("/admin/requests?live=on&min_duration_ms=1")
+    console.sign_in()
+    expect(rows(page).first).to_be_visible()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
