@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops_center.types import Usage
+from ops_center.types import Extras, Usage
 from ops_center.wire.chat import ProviderErrorFacts
 from ops_center.wire.watch import AnthropicStreamWatch, OpenAIStreamWatch, StreamWatch
 
@@ -140,7 +140,7 @@ def test_anthropic_usage_includes_cached_input_and_takes_the_cumulative_output()
 def test_server_tools_raise_the_input_in_message_delta() -> None:
     watch = AnthropicStreamWatch()
     run(watch, sample("anthropic_stream_server_tools"))
-    assert watch.usage == Usage(input_tokens=10682, output_tokens=510)
+    assert watch.usage == Usage(input_tokens=10682, output_tokens=510, extras=Extras(web_searches=1))
 
 
 def test_a_stream_that_breaks_off_knows_its_input_but_claims_no_usage() -> None:
@@ -281,7 +281,7 @@ def test_text_is_counted_the_same_in_every_style() -> None:
                 assert not watch.finished
                 counts.add((watch.output_events, watch.output_bytes))
     expected = [t for t in ["start", *texts * 3] if t]
-    assert counts == {(len(expected), sum(len(json.dumps(t)) - 2 for t in expected))}
+    assert counts == {(len(expected), sum(len(t.encode()) for t in expected))}
 
 
 def test_a_block_of_ordinary_events_costs_less_than_parsing_it() -> None:

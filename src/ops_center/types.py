@@ -122,6 +122,18 @@ _TIGHTER: dict[ByokPolicy, frozenset[ByokPolicy]] = {
 }
 
 
+class Extras(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What few calls have: tokens and other things billed at rates of their own. The tokens are part of
+    `Usage.input_tokens` and `output_tokens`."""
+
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    web_searches: int = 0  # made by the provider's own tool
+    units: int = 0  # what a price per request counts, of an answer without tokens: pictures, searches
+    service_tier: str | None = None  # in the provider's word, where it is not the ordinary one
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens of one call. `input_tokens` includes cached ones, `output_tokens` includes reasoning."""
 
@@ -132,6 +144,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     provider_cost_usd: Decimal | None = None  # what the provider says it billed (OpenRouter: usage.cost)
+    extras: Extras | None = None  # None: nothing of the kind
 
 
 class PriceTier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -154,7 +167,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_write_mtok: Decimal | None = None
     cache_write_1h_mtok: Decimal | None = None
     reasoning_mtok: Decimal | None = None  # None: reasoning is billed as ordinary output
+    input_audio_mtok: Decimal | None = None  # None: not known
+    output_audio_mtok: Decimal | None = None
+    input_image_mtok: Decimal | None = None  # None: pictures are billed as ordinary input
     request_usd: Decimal = Decimal(0)
+    web_search_usd: Decimal | None = None  # each; None: not known
+    service_tiers: dict[str, Decimal] = {}  # which part of all token prices such a tier costs
     tiers: tuple[PriceTier, ...] = ()  # ascending by above_input_tokens
     source: str  # "provider", "override", "models.dev", ...
     as_of: str  # ISO date of the source
@@ -238,6 +256,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cost_source: CostSource = CostSource.UNKNOWN
     cost_note: str | None = None
     price_source: str | None = None  # "models.dev 2026-07-02"
+    listed_cost_usd: Decimal | None = None  # beside a cost of the provider's: the same at the price we know
     # on a user's own key only: what the user paid, where that figure comes from, and what the platform
     # would have paid for the same tokens at its price
     own_cost_usd: Decimal | None = None  # None: unknown

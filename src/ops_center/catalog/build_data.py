@@ -118,6 +118,9 @@ def _rates(provider: str, name: str, cost: Mapping[str, Any]) -> dict[str, Any]:
     # A write dearer than nothing but cheaper than input is a storage fee or a slip; billed as input instead.
     if write is not None and write >= cost["input"]:
         rates["cache_write_mtok"] = _text(write)
+    for sound in ("input_audio", "output_audio"):
+        if sound in cost:
+            rates[f"{sound}_mtok"] = _text(cost[sound])
     if provider in _HOUR_WRITE and read is not None:
         rates["cache_write_1h_mtok"] = _text(_HOUR_WRITE[provider] * Decimal(str(cost["input"])))
     return rates

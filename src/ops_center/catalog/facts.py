@@ -72,7 +72,7 @@ def resolve_model_facts(
         rows.append((packaged.source_of(own=True), own))
     sources: dict[str, str] = {}
 
-    price = _override_price(wanted, _base_price(provider_type, said, here, own))
+    price = _with_fees(provider_type, _override_price(wanted, _base_price(provider_type, said, here, own)))
     score, score_source = _score(model_name, wanted)
     return ModelFacts(
         display_name=_text(said.get("display_name")) or next((row.name for _, row in rows), model_name),
@@ -137,6 +137,17 @@ def _override_price(wanted: Mapping[str, Any], base: Price | None) -> Price | No
     if changes.keys() != {"request_usd"}:
         changes["tiers"] = ()
     return msgspec.structs.replace(base, **changes, source="override", as_of=_text(wanted.get("as_of")) or "")
+
+
+def _with_fees(provider_type: str, price: Price | None) -> Price | None:
+    fees = packaged.fees_of(provider_type)
+    if price is None or fees is None:
+        return price
+    return msgspec.structs.replace(
+        price,
+        web_search_usd=fees.web_search_usd if price.web_search_usd is None else price.web_search_usd,
+        service_tiers=fees.service_tiers,
+    )
 
 
 def _score(model_name: str, wanted: Mapping[str, Any]) -> tuple[float | None, str | None]:

@@ -54,6 +54,9 @@ class _Rates(msgspec.Struct, frozen=True):
     cache_write_mtok: Decimal | None = None
     cache_write_1h_mtok: Decimal | None = None
     reasoning_mtok: Decimal | None = None
+    input_audio_mtok: Decimal | None = None
+    output_audio_mtok: Decimal | None = None
+    input_image_mtok: Decimal | None = None
     tiers: tuple[PriceTier, ...] = ()
 
 
@@ -71,6 +74,17 @@ class _File(msgspec.Struct, frozen=True):
     source: str
     as_of: str
     models: dict[str, PackagedModel]
+
+
+class Fees(msgspec.Struct, frozen=True):
+    """What a provider bills beside tokens, and what its tiers cost, whatever the model."""
+
+    web_search_usd: Decimal | None = None
+    service_tiers: dict[str, Decimal] = {}
+
+
+class _FeesFile(msgspec.Struct, frozen=True):
+    providers: dict[str, Fees]
 
 
 class _Scores(msgspec.Struct, frozen=True):
@@ -129,6 +143,16 @@ def _own() -> _File:
 @cache
 def _scores() -> _Scores:
     return msgspec.json.decode((_DATA / "scores.json").read_bytes(), type=_Scores)
+
+
+@cache
+def _fees() -> dict[str, Fees]:
+    return msgspec.json.decode((_DATA / "fees.json").read_bytes(), type=_FeesFile).providers
+
+
+def fees_of(provider_type: str) -> Fees | None:
+    """What our table knows of a provider's fees; None for nothing."""
+    return _fees().get(catalog_id(provider_type))
 
 
 def catalog_id(provider_type: str) -> str:
@@ -210,6 +234,9 @@ def price_of(model: PackagedModel, *, own: bool, provider_type: str = "") -> Pri
         cache_write_mtok=rates.cache_write_mtok,
         cache_write_1h_mtok=rates.cache_write_1h_mtok,
         reasoning_mtok=rates.reasoning_mtok,
+        input_audio_mtok=rates.input_audio_mtok,
+        output_audio_mtok=rates.output_audio_mtok,
+        input_image_mtok=rates.input_image_mtok,
         tiers=rates.tiers,
         source=file.source,
         as_of=file.as_of,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
-from ops_center.types import Price, PriceTier, Usage
+from ops_center.types import Extras, Price, PriceTier, Usage
 
 _PER_MILLION = Decimal("0.000001")
 _NANO_USD = Decimal("0.000000001")
@@ -19,7 +19,8 @@ def price_usage(usage: Usage, price: Price | None) -> Decimal | None:
 
     Input includes cached tokens, output includes reasoning ones. A tier applies to the whole request once
     its input is larger than the tier's bound. What has no price of its own is billed as what it is part of:
-    cached reads and writes as input, one-hour writes as writes, reasoning as output.
+    cached reads and writes as input, one-hour writes as writes, reasoning and audio as what they are part of;
+    `missing_rate` says when that is a guess.
     """
     if price is None:
         return None
@@ -51,16 +52,71 @@ def price_usage(usage: Usage, price: Price | None) -> Decimal | None:
         # Part of the output already: only the difference to the ordinary rate is added.
         reasoning = min(usage.reasoning_tokens, usage.output_tokens)
         total += reasoning * (price.reasoning_mtok - rates.output_mtok)
+    extras = usage.extras
+    if extras is not None:
+        total += sum(tokens * (mtok - rate) for _, tokens, mtok, rate in _apart(usage, extras, price, rates))
+        total *= price.service_tiers.get(extras.service_tier or "", 1)
+        if price.web_search_usd is not None:
+            total += extras.web_searches * price.web_search_usd * 1_000_000
     total *= _PER_MILLION
     if price.request_usd:
         total += price.request_usd
     return total.quantize(_NANO_USD, ROUND_HALF_EVEN)
 
 
-class PriceLine(NamedTuple):
-    """A part of a cost. `usd_mtok` is None for what is not counted in tokens."""
+def _apart(
+    usage: Usage, extras: Extras, price: Price, rates: Price | PriceTier
+) -> list[tuple[str, int, Decimal, Decimal]]:
+    """Tokens with a rate of their own that are part of the plain input or of the output: what they are, how many,
+    their rate, and the one they are counted at already."""
+    plain = max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens)
+    audio = min(extras.input_audio_tokens, plain)
+    parts = [
+        ("input_audio", audio, price.input_audio_mtok, rates.input_mtok),
+        (
+            "input_image",
+            min(extras.input_image_tokens, plain - audio),
+            price.input_image_mtok,
+            rates.input_mtok,
+        ),
+        (
+            "output_audio",
+            min(extras.output_audio_tokens, max(0, usage.output_tokens - usage.reasoning_tokens)),
+            price.output_audio_mtok,
+            rates.output_mtok,
+        ),
+    ]
+    return [(what, tokens, mtok, rate) for what, tokens, mtok, rate in parts if tokens and mtok is not None]
 
-    what: str  # input, cache_read, cache_write, cache_write_1h, output, reasoning, request
+
+def price_units(units: int, price: Price | None) -> Decimal | None:
+    """What a call costs that counts no tokens: its price per request, or per picture. A price for tokens says
+    nothing about it; one that is zero everywhere says it is free."""
+    if price is None or not (price.request_usd or not (price.input_mtok or price.output_mtok)):
+        return None
+    return (price.request_usd * units).quantize(_NANO_USD, ROUND_HALF_EVEN)
+
+
+def missing_rate(usage: Usage, price: Price) -> str | None:
+    """Why a cost at this price is a guess: what was used has a rate that the price does not name."""
+    extras = usage.extras
+    if extras is None:
+        return None
+    if extras.service_tier is not None and extras.service_tier not in price.service_tiers:
+        return f"it was served at the tier “{extras.service_tier}”, whose price is not known; reckoned at the usual one"
+    if (extras.input_audio_tokens and price.input_audio_mtok is None) or (
+        extras.output_audio_tokens and price.output_audio_mtok is None
+    ):
+        return "the price of sound is not known; its tokens are reckoned as text"
+    if extras.web_searches and price.web_search_usd is None:
+        return "the price of web searches is not known; they are not part of it"
+    return None
+
+
+class PriceLine(NamedTuple):
+    """A part of a cost. `usd_mtok` is None for what is not counted in tokens; `tokens` then counts that."""
+
+    what: str  # input, cache_read, cache_write, cache_write_1h, output, reasoning, request, ...
     tokens: int
     usd_mtok: Decimal | None
     usd: Decimal
@@ -72,24 +128,40 @@ def price_lines(usage: Usage, price: Price) -> list[PriceLine]:
     for tier in price.tiers:
         if usage.input_tokens > tier.above_input_tokens:
             rates = tier
+    extras = usage.extras or _NO_EXTRAS
     read, write = usage.cache_read_tokens, usage.cache_write_tokens
     hour = min(usage.cache_write_1h_tokens, write)
     reasoning = 0 if price.reasoning_mtok is None else min(usage.reasoning_tokens, usage.output_tokens)
     write_mtok = _or(rates.cache_write_mtok, rates.input_mtok)
+    apart = _apart(usage, extras, price, rates)
+    input_apart = sum(tokens for what, tokens, _, _ in apart if what != "output_audio")
+    output_apart = sum(tokens for what, tokens, _, _ in apart if what == "output_audio")
+    share = price.service_tiers.get(extras.service_tier or "", Decimal(1))
     parts = [
-        ("input", max(0, usage.input_tokens - read - write), rates.input_mtok),
+        ("input", max(0, usage.input_tokens - read - write) - input_apart, rates.input_mtok),
+        *((what, tokens, mtok) for what, tokens, mtok, _ in apart if what != "output_audio"),
         ("cache_read", read, _or(rates.cache_read_mtok, rates.input_mtok)),
         ("cache_write", write - hour, write_mtok),
         ("cache_write_1h", hour, _or(rates.cache_write_1h_mtok, write_mtok)),
-        ("output", usage.output_tokens - reasoning, rates.output_mtok),
+        ("output", usage.output_tokens - reasoning - output_apart, rates.output_mtok),
+        *((what, tokens, mtok) for what, tokens, mtok, _ in apart if what == "output_audio"),
         ("reasoning", reasoning, _or(price.reasoning_mtok, rates.output_mtok)),
     ]
     lines = [
-        PriceLine(what, tokens, mtok, tokens * mtok * _PER_MILLION) for what, tokens, mtok in parts if tokens
+        PriceLine(what, tokens, mtok * share, tokens * mtok * share * _PER_MILLION)
+        for what, tokens, mtok in parts
+        if tokens
     ]
+    if extras.web_searches and price.web_search_usd is not None:
+        lines.append(
+            PriceLine("web_search", extras.web_searches, None, extras.web_searches * price.web_search_usd)
+        )
     if price.request_usd:
         lines.append(PriceLine("request", 0, None, price.request_usd))
     return lines
+
+
+_NO_EXTRAS = Extras()
 
 
 def _or(mtok: Decimal | None, otherwise: Decimal) -> Decimal:

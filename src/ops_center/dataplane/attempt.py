@@ -7,6 +7,7 @@ status line, since providers also send errors inside a 200.
 from __future__ import annotations
 
 import asyncio
+from types import ModuleType
 
 from ops_center.dataplane.answer import Answer, StreamAnswer, Watch, WholeAnswer, error_inside, stream_failure
 from ops_center.dataplane.call import Call
@@ -148,7 +149,8 @@ def _whole(attempt: Attempt, call: Call, body: bytes, wire_format: str) -> Whole
         facts = wire.read_answer_usage(body)
         if facts.error or not facts.valid:
             raise error_inside(wire.read_provider_error(200, body))
-        return WholeAnswer(attempt, body, facts.usage, facts.finish_reason, len(body))
+        said = _text_bytes(wire, body) if facts.usage is None else 0
+        return WholeAnswer(attempt, body, facts.usage, facts.finish_reason, said)
     answer: chat.ChatAnswer = wire.decode_answer(body)
     translated = call.wire.encode_answer(
         answer,
@@ -157,4 +159,13 @@ def _whole(attempt: Attempt, call: Call, body: bytes, wire_format: str) -> Whole
         created=int(call.started_at.timestamp()),
         request=call.neutral,
     )
-    return WholeAnswer(attempt, translated, answer.usage, answer.finish_reason, len(body))
+    return WholeAnswer(attempt, translated, answer.usage, answer.finish_reason, answer.text_bytes)
+
+
+def _text_bytes(wire: ModuleType, body: bytes) -> int:
+    """How much an answer says that nobody counted; all of it, where it cannot be read."""
+    try:
+        answer: chat.ChatAnswer = wire.decode_answer(body)
+    except ProviderUnusable:
+        return len(body)
+    return answer.text_bytes

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from ops_center.catalog.pricing import price_usage
+from ops_center.catalog.pricing import missing_rate, price_units, price_usage
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.ports import UsageSink
 from ops_center.errors import OpsCenterError, ProviderError
@@ -23,7 +23,16 @@ from ops_center.limits.demand import Reservation
 from ops_center.plan_record import encoded
 from ops_center.routing import Plan
 from ops_center.snapshot import Credential, Principal, Target
-from ops_center.types import NO_PLAN, AttemptRecord, CostSource, CredentialSource, Price, Usage, UsageRecord
+from ops_center.types import (
+    NO_PLAN,
+    AttemptRecord,
+    CostSource,
+    CredentialSource,
+    Extras,
+    Price,
+    Usage,
+    UsageRecord,
+)
 
 _BYTES_PER_TOKEN = 4
 CLIENT_CLOSED = 499
@@ -199,6 +208,9 @@ class Meter:
                 cost_source=source,
                 cost_note=note,
                 price_source=price_source,
+                listed_cost_usd=price_usage(usage, target.price)
+                if target is not None and usage.provider_cost_usd is not None
+                else None,
                 own_cost_usd=self.own_cost_usd,
                 own_cost_source=own_source,
                 saved_usd=saved_usd,
@@ -247,7 +259,8 @@ class Meter:
             cost = price_usage(usage, target.price)
             if cost is None:
                 return usage, None, CostSource.UNKNOWN, "this model has no price"
-            return usage, cost, CostSource.COMPUTED, None
+            note = missing_rate(usage, target.price) if usage.extras and target.price else None
+            return usage, cost, CostSource.COMPUTED if note is None else CostSource.ESTIMATED, note
         if not self._call.countable:
             return _by_units(target.price, getattr(measured, "units", 1))
         output_tokens = -(-measured.output_bytes // _BYTES_PER_TOKEN)
@@ -255,7 +268,8 @@ class Meter:
         if known is not None:
             usage = msgspec.structs.replace(known, output_tokens=max(known.output_tokens, output_tokens))
         else:
-            usage = Usage(input_tokens=len(self._call.body) // _BYTES_PER_TOKEN, output_tokens=output_tokens)
+            input_tokens = self.plan.request.input_tokens if self.plan else 0
+            usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
         cost = price_usage(usage, target.price)
         note = (
             "the client left before the answer; input is estimated, output is not known and counted as none"
@@ -291,14 +305,15 @@ class Meter:
 
 
 def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, CostSource, str | None]:
-    """What a call costs that counts no tokens: its price per request, or per picture. A price for tokens
-    says nothing about it; one that is zero everywhere says it is free."""
+    """What a call costs that counts no tokens."""
+    usage = Usage(extras=Extras(units=units)) if units > 1 else _NO_USAGE
+    cost = price_units(units, price)
+    if cost is not None:
+        return usage, cost, CostSource.COMPUTED, None
     if price is None:
-        return _NO_USAGE, None, CostSource.UNKNOWN, "this model has no price"
-    if price.request_usd or not (price.input_mtok or price.output_mtok):
-        return _NO_USAGE, round(price.request_usd * units, 9), CostSource.COMPUTED, None
+        return usage, None, CostSource.UNKNOWN, "this model has no price"
     return (
-        _NO_USAGE,
+        usage,
         None,
         CostSource.UNKNOWN,
         "the provider counted no tokens, and there is no price per request",

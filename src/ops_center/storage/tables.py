@@ -391,12 +391,15 @@ usage_records = Table(
     Column("cost_source", String(16), nullable=False),
     Column("cost_note", Text, nullable=True),
     Column("price_source", String(100), nullable=True),
+    Column("listed_cost_usd", Money, nullable=True),  # where the provider reported its own cost
     Column("own_cost_usd", Money, nullable=True),
     Column("own_cost_source", String(16), nullable=True),  # null: not on a user's own key
     Column("saved_usd", Money, nullable=True),
     Column("fallback_from", String(16), nullable=True),  # whose credential had failed before
     Column("queue_seconds", Float, nullable=True),  # waited for a place in a limit; null: not at all
     Column("tags", JSON(none_as_null=True), nullable=True),  # of the API key then; null: none
+    Column("extras", JSON(none_as_null=True), nullable=True),  # `types.Extras`
+    Column("late_price_id", String(40), nullable=True),  # priced in arrears, by this row of `late_prices`
     Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
     Index(None, "started_at", "request_id"),
     Index(None, "provider_id", "started_at"),
@@ -418,6 +421,34 @@ usage_records = Table(
         sqlite_where=text("fallback_from IS NOT NULL"),
         postgresql_where=text("fallback_from IS NOT NULL"),
     ),
+    # those that need a price, with all that the list of them says
+    Index(
+        "ix_usage_records_unpriced",
+        "provider_id",
+        "model",
+        "started_at",
+        "input_tokens",
+        "output_tokens",
+        sqlite_where=text("cost_source = 'unknown' OR own_cost_source = 'unknown'"),
+        postgresql_where=text("cost_source = 'unknown' OR own_cost_source = 'unknown'"),
+    ),
+)
+
+# Prices that came after the requests they priced; control/arrears.
+late_prices = Table(
+    "late_prices",
+    metadata,
+    Column("id", String(40), primary_key=True),  # lpr_
+    Column("provider_id", String(40), nullable=False),  # no foreign key: history outlives what it names
+    Column("provider_name", String(100), nullable=False),
+    Column("model", String(300), nullable=False),
+    Column("price", JSON, nullable=False),  # `types.Price`
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant, nullable=True),  # null: under way
+    Column("records", BigInteger, nullable=False),  # priced so far
+    Column("cost_usd", Money, nullable=False),  # what they came to, for the platform
+    Column("own_cost_usd", Money, nullable=False),  # and for users, on their own keys
+    Index(None, "provider_id", "model"),
 )
 
 attempts = Table(

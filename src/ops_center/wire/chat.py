@@ -284,6 +284,14 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
         """That of the first choice."""
         return self.choices[0].finish_reason if self.choices else None
 
+    @property
+    def text_bytes(self) -> int:
+        """How much was said, in bytes of UTF-8: what a stream of the same answer would count."""
+        parts = [part for choice in self.choices for part in choice.parts]
+        texts = [part.text for part in parts if isinstance(part, Text | Thinking | Refusal)]
+        texts += [part.arguments for part in parts if isinstance(part, ToolCall)]
+        return sum(len(text.encode()) for text in texts)
+
 
 class ProviderErrorFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider's error says, as far as it could be read. `message` is foreign text."""

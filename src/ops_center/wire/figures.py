@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from ops_center.types import Extras, Usage
+
 _MOST_TOKENS = 10**12  # beyond this a figure is an error of the provider, not a count
 _MOST_USD = Decimal(10**6)
 # Money stays exactly as it was written: no float in between.
@@ -36,6 +38,32 @@ def tokens(value: object) -> int:
             return 0
         value = int(value)
     return value if isinstance(value, int) and 0 <= value <= _MOST_TOKENS else 0
+
+
+# How providers call the tier that their price lists mean.
+_USUAL_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "unspecified"})
+
+
+def at_tier(usage: Usage | None, tier: object) -> Usage | None:
+    """`usage` with the tier that the provider says it was served at, where that is not the usual one."""
+    if usage is None or not isinstance(tier, str) or tier.lower() in _USUAL_TIERS:
+        return usage
+    extras = msgspec.structs.replace(usage.extras or Extras(), service_tier=tier.lower()[:40])
+    return msgspec.structs.replace(usage, extras=extras)
+
+
+def extras(
+    *, input_audio: int = 0, output_audio: int = 0, input_image: int = 0, web_searches: int = 0
+) -> Extras | None:
+    """None where there is nothing of the kind."""
+    if not (input_audio or output_audio or input_image or web_searches):
+        return None
+    return Extras(
+        input_audio_tokens=input_audio,
+        output_audio_tokens=output_audio,
+        input_image_tokens=input_image,
+        web_searches=web_searches,
+    )
 
 
 def usd(value: object) -> Decimal | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from ops_center.types import Usage
 from ops_center.wire.chat import ProviderErrorFacts
-from ops_center.wire.figures import read_object, tokens
+from ops_center.wire.figures import extras, read_object, tokens
 from ops_center.wire.openai_chat.usage import read_usage as read_chat_usage
 from ops_center.wire.sse import SseReader
 
@@ -29,7 +29,8 @@ class TaskHead(msgspec.Struct, frozen=True):
 
 
 class TaskFacts(msgspec.Struct, frozen=True):
-    """What a whole JSON answer says of itself. `units` counts the pictures of an answer with pictures."""
+    """What a whole JSON answer says of itself. `units` counts what a price per request is for: the pictures of an
+    answer with pictures, the searches that a reranking is billed as."""
 
     valid: bool
     usage: Usage | None = None
@@ -57,9 +58,10 @@ def read_answer(body: bytes, *, pictures: bool = False) -> TaskFacts:
     if bytes(answer.error) not in (b"null", b'""'):
         return TaskFacts(False)
     usage = read_usage(answer.usage)
+    meta = read_object(answer.meta)
     if usage is None:
-        usage = _billed_tokens(read_object(answer.meta))
-    units = 1
+        usage = _billed_tokens(meta)
+    units = _searches(meta)
     if pictures and bytes(answer.data).startswith(b"["):
         units = len(_list_decoder.decode(answer.data))
     return TaskFacts(True, usage, units)
@@ -78,8 +80,16 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
     if usage is None:
         return None
     if "input_tokens" in usage or "output_tokens" in usage:
+        # pictures say `input_tokens_details`, transcriptions `input_token_details`
+        details = usage.get("input_tokens_details") or usage.get("input_token_details")
+        if not isinstance(details, dict):
+            details = {}
         return Usage(
-            input_tokens=tokens(usage.get("input_tokens")), output_tokens=tokens(usage.get("output_tokens"))
+            input_tokens=tokens(usage.get("input_tokens")),
+            output_tokens=tokens(usage.get("output_tokens")),
+            cache_read_tokens=min(tokens(details.get("cached_tokens")), tokens(usage.get("input_tokens"))),
+            # sound is what a transcription's input price is for
+            extras=extras(input_image=tokens(details.get("image_tokens"))),
         )
     if "total_tokens" in usage:
         return Usage(input_tokens=tokens(usage["total_tokens"]))
@@ -93,6 +103,12 @@ def _billed_tokens(meta: Mapping[str, Any] | None) -> Usage | None:
     return Usage(
         input_tokens=tokens(billed.get("input_tokens")), output_tokens=tokens(billed.get("output_tokens"))
     )
+
+
+def _searches(meta: Mapping[str, Any] | None) -> int:
+    """How many searches Cohere bills a reranking as: one per query and hundred documents."""
+    billed = (meta or {}).get("billed_units")
+    return max(1, tokens(billed.get("search_units"))) if isinstance(billed, dict) else 1
 
 
 class PassingWatch:

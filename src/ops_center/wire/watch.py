@@ -14,9 +14,10 @@ from msgspec import Raw
 from ops_center.types import Usage
 from ops_center.wire import anthropic_messages, chat, openai_chat
 from ops_center.wire.chat import ProviderErrorFacts
+from ops_center.wire.figures import at_tier
 from ops_center.wire.openai_responses.answer import neutral_reason
 from ops_center.wire.openai_responses.read_stream import ENDS, EVENT, Event
-from ops_center.wire.openai_responses.usage import read_usage
+from ops_center.wire.openai_responses.usage import usage_of
 from ops_center.wire.provider_errors import carries_error, read_provider_error
 from ops_center.wire.sse import BOM, EventBuffer, SseEvent, cut_events, parse_event
 
@@ -76,7 +77,20 @@ class _Pattern:
         # A quote that is not escaped would be the end of the text, and the event another kind than it looks.
         if b'"' in whole and not all(_STRING.fullmatch(text) for text in texts):
             return None
-        return len(texts) - texts.count(b""), len(whole)
+        return len(texts) - texts.count(b""), _text_bytes(whole)
+
+
+def _text_bytes(text: bytes) -> int:
+    """How long the inside of a JSON string is as UTF-8, so that a server's way of escaping makes no difference."""
+    if b"\\" not in text:
+        return len(text)
+    try:
+        return len(_TEXT.decode(b'"%b"' % text).encode())
+    except (msgspec.DecodeError, UnicodeError):
+        return len(text)  # half a character
+
+
+_TEXT = msgspec.json.Decoder(str)
 
 
 def _end_of_string(raw: bytes, start: int) -> int:
@@ -93,7 +107,7 @@ class StreamWatch:
     `error`: an error event, whose own bytes are not forwarded. `unusable`: the body is no event stream;
     nothing of it is forwarded, and `error` says what it holds if that could be read.
     `usage` is final; `partial_usage` is what was known of a stream that broke off before.
-    `output_events` and `output_bytes` count the pieces of generated text and their bytes as JSON.
+    `output_events` and `output_bytes` count the pieces of generated text and their bytes in UTF-8.
     """
 
     # JSON keys before generated text; the names in a group mean the same, and some servers send it twice.
@@ -126,7 +140,11 @@ class StreamWatch:
     def close(self) -> bytes:
         """The stream has ended; a last event without its blank line is still read and forwarded."""
         rest = self._buffer.rest()
-        out = self._pass(rest) if rest else b""
+        out = b""
+        if rest and _is_half(rest):
+            self.unusable = True
+        elif rest:
+            out = self._pass(rest)
         if self.finish_reason is not None and self.error is None:
             self.finished = True  # some servers say why they stopped and leave out the last event
         return out
@@ -202,7 +220,7 @@ class StreamWatch:
     def _see(self, raw: bytes) -> bool:
         """Reads one event; False when its bytes are not to be forwarded."""
         event = parse_event(raw.removeprefix(BOM))
-        if event is None:
+        if event is None or not event.data:
             return True
         if not self.started:
             self._spaced = b'": ' in event.data[:64]
@@ -238,7 +256,7 @@ class StreamWatch:
                     if piece[length - 1] == _BACKSLASH:
                         length = _end_of_string(piece, 0)
                     self.output_events += 1
-                    self.output_bytes += length
+                    self.output_bytes += _text_bytes(piece[:length])
         return last
 
     def _key(self, names: tuple[bytes, ...], block: bytes) -> bytes | None:
@@ -271,6 +289,18 @@ def _is_torn(block: bytes) -> bool:
     )
 
 
+def _is_half(raw: bytes) -> bool:
+    """Whether what a stream ended with is part of an event: its JSON may break off behind any brace."""
+    event = parse_event(raw)
+    if event is None or not event.data.lstrip().startswith(b"{"):
+        return False
+    try:
+        _ANYTHING.decode(event.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
+    return False
+
+
 class _ChunkChoice(msgspec.Struct):
     index: int = 0
     finish_reason: str | None = None
@@ -279,6 +309,7 @@ class _ChunkChoice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_ChunkChoice] | None = None
     usage: Raw = _NULL
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
@@ -300,7 +331,7 @@ class OpenAIStreamWatch(StreamWatch):
     def __init__(self, *, hide_usage_chunk: bool) -> None:
         super().__init__()
         self._hide_usage_chunk = hide_usage_chunk
-        self._last_usage: Raw | None = None  # of this block; some servers send one with every event
+        self._last_usage: _Chunk | None = None  # of this block; some servers send one with every event
 
     def _matters(self, block: bytes) -> bool:
         return (
@@ -329,12 +360,13 @@ class OpenAIStreamWatch(StreamWatch):
                 self.finish_reason = openai_chat.neutral_reason(choice.finish_reason)
         if not bytes(chunk.usage).startswith(b"{"):
             return True
-        self._last_usage = chunk.usage
+        self._last_usage = chunk
         return not (self._hide_usage_chunk and not chunk.choices)
 
     def _settle(self) -> None:
         if self._last_usage is not None:
-            self.usage = openai_chat.read_usage(self._last_usage) or self.usage
+            last = self._last_usage
+            self.usage = at_tier(openai_chat.read_usage(last.usage), last.service_tier) or self.usage
             self._last_usage = None
 
 
@@ -391,8 +423,9 @@ class AnthropicStreamWatch(StreamWatch):
                 self.partial_usage = self._counter.usage
         elif kind == "message_delta":
             self.finish_reason = anthropic_messages.read_finish_reason(read.delta) or self.finish_reason
-            self._counter.add(read.usage)
-            self.usage = self._counter.usage
+            if bytes(read.usage) != b"null":
+                self._counter.add(read.usage)
+                self.usage = self._counter.usage
         elif kind == "message_stop":
             self.usage = self._counter.usage
             self.finished = True
@@ -441,7 +474,7 @@ class ResponsesStreamWatch(StreamWatch):
             self.finish_reason = neutral_reason(
                 response.status or "completed", response.incomplete_details, calls=self._calls
             )
-            self.usage = read_usage(response.usage)
+            self.usage = usage_of(response.usage, response.service_tier, response.output)
         elif kind.startswith("response.") and kind not in _TAKEN:
             self.started = True
             self._calls = self._calls or (read.item is not None and read.item.type == "function_call")

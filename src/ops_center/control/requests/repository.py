@@ -31,7 +31,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from ops_center.control.paging import Cursor
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.repository import EVERYTHING, Filters, Window
-from ops_center.storage.tables import Instant, attempts, plans, stored_batches, usage_records
+from ops_center.storage.tables import Instant, attempts, late_prices, plans, stored_batches, usage_records
 
 _r = usage_records.c
 _b = stored_batches.c
@@ -163,6 +163,10 @@ async def plan_of(conn: AsyncConnection, request_id: str) -> str | None:
     """The JSON of its `PlanRecord`."""
     query = select(plans.c.plan).where(plans.c.request_id == request_id)
     return (await conn.execute(query)).scalar_one_or_none()
+
+
+async def late_price(conn: AsyncConnection, late_price_id: str) -> RecordRow | None:
+    return (await conn.execute(select(late_prices).where(late_prices.c.id == late_price_id))).one_or_none()
 
 
 def cursor_of(row: RecordRow) -> Cursor:

@@ -70,6 +70,10 @@ class Request(ResponseModel):
     cost_source: CostSource
     cost_note: str | None
     price_source: str | None
+    listed_cost_usd: Usd | None
+    """Beside a cost that the provider reported: what the same comes to at the price we know."""
+    priced_later: bool
+    """Whether it had no price when it was made, and got its cost afterwards."""
     own_cost_usd: Usd | None
     """What the user paid, on their own key; null elsewhere, and where it is not known."""
     own_cost_source: CostSource | None
@@ -104,13 +108,35 @@ class DroppedParameter(ResponseModel):
 class PriceLine(ResponseModel):
     """A part of the cost: its tokens at their price."""
 
-    what: Literal["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "request"]
+    what: Literal[
+        "input",
+        "input_audio",
+        "input_image",
+        "cache_read",
+        "cache_write",
+        "cache_write_1h",
+        "output",
+        "output_audio",
+        "reasoning",
+        "web_search",
+        "request",
+    ]
     tokens: int
+    """Of what has no price per token: how many of it."""
     usd_mtok: Usd | None
     usd: Usd
 
 
+class LatePrice(ResponseModel):
+    """The price that a request got after it was made."""
+
+    id: str
+    priced_at: Instant
+    source: str
+
+
 class RequestDetail(Request):
+    late_price: LatePrice | None
     attempts: list[Attempt]
     plan: RoutePlan | None
     """How it was routed; null where no plan could be made, and for requests from before plans were kept."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ops_center.catalog.pricing import price_lines
 from ops_center.control.access import Actor
 from ops_center.control.context import Control
@@ -16,6 +18,7 @@ from ops_center.control.requests.repository import RecordRow, Wanted
 from ops_center.control.requests.schemas import (
     Attempt,
     DroppedParameter,
+    LatePrice,
     PriceLine,
     Request,
     RequestDetail,
@@ -25,7 +28,7 @@ from ops_center.control.requests.schemas import (
 from ops_center.control.routing.plan import shown_plan
 from ops_center.errors import NotFound
 from ops_center.plan_record import PlanRecord, decoded
-from ops_center.types import CostSource, Usage
+from ops_center.types import CostSource, Extras, Price, Usage
 
 
 async def list_requests(control: Control, wanted: Wanted, cursor: str | None, limit: int) -> RequestPage:
@@ -61,14 +64,22 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
         row = await repository.by_id(conn, request_id)
         attempts = await repository.attempts_of(conn, request_id) if row is not None else ()
         kept = await repository.plan_of(conn, request_id) if row is not None else None
+        late = (
+            await repository.late_price(conn, row.late_price_id)
+            if row is not None and row.late_price_id is not None
+            else None
+        )
     if row is None:
         raise NotFound("There is no request with this id")
     plan = decoded(kept) if kept is not None else None
     return RequestDetail(
         **record_fields(row),
+        late_price=None
+        if late is None
+        else LatePrice(id=late.id, priced_at=late.started_at, source=row.price_source or ""),
         attempts=[_attempt(attempt) for attempt in attempts],
         plan=None if plan is None else shown_plan(plan),
-        price_lines=_price_lines(row, plan),
+        price_lines=_price_lines(row, _price_of(plan, late)),
         dropped=[]
         if plan is None
         else [DroppedParameter(parameter=name, reason=reason) for name, reason in plan.dropped],
@@ -85,21 +96,34 @@ async def get_own_request(control: Control, actor: Actor, request_id: str) -> Re
     return Request(**record_fields(row))
 
 
-def _price_lines(row: RecordRow, plan: PlanRecord | None) -> list[PriceLine]:
+def _price_of(plan: PlanRecord | None, late: RecordRow | None) -> Price | None:
+    """What a request was priced at: the price it got later, else the one of then."""
+    if late is not None:
+        return msgspec.convert(late.price, Price)
+    return None if plan is None else plan.price
+
+
+def _price_lines(row: RecordRow, price: Price | None) -> list[PriceLine]:
     source = row.own_cost_source or row.cost_source
-    if plan is None or plan.price is None or source not in (CostSource.COMPUTED, CostSource.ESTIMATED):
+    if price is None or source not in (CostSource.COMPUTED, CostSource.ESTIMATED):
         return []
-    usage = Usage(
+    usage = usage_of(row)
+    if usage == Usage():
+        return []
+    return [PriceLine(**line._asdict()) for line in price_lines(usage, price)]
+
+
+def usage_of(row: RecordRow) -> Usage:
+    """What a record counts."""
+    return Usage(
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cache_read_tokens=row.cache_read_tokens,
         cache_write_tokens=row.cache_write_tokens,
         cache_write_1h_tokens=row.cache_write_1h_tokens,
         reasoning_tokens=row.reasoning_tokens,
+        extras=None if row.extras is None else msgspec.convert(row.extras, Extras),
     )
-    if usage == Usage():
-        return []
-    return [PriceLine(**line._asdict()) for line in price_lines(usage, plan.price)]
 
 
 def record_fields(row: RecordRow) -> dict[str, Any]:
@@ -137,6 +161,8 @@ def record_fields(row: RecordRow) -> dict[str, Any]:
         "cost_source": row.cost_source,
         "cost_note": row.cost_note,
         "price_source": row.price_source,
+        "listed_cost_usd": row.listed_cost_usd,
+        "priced_later": row.late_price_id is not None,
         "own_cost_usd": row.own_cost_usd,
         "own_cost_source": row.own_cost_source,
         "saved_usd": row.saved_usd,

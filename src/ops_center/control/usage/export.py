@@ -133,6 +133,8 @@ _NAMES = (
     "cost_source",
     "cost_note",
     "price_source",
+    "listed_cost_usd",
+    "priced_later",
     "own_cost_usd",
     "own_cost_source",
     "saved_usd",

@@ -105,16 +105,16 @@ def _nano(amount: Decimal) -> int:
     return nano
 
 
-def _names(names: tuple[str, ...]) -> str | None:
-    return msgspec.json.encode(names).decode() if names else None
+def _json(value: object) -> str | None:
+    return msgspec.json.encode(value).decode() if value else None
 
 
-_CONVERTERS: dict[type, Callable[[Any], Any]] = {Instant: _microseconds, Money: _nano, JSON: _names}
+_CONVERTERS: dict[type, Callable[[Any], Any]] = {Instant: _microseconds, Money: _nano, JSON: _json}
 
 
-def _shape(table: Table, root: type, inner: tuple[str, type] | None, apart: str) -> _Shape:
-    """`apart` names the one column whose value is appended by hand."""
-    columns = [column for column in table.columns if column.name != apart]
+def _shape(table: Table, root: type, inner: tuple[str, type] | None, *apart: str) -> _Shape:
+    """`apart` names the columns that no field stands behind."""
+    columns = [column for column in table.columns if column.name not in apart]
     own = get_type_hints(root)
     nested = get_type_hints(inner[1]) if inner is not None else {}
     paths = []
@@ -128,8 +128,8 @@ def _shape(table: Table, root: type, inner: tuple[str, type] | None, apart: str)
     return _Shape(table, columns, paths)
 
 
-_RECORD = _shape(usage_records, UsageRecord, ("usage", Usage), apart="demo")
-_ATTEMPT = _shape(attempts, AttemptRecord, None, apart="request_id")
+_RECORD = _shape(usage_records, UsageRecord, ("usage", Usage), "demo", "late_price_id")
+_ATTEMPT = _shape(attempts, AttemptRecord, None, "request_id")
 
 RECORD_COLUMNS = (*_RECORD.names, "demo")
 ATTEMPT_COLUMNS = (*_ATTEMPT.names, "request_id")

@@ -31,6 +31,7 @@ REVISIONS = (
     "0021",
     "0022",
     "0023",
+    "0024",
 )  # oldest first; each is `versions/r<revision>_<what it does>.py`
 HEAD = REVISIONS[-1]
 TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ops_center.types import Usage
-from ops_center.wire.figures import read_object, tokens
+from ops_center.wire.figures import at_tier, extras, read_object, tokens
 
 
 class UsageCounter:
@@ -21,12 +21,23 @@ class UsageCounter:
     figures are cumulative, so the largest of each is the true one.
     """
 
-    __slots__ = ("_cache_read", "_cache_write", "_cache_write_1h", "_input", "_output", "_reasoning", "_seen")
+    __slots__ = (
+        "_cache_read",
+        "_cache_write",
+        "_cache_write_1h",
+        "_input",
+        "_output",
+        "_reasoning",
+        "_searches",
+        "_seen",
+        "_tier",
+    )
 
     def __init__(self) -> None:
         self._seen = False
         self._input = self._output = self._cache_read = self._cache_write = self._cache_write_1h = 0
-        self._reasoning = 0
+        self._reasoning = self._searches = 0
+        self._tier = ""
 
     def add(self, raw: msgspec.Raw | bytes | None) -> None:
         usage = read_object(raw)
@@ -47,19 +58,38 @@ class UsageCounter:
         details = usage.get("output_tokens_details")
         if isinstance(details, dict):
             self._reasoning = max(self._reasoning, tokens(details.get("thinking_tokens")))
+        tools = usage.get("server_tool_use")
+        if isinstance(tools, dict):
+            self._searches = max(self._searches, tokens(tools.get("web_search_requests")))
+        self._tier = _tier(usage) or self._tier
 
     @property
     def usage(self) -> Usage | None:
         if not self._seen:
             return None
-        return Usage(
+        found = Usage(
             input_tokens=self._input + self._cache_read + self._cache_write,
             output_tokens=self._output,
             cache_read_tokens=self._cache_read,
             cache_write_tokens=self._cache_write,
             cache_write_1h_tokens=self._cache_write_1h,
             reasoning_tokens=min(self._reasoning, self._output),
+            extras=extras(web_searches=self._searches),
         )
+        return at_tier(found, self._tier)
+
+
+def _tier(usage: dict[str, Any]) -> str:
+    """The tier, and what else multiplies every price: the fast mode, and inference in the United States alone
+    (https://platform.claude.com/docs/en/about-claude/pricing, 2026-11)."""
+    words = []
+    if isinstance(tier := usage.get("service_tier"), str) and tier != "standard":
+        words.append(tier)
+    if usage.get("speed") == "fast":
+        words.append("fast")
+    if usage.get("inference_geo") == "us":
+        words.append("us")
+    return " ".join(words)
 
 
 def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
@@ -86,4 +116,7 @@ def write_usage(usage: Usage | None) -> dict[str, Any]:
         }
     if usage.reasoning_tokens:
         written["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    if usage.extras is not None and usage.extras.web_searches:
+        searches = usage.extras.web_searches
+        written["server_tool_use"] = {"web_search_requests": searches, "web_fetch_requests": 0}
     return written

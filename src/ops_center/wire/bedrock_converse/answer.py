@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from ops_center.wire import chat
 from ops_center.wire.bedrock_converse.usage import read_usage
+from ops_center.wire.figures import at_tier
 from ops_center.wire.reading import read_answer, unusable
 
 _REASONS = {
@@ -61,10 +62,15 @@ class ModelFields(msgspec.Struct):
     stop_sequence: str | None = None
 
 
+class ServiceTier(msgspec.Struct):
+    type: str = ""
+
+
 class _Answer(msgspec.Struct, rename="camel"):
     output: _Output
     stop_reason: str | None = None
     usage: Raw = Raw(b"null")
+    service_tier: ServiceTier | None = None
     additional_model_response_fields: Raw = Raw(b"null")
 
 
@@ -110,7 +116,11 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
         stop_sequence=met_stop_sequence(answer.additional_model_response_fields),
     )
     return chat.ChatAnswer(
-        format=chat.BEDROCK_CONVERSE, id="", model="", choices=(choice,), usage=read_usage(answer.usage)
+        format=chat.BEDROCK_CONVERSE,
+        id="",
+        model="",
+        choices=(choice,),
+        usage=at_tier(read_usage(answer.usage), answer.service_tier and answer.service_tier.type),
     )
 
 

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Raw
 
 from ops_center.wire import chat
-from ops_center.wire.bedrock_converse.answer import met_stop_sequence, neutral_reason
+from ops_center.wire.bedrock_converse.answer import ServiceTier, met_stop_sequence, neutral_reason
 from ops_center.wire.bedrock_converse.event_stream import EXCEPTION
 from ops_center.wire.bedrock_converse.usage import read_usage
+from ops_center.wire.figures import at_tier
 from ops_center.wire.provider_errors import read_provider_error
 from ops_center.wire.reading import read_answer
 from ops_center.wire.sse import SseEvent
@@ -50,6 +51,7 @@ class _Event(msgspec.Struct, rename="camel"):
     stop_reason: str | None = None
     additional_model_response_fields: Raw = Raw(b"null")
     usage: Raw = Raw(b"null")
+    service_tier: ServiceTier | None = None
 
 
 _EVENT = msgspec.json.Decoder(_Event)
@@ -92,7 +94,7 @@ class StreamDecoder:
             ]
         if kind == "metadata":
             self.finished = True
-            usage = read_usage(read.usage)
+            usage = at_tier(read_usage(read.usage), read.service_tier and read.service_tier.type)
             return [chat.UsageEvent(usage)] if usage else []
         return []
 

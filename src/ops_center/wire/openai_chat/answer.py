@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from ops_center.wire import chat
+from ops_center.wire.figures import at_tier
 from ops_center.wire.json_fields import OBJECT
 from ops_center.wire.openai_chat.pieces import (
     Content,
@@ -79,6 +80,7 @@ class _Answer(msgspec.Struct):
     model: str | None = None
     created: int | float | None = None
     usage: Raw = _NULL
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
@@ -89,6 +91,7 @@ class _ReasonOnly(msgspec.Struct):
 class _Facts(msgspec.Struct):
     choices: list[_ReasonOnly]
     usage: Raw = _NULL
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
@@ -133,7 +136,7 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
         model=answer.model or "",
         created=int(answer.created) if answer.created is not None else None,
         choices=tuple(_choice(choice) for choice in answer.choices),
-        usage=read_usage(answer.usage),
+        usage=at_tier(read_usage(answer.usage), answer.service_tier),
         native_usage=fields.get("usage"),
         extra={name: raw for name, raw in fields.items() if name not in _KNOWN},
     )
@@ -251,7 +254,11 @@ def read_answer_usage(body: bytes) -> chat.AnswerFacts:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _facts_of_no_answer(body)
     reason = neutral_reason(facts.choices[0].finish_reason) if facts.choices else None
-    return chat.AnswerFacts(usage=read_usage(facts.usage), finish_reason=reason, error=_is_error(facts.error))
+    return chat.AnswerFacts(
+        usage=at_tier(read_usage(facts.usage), facts.service_tier),
+        finish_reason=reason,
+        error=_is_error(facts.error),
+    )
 
 
 def _is_error(raw: Raw) -> bool:

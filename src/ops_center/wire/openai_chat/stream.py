@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from ops_center.types import Usage
 from ops_center.wire import chat
+from ops_center.wire.figures import at_tier
 from ops_center.wire.openai_chat.answer import completion_id, native_reason, neutral_reason
 from ops_center.wire.openai_chat.pieces import (
     Content,
@@ -73,6 +74,7 @@ class _Chunk(msgspec.Struct):
     model: str | None = None
     created: int | float | None = None
     usage: Raw = _NULL
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
@@ -130,7 +132,7 @@ class StreamDecoder:
             events.append(chat.Start(id=chunk.id or "", model=chunk.model or "", created=created))
         for choice in chunk.choices or ():
             self._choice(choice, events)
-        usage = read_usage(chunk.usage)
+        usage = at_tier(read_usage(chunk.usage), chunk.service_tier)
         if usage:
             events.append(chat.UsageEvent(usage))
         return events

@@ -1,7 +1,8 @@
-"""Reads and writes OpenAI's usage figures, with what DeepSeek, OpenRouter and others add to them.
+"""Reads and writes OpenAI's usage figures, with what DeepSeek, OpenRouter, xAI and others add to them.
 
 References (2026-11): https://platform.openai.com/docs/api-reference/chat/object,
-https://openrouter.ai/docs/use-cases/usage-accounting, https://api-docs.deepseek.com/guides/kv_cache.
+https://openrouter.ai/docs/use-cases/usage-accounting, https://api-docs.deepseek.com/guides/kv_cache,
+https://docs.x.ai/developers/cost-tracking.
 Tolerant of anything: a figure that is no sensible number counts as absent.
 """
 
@@ -12,17 +13,19 @@ from typing import Any
 
 import msgspec
 
-from ops_center.types import Usage
-from ops_center.wire.figures import read_object, tokens, usd
+from ops_center.types import Extras, Usage
+from ops_center.wire.figures import extras, read_object, tokens, usd
 
 
 class _InputDetails(msgspec.Struct):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    audio_tokens: int = 0
 
 
 class _OutputDetails(msgspec.Struct):
     reasoning_tokens: int = 0
+    audio_tokens: int = 0
 
 
 class _Plain(msgspec.Struct):
@@ -36,8 +39,10 @@ class _Plain(msgspec.Struct):
     prompt_cache_hit_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
+    cached_tokens: int = 0
     reasoning_tokens: int = 0
     cost: None = None  # anything but null is for the thorough reader
+    cost_in_usd_ticks: None = None
 
 
 _plain_decoder = msgspec.json.Decoder(_Plain)
@@ -55,7 +60,12 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_anything(raw)
     details = plain.prompt_tokens_details or _NO_INPUT_DETAILS
-    cache_read = details.cached_tokens or plain.prompt_cache_hit_tokens or plain.cache_read_input_tokens
+    cache_read = (
+        details.cached_tokens
+        or plain.prompt_cache_hit_tokens
+        or plain.cache_read_input_tokens
+        or plain.cached_tokens
+    )
     cache_write = details.cache_write_tokens or plain.cache_creation_input_tokens
     out = plain.completion_tokens_details or _NO_OUTPUT_DETAILS
     reasoning = out.reasoning_tokens or plain.reasoning_tokens
@@ -66,6 +76,8 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
         cache_read,
         cache_write,
         reasoning,
+        details.audio_tokens,
+        out.audio_tokens,
     )
     if min(figures) < 0 or max(figures) > _SENSIBLE:
         return _read_anything(raw)
@@ -89,10 +101,13 @@ def _read_anything(raw: msgspec.Raw | bytes) -> Usage | None:
             details.get("cached_tokens"),
             usage.get("prompt_cache_hit_tokens"),
             usage.get("cache_read_input_tokens"),
+            usage.get("cached_tokens"),  # Moonshot, Together
         ),
         _first(details.get("cache_write_tokens"), usage.get("cache_creation_input_tokens")),
         _first(output_details.get("reasoning_tokens"), usage.get("reasoning_tokens")),
-        _cost(usage),
+        tokens(details.get("audio_tokens")),
+        tokens(output_details.get("audio_tokens")),
+        reported_cost(usage),
     )
 
 
@@ -103,6 +118,8 @@ def _usage(
     cache_read: int,
     cache_write: int,
     reasoning: int,
+    input_audio: int,
+    output_audio: int,
     cost_usd: Decimal | None = None,
 ) -> Usage:
     # Gemini and Grok report reasoning beside the output instead of inside it; only the total shows that.
@@ -118,13 +135,24 @@ def _usage(
         cache_write_tokens=min(cache_write, input_tokens - cache_read),
         reasoning_tokens=min(reasoning, output_tokens),
         provider_cost_usd=cost_usd,
+        extras=extras(
+            input_audio=min(input_audio, input_tokens), output_audio=min(output_audio, output_tokens)
+        )
+        if input_audio or output_audio
+        else None,
     )
 
 
-def _cost(usage: dict[str, Any]) -> Decimal | None:
-    """What the provider says it cost: OpenRouter's figure, and with a key of one's own there also what the
-    provider behind it charged that key. Perplexity wraps the figure in an object."""
+_TICK_USD = Decimal("1e-10")  # xAI's unit
+
+
+def reported_cost(usage: dict[str, Any]) -> Decimal | None:
+    """What the provider says it billed: OpenRouter's figure, and with a key of one's own there also what the
+    provider behind it charged that key. Perplexity wraps the figure in an object, xAI counts ticks."""
     cost = usage.get("cost")
+    ticks = usage.get("cost_in_usd_ticks")
+    if cost is None and isinstance(ticks, int) and not isinstance(ticks, bool):
+        return usd(ticks * _TICK_USD)
     if isinstance(cost, dict):
         cost = cost.get("total_cost")
     billed = usd(cost)
@@ -147,10 +175,19 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     details: dict[str, int] = {"cached_tokens": usage.cache_read_tokens}
     if usage.cache_write_tokens:
         details["cache_write_tokens"] = usage.cache_write_tokens
+    output_details: dict[str, int] = {"reasoning_tokens": usage.reasoning_tokens}
+    found = usage.extras or _NO_EXTRAS
+    if found.input_audio_tokens:
+        details["audio_tokens"] = found.input_audio_tokens
+    if found.output_audio_tokens:
+        output_details["audio_tokens"] = found.output_audio_tokens
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "prompt_tokens_details": details,
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "completion_tokens_details": output_details,
     }
+
+
+_NO_EXTRAS = Extras()

@@ -26,7 +26,7 @@ from ops_center.wire.openai_responses.response import (
     seal,
     text_part,
 )
-from ops_center.wire.openai_responses.usage import read_usage
+from ops_center.wire.openai_responses.usage import usage_of
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer, unusable
 
@@ -45,6 +45,7 @@ class _Response(msgspec.Struct):
     status: str | None = None
     incomplete_details: IncompleteDetails | None = None
     usage: Raw = _NULL
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
@@ -53,6 +54,7 @@ class _Facts(msgspec.Struct):
     status: str | None = None
     incomplete_details: IncompleteDetails | None = None
     usage: Raw = _NULL
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
@@ -100,7 +102,7 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
         model=answer.model,
         created=int(answer.created_at) if answer.created_at is not None else None,
         choices=(chat.Choice(parts=tuple(parts), finish_reason=reason, native_finish_reason=answer.status),),
-        usage=read_usage(answer.usage),
+        usage=usage_of(answer.usage, answer.service_tier, answer.output),
         native_usage=answer.usage if bytes(answer.usage) != b"null" else None,
         extra=fields,
     )
@@ -168,7 +170,7 @@ def read_answer_usage(body: bytes) -> chat.AnswerFacts:
         return _facts_of_no_answer(body)
     calls = any(b'"function_call"' in bytes(item)[:200] for item in facts.output)
     return chat.AnswerFacts(
-        usage=read_usage(facts.usage),
+        usage=usage_of(facts.usage, facts.service_tier, facts.output),
         finish_reason=neutral_reason(facts.status, facts.incomplete_details, calls=calls),
         error=facts.status == "failed",
     )

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from ops_center.wire import chat
 from ops_center.wire.openai_responses.answer import IncompleteDetails, neutral_reason
-from ops_center.wire.openai_responses.usage import read_usage
+from ops_center.wire.openai_responses.usage import usage_of
 from ops_center.wire.provider_errors import read_provider_error
 from ops_center.wire.reading import read_answer
 from ops_center.wire.signatures import unmark
@@ -36,7 +36,9 @@ class Response(msgspec.Struct):
     created_at: int | float | None = None
     status: str | None = None
     incomplete_details: IncompleteDetails | None = None
+    output: list[Raw] = []
     usage: Raw = _NULL
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
@@ -154,7 +156,7 @@ class StreamDecoder:
         events: list[chat.StreamEvent] = [
             chat.Finish(finish_reason=reason or chat.STOP, native_finish_reason=status)
         ]
-        usage = read_usage(response.usage)
+        usage = usage_of(response.usage, response.service_tier, response.output)
         if usage:
             events.append(chat.UsageEvent(usage))
         return events

@@ -6,12 +6,14 @@ figure that is no sensible number counts as absent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ops_center.types import Usage
-from ops_center.wire.figures import read_object, tokens, usd
+from ops_center.wire.figures import at_tier, extras, read_object, tokens
+from ops_center.wire.openai_chat.usage import reported_cost
 
 
 def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
@@ -28,8 +30,42 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
         cache_read_tokens=cache_read,
         cache_write_tokens=min(_detail(input_details, "cache_write_tokens"), input_tokens - cache_read),
         reasoning_tokens=min(_detail(output_details, "reasoning_tokens"), output_tokens),
-        provider_cost_usd=usd(usage.get("cost")),  # OpenRouter's
+        provider_cost_usd=reported_cost(usage),
     )
+
+
+class _Action(msgspec.Struct):
+    type: str = "search"
+
+
+class _Call(msgspec.Struct):
+    type: str = ""
+    action: _Action | None = None
+
+
+_call_decoder = msgspec.json.Decoder(_Call)
+
+
+def usage_of(
+    usage: msgspec.Raw | bytes | None, service_tier: str | None, output: Sequence[msgspec.Raw]
+) -> Usage | None:
+    """The usage of a response, with its tier and the searches that its own tool made: each is billed, opening
+    a page that was found is not (https://platform.openai.com/docs/guides/tools-web-search, 2026-11)."""
+    found = at_tier(read_usage(usage), service_tier)
+    searches = sum(1 for item in output if b'"web_search_call"' in bytes(item)[:300] and _searched(item))
+    if found is None or not searches:
+        return found
+    if found.extras is None:
+        return msgspec.structs.replace(found, extras=extras(web_searches=searches))
+    return msgspec.structs.replace(found, extras=msgspec.structs.replace(found.extras, web_searches=searches))
+
+
+def _searched(item: msgspec.Raw) -> bool:
+    try:
+        call = _call_decoder.decode(item)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return call.type == "web_search_call" and (call.action is None or call.action.type == "search")
 
 
 def _detail(details: object, name: str) -> int:

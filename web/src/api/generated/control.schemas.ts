@@ -1187,6 +1187,15 @@ export interface LastTest {
   success: boolean;
 }
 
+/**
+ * The price that a request got after it was made.
+ */
+export interface LatePrice {
+  id: string;
+  priced_at: string;
+  source: string;
+}
+
 export interface LevelChoice {
   allowed: boolean;
   best_for: string;
@@ -1734,11 +1743,15 @@ export type PriceLineWhat = typeof PriceLineWhat[keyof typeof PriceLineWhat];
 
 export const PriceLineWhat = {
   input: 'input',
+  input_audio: 'input_audio',
+  input_image: 'input_image',
   cache_read: 'cache_read',
   cache_write: 'cache_write',
   cache_write_1h: 'cache_write_1h',
   output: 'output',
+  output_audio: 'output_audio',
   reasoning: 'reasoning',
+  web_search: 'web_search',
   request: 'request',
 } as const;
 
@@ -2002,11 +2015,13 @@ export interface Request {
   finish_reason: string | null;
   id: string;
   input_tokens: number;
+  listed_cost_usd: number | null;
   model: string | null;
   output_tokens: number;
   own_cost_source: CostSource | null;
   own_cost_usd: number | null;
   price_source: string | null;
+  priced_later: boolean;
   provider_id: string | null;
   provider_name: string | null;
   provider_type: string | null;
@@ -2086,6 +2101,8 @@ export interface RequestDetail {
   finish_reason: string | null;
   id: string;
   input_tokens: number;
+  late_price: LatePrice | null;
+  listed_cost_usd: number | null;
   model: string | null;
   output_tokens: number;
   own_cost_source: CostSource | null;
@@ -2093,6 +2110,7 @@ export interface RequestDetail {
   plan: RoutePlan | null;
   price_lines: PriceLine[];
   price_source: string | null;
+  priced_later: boolean;
   provider_id: string | null;
   provider_name: string | null;
   provider_type: string | null;

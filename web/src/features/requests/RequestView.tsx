@@ -166,11 +166,15 @@ function cached(request: RequestDetail): string {
 
 const LINES: Record<PriceLine["what"], string> = {
   input: "Input",
+  input_audio: "Sound in the input",
+  input_image: "Pictures in the input",
   cache_read: "Input read from cache",
   cache_write: "Input written to cache",
   cache_write_1h: "Input written to cache for an hour",
   output: "Output",
+  output_audio: "Sound in the output",
   reasoning: "Reasoning",
+  web_search: "Web searches",
   request: "Fee per request",
 };
 
@@ -194,7 +198,9 @@ function Costs({ request }: { request: RequestDetail }) {
               <Table.Tr key={line.what}>
                 <Table.Td>{LINES[line.what]}</Table.Td>
                 <Table.Td ta="right" className="oc-figures">
-                  {line.usd_mtok === null ? "" : `${countExact(line.tokens)} × ${money(line.usd_mtok)} / 1M`}
+                  {line.usd_mtok !== null
+                    ? `${countExact(line.tokens)} × ${money(line.usd_mtok)} / 1M`
+                    : line.tokens > 0 && countExact(line.tokens)}
                 </Table.Td>
                 <Table.Td ta="right" className="oc-figures" title={moneyExact(line.usd)}>
                   {money(line.usd)}
@@ -206,6 +212,7 @@ function Costs({ request }: { request: RequestDetail }) {
               <Table.Td ta="right">
                 <Text size="xs" c="dimmed">
                   {request.price_source && `Prices from ${request.price_source}`}
+                  {request.late_price && `, priced later, ${absoluteTime(request.late_price.priced_at)}`}
                 </Text>
               </Table.Td>
               <Table.Th ta="right" className="oc-figures" title={moneyExact(paid)}>
@@ -214,6 +221,14 @@ function Costs({ request }: { request: RequestDetail }) {
             </Table.Tr>
           </Table.Tbody>
         </Table>
+      )}
+      {request.listed_cost_usd !== null && paid !== null && (
+        <Text size="xs" c="dimmed" mt={6} title={moneyExact(request.listed_cost_usd)}>
+          At the price known here it comes to {money(request.listed_cost_usd)}
+          {request.listed_cost_usd === paid
+            ? ", the same."
+            : `: the provider billed ${money(Math.abs(paid - request.listed_cost_usd))} ${paid > request.listed_cost_usd ? "more" : "less"}.`}
+        </Text>
       )}
       {request.own_cost_source && (
         <Text size="xs" c="dimmed" mt={6}>
