@@ -49,7 +49,7 @@ from ops_center.litellm_sdk.process import NAME, LiteLLM
 from ops_center.settings import Settings
 from ops_center.snapshot import api_key_digest
 from ops_center.storage.database import Database
-from ops_center.storage.journal import JournalIngester, UsageJournal
+from ops_center.storage.journal import JournalIngester, UsageJournal, rejected_lines
 from ops_center.storage.migrate import migrate
 from ops_center.storage.secrets import load_master_key
 from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -145,6 +145,7 @@ class Application:
                 total_seconds=settings.answer_timeout_seconds,
             ),
             drain_journal=ingester.drain,
+            rejected_lines=functools.partial(rejected_lines, journal_dir),
             health=health,
         )
         closing.push_async_callback(control.background.close)

@@ -41,7 +41,7 @@ def test_no_secret_is_on_a_page_or_stays_in_the_browser(
         canaries = plant(server, simulator, echo)
     page = console.open("/login")
     console.sign_in()
-    expect(page).to_have_url(re.compile("/admin/"))
+    expect(page).to_have_url(re.compile("/admin$"))
     mine = {cookie["name"]: cookie for cookie in page.context.cookies()}["ops_center_session"]
     canaries.keep("the session of this browser", str(mine["value"]))
     assert mine["httpOnly"] is True

@@ -48,7 +48,7 @@ class ConsoleFiles:
             return
         path = scope["path"]
         if path == "/":
-            await _answer(send, 307, [(b"location", b"/admin/litellm-providers")], b"", head=False)
+            await _answer(send, 307, [(b"location", b"/admin")], b"", head=False)
             return
         name = self._name(path)
         if name is None:

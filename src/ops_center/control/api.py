@@ -19,6 +19,7 @@ from ops_center.control.byok.endpoints import own_routes as own_provider_keys
 from ops_center.control.byok.endpoints import routes as byok
 from ops_center.control.context import Control
 from ops_center.control.edge import Edge
+from ops_center.control.home.endpoints import routes as home
 from ops_center.control.invitations.endpoints import routes as invitations
 from ops_center.control.me.endpoints import routes as me
 from ops_center.control.models.endpoints import routes as models
@@ -46,6 +47,7 @@ NOUNS: tuple[Routes, ...] = (
     setup,
     auth,
     oidc,
+    home,
     providers,
     models,
     routing,

@@ -61,7 +61,8 @@ async def _nothing_to_drain() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """The control plane's own things. `drain_journal` brings every finished request into the database,
-    so that what is read after it is complete; `time_limits` are the installation's own; `health` is how targets are doing in this process."""
+    so that what is read after it is complete, and `rejected_lines` counts those of the journal that can never come
+    into it; `time_limits` are the installation's own; `health` is how targets are doing in this process."""
 
     database: Database
     secrets: SecretBox
@@ -73,6 +74,7 @@ class Control:
     demo: bool = False
     time_limits: TimeLimits = field(default_factory=TimeLimits)
     drain_journal: Callable[[], Awaitable[None]] = _nothing_to_drain
+    rejected_lines: Callable[[], int] = int
     health: Health = field(default_factory=Health)
     background: BackgroundWork = field(default_factory=BackgroundWork)
     setup_token: SetupToken = field(default_factory=SetupToken)

@@ -23,6 +23,8 @@ export type {
   Explore,
   ExploreGroup,
   ExplorePoint,
+  Home,
+  Span as HomeSpan,
   Impact,
   KeyStatus,
   Invitation,

@@ -7,6 +7,7 @@ import {
   IconClockPlay,
   IconGitBranch,
   IconHistory,
+  IconHome,
   IconKey,
   IconMessage,
   IconPlugConnected,
@@ -29,6 +30,8 @@ export interface NavigationItem {
   to: string;
   icon: Icon;
   access: Access;
+  /** The current page only at this very address, not beneath it. */
+  exact?: boolean;
 }
 
 export interface NavigationGroup {
@@ -37,6 +40,10 @@ export interface NavigationGroup {
 }
 
 const ADMIN_GROUPS: NavigationGroup[] = [
+  {
+    label: "Overview",
+    items: [{ label: "Home", to: "/admin", icon: IconHome, access: "read gateway", exact: true }],
+  },
   {
     label: "Services",
     items: [
@@ -99,5 +106,5 @@ export function navigationFor(role: Role): NavigationGroup[] {
 
 /** Where a role lands when it asks for no page in particular. */
 export function homeOf(role: Role): string {
-  return may(role, "read gateway") ? "/admin/litellm-providers" : "/account/usage";
+  return may(role, "read gateway") ? "/admin" : "/account/usage";
 }

@@ -18,6 +18,7 @@ import { homeOf } from "./navigation";
 import {
   apiKeysSearch,
   auditLogSearch,
+  homeSearch,
   inviteSearch,
   loginSearch,
   modelsSearch,
@@ -105,12 +106,20 @@ function needs(access: Access) {
   };
 }
 
-const home = createRoute({
+const start = createRoute({
   getParentRoute: () => signedIn,
   path: "/",
   beforeLoad: ({ context }) => {
     throw redirect({ to: homeOf(context.user.role) });
   },
+});
+
+const home = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin",
+  validateSearch: homeSearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/home/HomePage")), "HomePage"),
 });
 
 const providers = createRoute({
@@ -267,6 +276,7 @@ const routeTree = root.addChildren([
   secondFactor,
   sso,
   signedIn.addChildren([
+    start,
     home,
     providers,
     models,

@@ -1,7 +1,7 @@
 /** What the console keeps in the URL: plain strings, so that addresses can be read and typed. */
 import { parseSearchWith, stringifySearchWith } from "@tanstack/react-router";
 
-import type { Bucket, Dimension, ErrorType, Metric, ModelsSort, Period } from "@/api/types";
+import type { Bucket, Dimension, ErrorType, HomeSpan, Metric, ModelsSort, Period } from "@/api/types";
 
 export const parseSearch = parseSearchWith((text) => text);
 export const stringifySearch = stringifySearchWith(String);
@@ -41,6 +41,18 @@ export function rangeSearch(raw: RawSearch): RangeSearch {
     bucket: oneOf(raw.bucket, BUCKETS.map((one) => one.value)),
   };
 }
+
+export const SPANS: readonly { value: HomeSpan; label: string }[] = [
+  { value: "24h", label: "24 hours" },
+  { value: "7d", label: "7 days" },
+  { value: "30d", label: "30 days" },
+];
+export const DEFAULT_SPAN: HomeSpan = "7d";
+
+/** What the home page compares with as long before. */
+export const homeSearch = (raw: RawSearch): { span?: HomeSpan } => ({
+  span: oneOf(raw.span, SPANS.map((one) => one.value)),
+});
 
 export interface ProvidersSearch extends RangeSearch {
   /** Opens the Add Provider dialog. */

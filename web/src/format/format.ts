@@ -123,6 +123,11 @@ export function dateOnly(iso: string): string {
   return new Date(iso).toLocaleDateString(LOCALE, { year: "numeric", month: "short", day: "numeric" });
 }
 
+/** The day on the calendar of a zone: "Nov 30". */
+export function dayIn(iso: string, timeZone: string): string {
+  return new Date(iso).toLocaleDateString(LOCALE, { month: "short", day: "numeric", timeZone });
+}
+
 /** The start of a bucket as an axis reads it, on the calendar of the zone it was cut by. */
 export function bucketLabel(iso: string, bucket: "hour" | "day" | "week" | "month", timeZone: string): string {
   const options: Intl.DateTimeFormatOptions =

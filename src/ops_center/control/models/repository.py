@@ -46,6 +46,7 @@ class Filters:
     provider_id: str | None = None
     enabled: bool | None = None
     ids: Sequence[str] | None = None
+    names: Sequence[str] | None = None
 
 
 async def listed(
@@ -139,6 +140,8 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(models.c.provider_id == filters.provider_id)
     if filters.ids is not None:
         conditions.append(models.c.id.in_(filters.ids))
+    if filters.names is not None:
+        conditions.append(models.c.name.in_(filters.names))
     if filters.enabled is not None:
         conditions.append(models.c.enabled.is_(filters.enabled))
     for word in (filters.search or "").lower().split():

@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from ops_center.control.context import Control
 from ops_center.control.usage import repository
 from ops_center.control.usage.calendar import next_bucket
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.filters import query_of
+from ops_center.control.usage.filters import requests_of
 from ops_center.control.usage.repository import NOTHING, Filters, Key, Sums, Window
 from ops_center.control.usage.schemas import (
     Bucket,
@@ -319,12 +318,7 @@ class _Drawing:
         return [(start, self.measure.of(sums)) for start, sums in found]
 
     def requests(self, by: Dimension | None, value: str | None) -> str:
-        pairs = [("from_at", _instant(self.from_at)), ("to_at", _instant(self.to_at))]
-        return urlencode([*pairs, *query_of(self.filters, by, value)])
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return requests_of(self.from_at, self.to_at, self.filters, by, value)
 
 
 def _number(value: Value) -> float | None:

@@ -3,12 +3,14 @@ requests can never mean different things."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 
 from ops_center.control.usage.dimensions import NONE, Dimension
-from ops_center.control.usage.repository import Filters
+from ops_center.control.usage.repository import EVERYTHING, Filters
 
 _Values = Annotated[list[str] | None, Query(max_length=50)]
 
@@ -73,3 +75,19 @@ def query_of(filters: Filters, by: Dimension | None, value: str | None) -> list[
     if by is not None:
         pairs.append((PARAMETERS[by], NONE if value is None else value))
     return pairs
+
+
+def requests_of(
+    from_at: datetime,
+    to_at: datetime,
+    filters: Filters = EVERYTHING,
+    by: Dimension | None = None,
+    value: str | None = None,
+) -> str:
+    """The requests behind a figure, as the query of `/llm/requests` and of the console's page."""
+    ends = [("from_at", _instant(from_at)), ("to_at", _instant(to_at))]
+    return urlencode([*ends, *query_of(filters, by, value)])
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ops_center.storage.journal.segments import JournalError
+from ops_center.storage.journal.segments import JournalError, rejected_lines
 from ops_center.storage.journal.writer import UsageJournal
 
 if TYPE_CHECKING:
     from ops_center.storage.journal.ingester import JournalIngester
 
-__all__ = ["JournalError", "JournalIngester", "UsageJournal"]
+__all__ = ["JournalError", "JournalIngester", "UsageJournal", "rejected_lines"]
 
 
 def __getattr__(name: str) -> object:

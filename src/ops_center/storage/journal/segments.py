@@ -53,6 +53,15 @@ def segments(directory: Path) -> list[str]:
     )
 
 
+def rejected_lines(directory: Path) -> int:
+    """How many lines were put aside because they can never become a row."""
+    try:
+        with (directory / REJECTED_NAME).open("rb") as file:
+            return sum(1 for _ in file)
+    except FileNotFoundError:
+        return 0
+
+
 def has_no_writer(descriptor: int) -> bool:
     """Whether the segment cannot grow any more; the lock is ours until `descriptor` is closed."""
     return _try_lock(descriptor)

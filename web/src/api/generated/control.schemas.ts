@@ -495,6 +495,128 @@ export interface Change {
   text: string;
 }
 
+/**
+ * What can be explored. Latencies are of the calls that succeeded, within 4.5 %.
+ */
+export type Metric = typeof Metric[keyof typeof Metric];
+
+
+export const Metric = {
+  cost: 'cost',
+  calls: 'calls',
+  errors: 'errors',
+  error_rate: 'error_rate',
+  tokens: 'tokens',
+  input_tokens: 'input_tokens',
+  output_tokens: 'output_tokens',
+  latency_p50: 'latency_p50',
+  latency_p95: 'latency_p95',
+  time_to_first_chunk_p50: 'time_to_first_chunk_p50',
+  time_to_first_chunk_p95: 'time_to_first_chunk_p95',
+  tokens_per_second: 'tokens_per_second',
+  cache_hit_rate: 'cache_hit_rate',
+  savings: 'savings',
+} as const;
+
+export type Dimension = typeof Dimension[keyof typeof Dimension];
+
+
+export const Dimension = {
+  provider: 'provider',
+  model: 'model',
+  user: 'user',
+  team: 'team',
+  api_key: 'api_key',
+  tag: 'tag',
+  credential: 'credential',
+  status: 'status',
+  strategy: 'strategy',
+} as const;
+
+/**
+ * What one value of a dimension had now and before; `change` of all movers and the rest add up to the whole's.
+ */
+export interface Mover {
+  before: number;
+  change: number;
+  name: string | null;
+  now: number;
+  requests: string;
+  value: string | null;
+}
+
+/**
+ * A change by one dimension: the values that moved most, in either direction, and all others together.
+ */
+export interface MovedBy {
+  dimension: Dimension;
+  movers: Mover[];
+  others: number;
+  others_change: number;
+}
+
+export type Unit = typeof Unit[keyof typeof Unit];
+
+
+export const Unit = {
+  usd: 'usd',
+  calls: 'calls',
+  tokens: 'tokens',
+  seconds: 'seconds',
+  tokens_per_second: 'tokens_per_second',
+  share: 'share',
+} as const;
+
+/**
+ * One metric against the span before. `mostly`: the value that explains most of what moved, where there is
+ * more than one to choose among. Of a cost, `by_calls_usd` comes from more or fewer calls, `by_cost_per_call_usd`
+ * from dearer or cheaper ones; together they are the change.
+ */
+export interface MetricChange {
+  before: number;
+  by_calls_usd: number | null;
+  by_cost_per_call_usd: number | null;
+  change: number;
+  change_pct: number | null;
+  metric: Metric;
+  mostly: Dimension | null;
+  moved_by: MovedBy[];
+  now: number;
+  requests: string;
+  unit: Unit;
+}
+
+/**
+ * What is compared with the same span before it.
+ */
+export type Span = typeof Span[keyof typeof Span];
+
+
+export const Span = {
+  '24h': '24h',
+  '7d': '7d',
+  '30d': '30d',
+} as const;
+
+export interface Changes {
+  changes: MetricChange[];
+  from_at: string;
+  has_baseline: boolean;
+  previous_from_at: string;
+  span: Span;
+  to_at: string;
+  unknown_cost_calls: number;
+}
+
+/**
+ * One thing that was looked at, and what was found, in a few words.
+ */
+export interface Check {
+  found: string;
+  name: string;
+  well: boolean;
+}
+
 export interface CodeGiven {
   /**
      * @minLength 1
@@ -565,6 +687,52 @@ export interface Configuration {
   power_levels?: PowerLevelSettings;
   providers?: ConfigurationProviders;
   rules?: ConfigurationRules;
+}
+
+export interface DayCost {
+  cost_usd: number;
+  start_at: string;
+}
+
+/**
+ * What the calendar month will come to: what is spent, and for every day that is left what the last four of
+ * its weekday cost on average. The band reaches from the 10th to the 90th percentile of what the same method
+ * missed by on the days before, as many days ahead; null while there are too few days to say.
+ */
+export interface MonthForecast {
+  compared: number;
+  days_left: number;
+  days_needed: number;
+  days_used: number;
+  expected_usd: number | null;
+  high_usd: number | null;
+  low_usd: number | null;
+  month_end_at: string;
+}
+
+/**
+ * Of the records that started at or after `from_at` and before `to_at`. `requests`: they, as the query of
+ * `/llm/requests`.
+ */
+export interface Spend {
+  calls: number;
+  cost_usd: number;
+  estimated_cost_usd: number;
+  estimated_share: number;
+  failed_calls: number;
+  from_at: string;
+  input_tokens: number;
+  output_tokens: number;
+  requests: string;
+  to_at: string;
+  unknown_cost_calls: number;
+}
+
+export interface Cost {
+  days: DayCost[];
+  forecast: MonthForecast;
+  month: Spend;
+  today: Spend;
 }
 
 /**
@@ -647,21 +815,6 @@ export interface CreatedInvitation {
   invitation: Invitation;
   link: string;
 }
-
-export type Dimension = typeof Dimension[keyof typeof Dimension];
-
-
-export const Dimension = {
-  provider: 'provider',
-  model: 'model',
-  user: 'user',
-  team: 'team',
-  api_key: 'api_key',
-  tag: 'tag',
-  credential: 'credential',
-  status: 'status',
-  strategy: 'strategy',
-} as const;
 
 export type DiscoveryStatus = typeof DiscoveryStatus[keyof typeof DiscoveryStatus];
 
@@ -1000,29 +1153,6 @@ export interface ExploreGroup {
 }
 
 /**
- * What can be explored. Latencies are of the calls that succeeded, within 4.5 %.
- */
-export type Metric = typeof Metric[keyof typeof Metric];
-
-
-export const Metric = {
-  cost: 'cost',
-  calls: 'calls',
-  errors: 'errors',
-  error_rate: 'error_rate',
-  tokens: 'tokens',
-  input_tokens: 'input_tokens',
-  output_tokens: 'output_tokens',
-  latency_p50: 'latency_p50',
-  latency_p95: 'latency_p95',
-  time_to_first_chunk_p50: 'time_to_first_chunk_p50',
-  time_to_first_chunk_p95: 'time_to_first_chunk_p95',
-  tokens_per_second: 'tokens_per_second',
-  cache_hit_rate: 'cache_hit_rate',
-  savings: 'savings',
-} as const;
-
-/**
  * `cost_usd` holds estimated costs too; `estimated_cost_usd` says how much of it that is.
  */
 export interface Totals {
@@ -1035,18 +1165,6 @@ export interface Totals {
   output_tokens: number;
   unknown_cost_calls: number;
 }
-
-export type Unit = typeof Unit[keyof typeof Unit];
-
-
-export const Unit = {
-  usd: 'usd',
-  calls: 'calls',
-  tokens: 'tokens',
-  seconds: 'seconds',
-  tokens_per_second: 'tokens_per_second',
-  share: 'share',
-} as const;
 
 /**
  * A metric, by one dimension, over a window. `groups` holds the largest; `other` what all others add up to,
@@ -1095,6 +1213,57 @@ export interface Health {
   reason: string;
   since: string | null;
   status: HealthStatus;
+}
+
+export type TroubleKind = typeof TroubleKind[keyof typeof TroubleKind];
+
+
+export const TroubleKind = {
+  provider: 'provider',
+  provider_key: 'provider_key',
+  own_keys: 'own_keys',
+  budget: 'budget',
+  price: 'price',
+  retirement: 'retirement',
+  ledger: 'ledger',
+  notification: 'notification',
+} as const;
+
+export type TroubleSeverity = typeof TroubleSeverity[keyof typeof TroubleSeverity];
+
+
+export const TroubleSeverity = {
+  broken: 'broken',
+  warning: 'warning',
+} as const;
+
+/**
+ * Something that is broken (`broken`), or will be unless somebody acts (`warning`). `path`: the page of the
+ * console where one acts, `action` what one does there.
+ */
+export interface Trouble {
+  action: string;
+  kind: TroubleKind;
+  path: string;
+  severity: TroubleSeverity;
+  since: string | null;
+  subject: string;
+  text: string;
+}
+
+export interface State {
+  checked_at: string;
+  checks: Check[];
+  troubles: Trouble[];
+}
+
+export interface Home {
+  changed: Changes;
+  cost: Cost;
+  first_at: string | null;
+  generated_at: string;
+  state: State;
+  time_zone: string;
 }
 
 export interface UsedBy {
@@ -2551,6 +2720,10 @@ object_type?: string | null;
 object?: string | null;
 since?: string | null;
 until?: string | null;
+};
+
+export type GetHomeParams = {
+span?: Span;
 };
 
 export type ListModelsParams = {

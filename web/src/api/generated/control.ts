@@ -34,8 +34,10 @@ import type {
   ExploreUsageParams,
   ExportAuditLogParams,
   ExportUsageParams,
+  GetHomeParams,
   GetMyUsageParams,
   GetUsageParams,
+  Home,
   Impact,
   InvitationAcceptance,
   InvitationCreate,
@@ -405,6 +407,38 @@ return request<SignedIn>(getFinishSingleSignOnUrl(),
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(signInFinish)
+  }
+);}
+
+
+
+export const getGetHomeUrl = (params?: GetHomeParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/home?${stringifiedParams}` : `/api/v1/home`
+}
+
+/**
+ * Is anything broken, what does it cost, and what changed against the same span before.
+ * @summary Get Home
+ */
+export const getHome = async (params?: GetHomeParams, options?: Parameters<typeof request>[1]): Promise<Home> => {
+
+  return request<Home>(getGetHomeUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
   }
 );}
 

@@ -58,7 +58,7 @@ function GroupOfLinks({ group, onClose }: { group: NavigationGroup; onClose: () 
           renderRoot={(props) => <Link to={item.to} {...props} />}
           label={item.label}
           leftSection={<item.icon size={18} stroke={1.6} />}
-          active={pathname === item.to || pathname.startsWith(`${item.to}/`)}
+          active={pathname === item.to || (!item.exact && pathname.startsWith(`${item.to}/`))}
           className={classes.link}
           onClick={onClose}
         />

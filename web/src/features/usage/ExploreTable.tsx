@@ -1,32 +1,17 @@
 /** The groups with their shares and trends, and the points of the chart as numbers. Every figure lists its requests. */
-import { Anchor, ScrollArea, Table as PlainTable, Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { ScrollArea, Table as PlainTable, Text } from "@mantine/core";
 
 import type { Explore, ExploreGroup, Period } from "@/api/types";
-import type { RequestsSearch } from "@/app/search";
 import { PERIODS } from "@/app/search";
 import { bucketLabel, count, countExact, money, moneyExact, moneyWithUnknown, share } from "@/format/format";
 import { Table } from "@/ui/Table";
 import { Trend } from "@/ui/Trend";
 
-import { requestsBehind } from "./filters";
+import { RequestsLink } from "./RequestsLink";
 import { DIMENSION_LABELS, figure, linesOf, METRIC_LABELS } from "./words";
 
 export function against(period: Period): string {
   return `vs previous ${PERIODS.find((one) => one.value === period)?.label ?? period}`;
-}
-
-function RequestsLink({ search, children }: { search: RequestsSearch; children: ReactNode }) {
-  return (
-    <Anchor
-      size="sm"
-      underline="hover"
-      renderRoot={(props) => <Link {...props} to="/admin/requests" search={search} />}
-    >
-      {children}
-    </Anchor>
-  );
 }
 
 interface Row {
@@ -63,7 +48,7 @@ export function GroupsTable({ explored, period }: GroupsTableProps) {
           accessor: "label",
           title: by === null ? "" : DIMENSION_LABELS[by],
           render: ({ label, requests }) =>
-            requests === null ? label : <RequestsLink search={requestsBehind(requests)}>{label}</RequestsLink>,
+            requests === null ? label : <RequestsLink requests={requests}>{label}</RequestsLink>,
         },
         {
           accessor: "value",
@@ -169,7 +154,9 @@ export function PointsTable({ explored }: { explored: Explore }) {
                   return (
                     <PlainTable.Td key={index} ta="right" title={figure(own?.value ?? null, unit, true)}>
                       {line.requests !== null && own?.value ? (
-                        <RequestsLink search={requestsBehind(line.requests, own)}>{text}</RequestsLink>
+                        <RequestsLink requests={line.requests} point={own}>
+                          {text}
+                        </RequestsLink>
                       ) : (
                         <Text size="sm" component="span" c={own?.value ? undefined : "dimmed"}>
                           {text}

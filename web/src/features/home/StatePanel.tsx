@@ -1,0 +1,132 @@
+/** Is anything broken: what is, with the way to mend it; else that all is well, and what was looked at. */
+import { Group, SimpleGrid, Stack, Text, ThemeIcon } from "@mantine/core";
+import { IconAlertTriangle, IconCheck } from "@tabler/icons-react";
+
+import type { Home } from "@/api/types";
+import { plural } from "@/format/format";
+import { Panel } from "@/ui/Panel";
+import { PathLink } from "@/ui/PathLink";
+import { StatusDot } from "@/ui/StatusDot";
+import { TimeAgo } from "@/ui/TimeAgo";
+
+
+type State = Home["state"];
+
+export function StatePanel({ state }: { state: State }) {
+  const broken = state.troubles.filter((trouble) => trouble.severity === "broken").length;
+  const warnings = state.troubles.length - broken;
+  return (
+    <Panel
+      title="Is anything broken?"
+      controls={
+        <Text size="xs" c="dimmed">
+          Checked <TimeAgo at={state.checked_at} />
+        </Text>
+      }
+    >
+      <Stack gap="md">
+        {state.troubles.length === 0 ? (
+          <Group gap="sm" wrap="nowrap">
+            <ThemeIcon color="green" radius="xl" size={28}>
+              <IconCheck size={18} aria-hidden />
+            </ThemeIcon>
+            <Text fw={600} fz="lg">
+              All good
+            </Text>
+          </Group>
+        ) : (
+          <>
+            <Group gap="sm" wrap="nowrap">
+              <ThemeIcon color={broken ? "red" : "yellow"} radius="xl" size={28}>
+                <IconAlertTriangle size={18} aria-hidden />
+              </ThemeIcon>
+              <Text fw={600} fz="lg">
+                {[broken > 0 && `${broken} broken`, warnings > 0 && plural(warnings, "warning")]
+                  .filter(Boolean)
+                  .join(", ")}
+              </Text>
+            </Group>
+            <Stack component="ul" gap={0} m={0} p={0} style={{ listStyle: "none" }} aria-label="What is broken">
+              {state.troubles.map((trouble) => (
+                <Trouble key={`${trouble.kind} ${trouble.subject} ${trouble.text}`} trouble={trouble} />
+              ))}
+            </Stack>
+          </>
+        )}
+        <SimpleGrid
+          component="ul"
+          cols={{ base: 1, xs: 2, md: 3 }}
+          spacing="lg"
+          verticalSpacing={6}
+          m={0}
+          p={0}
+          style={{ listStyle: "none" }}
+          aria-label="What was checked"
+        >
+          {state.checks.map((check) => (
+            <Group component="li" key={check.name} gap={8} wrap="nowrap" align="flex-start">
+              {check.well ? (
+                <IconCheck
+                  size={15}
+                  color="light-dark(var(--mantine-color-green-7), var(--mantine-color-green-4))"
+                  aria-label="well"
+                  style={{ flexShrink: 0, marginTop: 2 }}
+                />
+              ) : (
+                <IconAlertTriangle
+                  size={15}
+                  color="light-dark(var(--mantine-color-yellow-7), var(--mantine-color-yellow-4))"
+                  aria-label="not well"
+                  style={{ flexShrink: 0, marginTop: 2 }}
+                />
+              )}
+              <Text size="sm">
+                {check.name}:{" "}
+                <Text span c="dimmed" inherit>
+                  {check.found}
+                </Text>
+              </Text>
+            </Group>
+          ))}
+        </SimpleGrid>
+      </Stack>
+    </Panel>
+  );
+}
+
+function Trouble({ trouble }: { trouble: State["troubles"][number] }) {
+  return (
+    <Group
+      component="li"
+      justify="space-between"
+      align="flex-start"
+      gap="sm"
+      py={10}
+      style={{ borderTop: "1px solid var(--oc-hairline)" }}
+    >
+      <Group gap="sm" align="flex-start" flex="1 1 300px" wrap="nowrap">
+        <div style={{ width: 76, flexShrink: 0, paddingTop: 2 }}>
+          <StatusDot
+            color={trouble.severity === "broken" ? "red" : "yellow"}
+            label={trouble.severity === "broken" ? "Broken" : "Warning"}
+          />
+        </div>
+        <Stack gap={0} miw={0}>
+          <Text size="sm" fw={560}>
+            {trouble.subject}
+          </Text>
+          <Text size="sm" c="dimmed">
+            {trouble.text}
+            {trouble.since && (
+              <>
+                {" "}
+                Since <TimeAgo at={trouble.since} />.
+              </>
+            )}
+          </Text>
+        </Stack>
+      </Group>
+      <PathLink path={trouble.path}>{trouble.action}</PathLink>
+    </Group>
+  );
+}
