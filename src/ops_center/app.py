@@ -25,6 +25,7 @@ from sqlalchemy import select
 from ops_center import __version__
 from ops_center.console.files import ConsoleFiles
 from ops_center.control.api import create_control_app
+from ops_center.control.arrears.service import Arrears
 from ops_center.control.auth.service import setup_link
 from ops_center.control.budgets.counting import BudgetCounting
 from ops_center.control.byok.validation import keep_proven
@@ -165,6 +166,7 @@ class Application:
         self._keep_running(keep_delivering(control), name="notifications")
         self._keep_running(keep_watch(control), name="watch")
         self._keep_running(keep_up(database), name="usage")
+        self._keep_running(Arrears(control).run(), name="arrears")
         if self._hub is None:
             self.data_plane = self._data_plane(http, limiter, journal, health)
         self._control_app = create_control_app(control)

@@ -113,6 +113,11 @@ def missing_rate(usage: Usage, price: Price) -> str | None:
     return None
 
 
+# what a record of unknown cost says for its reason, where its usage itself is no guess
+NO_PRICE = "this model has no price"
+NO_REQUEST_PRICE = "the provider counted no tokens, and there is no price per request"
+
+
 class PriceLine(NamedTuple):
     """A part of a cost. `usd_mtok` is None for what is not counted in tokens; `tokens` then counts that."""
 

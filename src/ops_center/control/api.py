@@ -11,6 +11,7 @@ from ops_center.control import reject
 from ops_center.control.access import GuardedRoute, Routes, UndeclaredAccess
 from ops_center.control.aliases.endpoints import routes as aliases
 from ops_center.control.api_keys.endpoints import routes as api_keys
+from ops_center.control.arrears.endpoints import routes as unpriced_models
 from ops_center.control.audit_log.endpoints import routes as audit_log
 from ops_center.control.auth.endpoints import routes as auth
 from ops_center.control.auth.endpoints import setup_routes as setup
@@ -50,6 +51,7 @@ NOUNS: tuple[Routes, ...] = (
     home,
     providers,
     models,
+    unpriced_models,
     routing,
     routing_versions,
     routing_drafts,

@@ -14,7 +14,13 @@ from typing import Protocol
 
 import msgspec
 
-from ops_center.catalog.pricing import missing_rate, price_units, price_usage
+from ops_center.catalog.pricing import (
+    NO_PRICE,
+    NO_REQUEST_PRICE,
+    missing_rate,
+    price_units,
+    price_usage,
+)
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.ports import UsageSink
 from ops_center.errors import OpsCenterError, ProviderError
@@ -258,7 +264,7 @@ class Meter:
                 )  # nano-dollars, as stored
             cost = price_usage(usage, target.price)
             if cost is None:
-                return usage, None, CostSource.UNKNOWN, "this model has no price"
+                return usage, None, CostSource.UNKNOWN, NO_PRICE
             note = missing_rate(usage, target.price) if usage.extras and target.price else None
             return usage, cost, CostSource.COMPUTED if note is None else CostSource.ESTIMATED, note
         if not self._call.countable:
@@ -311,13 +317,8 @@ def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, C
     if cost is not None:
         return usage, cost, CostSource.COMPUTED, None
     if price is None:
-        return usage, None, CostSource.UNKNOWN, "this model has no price"
-    return (
-        usage,
-        None,
-        CostSource.UNKNOWN,
-        "the provider counted no tokens, and there is no price per request",
-    )
+        return usage, None, CostSource.UNKNOWN, NO_PRICE
+    return usage, None, CostSource.UNKNOWN, NO_REQUEST_PRICE
 
 
 def _traceparent(call: Call) -> str | None:

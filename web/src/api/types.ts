@@ -27,6 +27,7 @@ export type {
   Span as HomeSpan,
   Impact,
   KeyStatus,
+  LatePricing,
   Invitation,
   InvitationCreate as InvitationInput,
   InvitationOffer,
@@ -90,4 +91,5 @@ export type {
   User,
   UserCreate as UserInput,
   UserUpdate as UserChange,
+  UnpricedModel,
 } from "./generated/control.schemas";

@@ -226,8 +226,8 @@ export interface TimeMachineSearch {
 export const timeMachineSearch = (raw: RawSearch): TimeMachineSearch => ({ draft: text(raw.draft) });
 
 export interface ModelsSearch {
-  /** The aliases instead of the models. */
-  view?: "aliases";
+  /** Something else than the models. */
+  view?: "aliases" | "needs-price";
   search?: string;
   provider_id?: string;
   enabled?: "true" | "false";
@@ -246,7 +246,7 @@ export const modelsSearch = (raw: RawSearch): ModelsSearch => ({
   search: text(raw.search),
   provider_id: text(raw.provider_id),
   enabled: oneOf(raw.enabled, ["true", "false"] as const),
-  view: oneOf(raw.view, ["aliases"] as const),
+  view: oneOf(raw.view, ["aliases", "needs-price"] as const),
   capability: text(raw.capability),
   max_price: amount(raw.max_price),
   min_context: amount(raw.min_context),

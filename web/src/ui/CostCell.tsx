@@ -16,14 +16,16 @@ interface CostCellProps {
   source: CostSource;
   note?: string | null;
   priceSource?: string | null;
+  pricedLater?: boolean;
 }
 
-export function CostCell({ usd, source, note, priceSource }: CostCellProps) {
+export function CostCell({ usd, source, note, priceSource, pricedLater = false }: CostCellProps) {
   const why = [
     usd === null ? null : moneyExact(usd) + ".",
     SOURCES[source],
     note,
     priceSource && `Price from ${priceSource}.`,
+    pricedLater && "Priced after the request was made.",
   ]
     .filter(Boolean)
     .join(" ");

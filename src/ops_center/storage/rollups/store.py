@@ -105,6 +105,19 @@ class Rollups:
         await self._add(connection, usage_quarters, quarters, ids)
         await self._add(connection, usage_days, by_day(quarters, state.zone, state.days_from), ids)
 
+    async def correct(self, connection: AsyncConnection, before: Sequence[Row], after: Sequence[Row]) -> None:
+        """Count records anew that have changed since they were counted: the same rows of RECORD_COLUMNS as they were
+        and as they are. What identifies, dates and times them must not have changed. Needs one's turn."""
+        state = await read_state(connection)
+        full = add_up(after)
+        for key, one in add_up(before).items():
+            full[key].subtract(one)
+        quarters = with_every_kind(full)
+        ids = await self._ids(connection, quarters)
+        await self._add(connection, usage_quarters, quarters, ids, only_known=True)
+        days = by_day(quarters, state.zone, state.days_from)
+        await self._add(connection, usage_days, days, ids, only_known=True)
+
     async def put(self, connection: AsyncConnection, table: Table, sums: Sums) -> None:
         """Store sums of slots that hold nothing. Needs one's turn."""
         if sums:
@@ -113,8 +126,15 @@ class Rollups:
             await self._inserters[table].insert(connection, rows)
 
     async def _add(
-        self, connection: AsyncConnection, table: Table, sums: Sums, ids: Mapping[Series, int]
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        sums: Sums,
+        ids: Mapping[Series, int],
+        *,
+        only_known: bool = False,
     ) -> None:
+        """`only_known` leaves out slots that hold nothing, such as those that retention has deleted."""
         if not sums:
             return
         keys = {(series[0], slot, ids[series]): one for (slot, series), one in sums.items()}
@@ -127,6 +147,8 @@ class Rollups:
                 whole = of_row(before)
                 whole.add(one)
                 one = whole  # a new one: the sum of a day may be a quarter-hour's own
+            elif only_known:
+                continue
             rows.append(one.row(*key))
         await self._inserters[table].insert(connection, rows)
 

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from operator import add, itemgetter
+from operator import add, itemgetter, sub
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -115,6 +115,12 @@ class Sum:
             histogram.add(self.latencies, other.latencies)
         if other.first_chunks:
             histogram.add(self.first_chunks, other.first_chunks)
+
+    def subtract(self, other: Sum) -> None:
+        """Leave the difference of the figures, and nothing of when and how long: that is the same in both."""
+        self.figures = list(map(sub, self.figures, other.figures))
+        self.last_us = 0
+        self.latencies, self.first_chunks = {}, {}
 
     def row(self, kind: str, slot: int, series_id: int) -> tuple[Any, ...]:
         """The values of COLUMNS."""

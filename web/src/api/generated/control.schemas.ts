@@ -1365,6 +1365,24 @@ export interface LatePrice {
   source: string;
 }
 
+/**
+ * Requests that were priced after they were made, all at one price.
+ */
+export interface LatePricing {
+  cost_usd: number;
+  finished_at: string | null;
+  id: string;
+  input_mtok: number;
+  model: string;
+  output_mtok: number;
+  own_cost_usd: number;
+  price_source: string;
+  provider_name: string;
+  request_usd: number;
+  requests: number;
+  started_at: string;
+}
+
 export interface LevelChoice {
   allowed: boolean;
   best_for: string;
@@ -2647,6 +2665,36 @@ export interface TestResult {
   message: string;
   models_found?: number | null;
   success: boolean;
+}
+
+export type UnpricedModelNeeds = typeof UnpricedModelNeeds[keyof typeof UnpricedModelNeeds];
+
+
+export const UnpricedModelNeeds = {
+  price: 'price',
+  request_price: 'request_price',
+} as const;
+
+/**
+ * A model with requests whose cost is unknown.
+ */
+export interface UnpricedModel {
+  first_at: string;
+  input_tokens: number;
+  last_at: string;
+  model: string;
+  model_id: string | null;
+  needs: UnpricedModelNeeds;
+  output_tokens: number;
+  provider_exists: boolean;
+  provider_id: string;
+  provider_name: string;
+  requests: number;
+}
+
+export interface UnpricedModels {
+  late_prices: LatePricing[];
+  models: UnpricedModel[];
 }
 
 export interface Usage {

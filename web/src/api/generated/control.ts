@@ -110,6 +110,7 @@ import type {
   TeamUpdate,
   TestRequest,
   TestResult,
+  UnpricedModels,
   Usage,
   User,
   UserCreate,
@@ -2087,6 +2088,32 @@ return request<TestResult>(getRunConnectionTestUrl(),
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(testRequest)
+  }
+);}
+
+
+
+export const getListUnpricedModelsUrl = () => {
+
+
+
+
+  return `/api/v1/llm/unpriced-models`
+}
+
+/**
+ * Models with requests whose cost is unknown, the most requests first. A price set on the model prices them
+ * within seconds, from the tokens that were kept.
+ * @summary List Unpriced Models
+ */
+export const listUnpricedModels = async ( options?: Parameters<typeof request>[1]): Promise<UnpricedModels> => {
+
+  return request<UnpricedModels>(getListUnpricedModelsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
   }
 );}
 

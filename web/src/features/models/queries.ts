@@ -1,9 +1,9 @@
 /** The models that providers serve, one page at a time, and the aliases that stand for them. */
 import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { listAliases, listModels, putAlias, switchModels, takeAliasBack, updateModel } from "@/api/generated/control";
+import { createModel, listAliases, listModels, listUnpricedModels, putAlias, switchModels, takeAliasBack, updateModel } from "@/api/generated/control";
 import type { ListModelsParams } from "@/api/generated/control.schemas";
-import type { ModelChange, ModelsSwitch } from "@/api/types";
+import type { ModelChange, ModelsSwitch, UnpricedModel } from "@/api/types";
 import type { ModelsSearch } from "@/app/search";
 
 export const MODELS_PER_PAGE = 50;
@@ -50,6 +50,34 @@ export const aliasesQuery = queryOptions({
   queryKey: ["models", "aliases"],
   queryFn: ({ signal }) => listAliases({ signal }).then((answer) => answer.aliases),
 });
+
+const UNPRICED_EVERY_MS = 30_000;
+
+/** Models with requests of unknown cost, and what was priced later. */
+export const unpricedQuery = queryOptions({
+  queryKey: ["models", "unpriced"],
+  queryFn: ({ signal }) => listUnpricedModels({ signal }),
+  refetchInterval: UNPRICED_EVERY_MS,
+});
+
+const SETTLED_WITHIN_MS = 3000;
+
+/** A price for a model that had none; one that is in no list of models is put there by hand. */
+export function useSetPrice({ model_id, provider_id, model }: UnpricedModel) {
+  const refresh = useRefresh();
+  return useMutation({
+    mutationFn: async ({ input_mtok, output_mtok, ...more }: ModelChange) => {
+      const id = model_id ?? (await createModel({ provider_id, name: model, input_mtok, output_mtok })).id;
+      if (model_id !== null) return updateModel(id, { input_mtok, output_mtok, ...more });
+      return Object.keys(more).length > 0 ? updateModel(id, more) : undefined;
+    },
+    onSuccess: () => {
+      // the server prices what waited within seconds
+      setTimeout(() => void refresh(), SETTLED_WITHIN_MS);
+      return refresh();
+    },
+  });
+}
 
 /** Refreshes whatever depends on models and aliases. */
 function useRefresh(): () => Promise<unknown> {

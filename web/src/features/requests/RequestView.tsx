@@ -126,7 +126,12 @@ function Facts({ request }: { request: RequestDetail }) {
         priceSource={request.price_source}
       />,
     ],
-    ["Cost known from", [words(request.cost_source), request.cost_note, request.price_source].filter(Boolean).join(" · ")],
+    [
+      "Cost known from",
+      [words(request.cost_source), request.cost_note, request.price_source, request.priced_later && "priced later"]
+        .filter(Boolean)
+        .join(" · "),
+    ],
     ["Credential", request.credential === "byok" ? "the user's own key" : "the platform's key"],
     ...(request.own_cost_source
       ? [

@@ -150,7 +150,7 @@ export function RequestsPage() {
                 textAlign: "right",
                 noWrap: true,
                 render: (row) => (
-                  <CostCell usd={row.cost_usd} source={row.cost_source} note={row.cost_note} priceSource={row.price_source} />
+                  <CostCell usd={row.cost_usd} source={row.cost_source} note={row.cost_note} priceSource={row.price_source} pricedLater={row.priced_later} />
                 ),
               },
               {
