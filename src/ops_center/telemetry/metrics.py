@@ -54,10 +54,21 @@ class Metrics(Collector):
 
     def count(self, records: Sequence[UsageRecord]) -> None:
         """Add records that have just entered the ledger."""
+        alike: dict[tuple[str | int | None, ...], _Alike] = {}
         for record in records:
-            provider, model = record.provider_name or "none", record.model or "none"
-            key = (provider, model, record.endpoint, str(record.status), record.error_type or "none")
-            self._requests.add(key, 1)
+            provider = record.provider_name or "none"
+            key = (
+                provider,
+                record.model,
+                record.endpoint,
+                record.status,
+                record.error_type,
+                record.cost_source._value_,
+            )
+            some = alike.get(key)
+            if some is None:
+                some = alike[key] = _Alike(record)
+            some.add(record)
             for attempt in record.attempts:
                 self._attempts.add((attempt.provider_name, attempt.model, attempt.outcome), 1)
             self._duration.observe(provider, record.duration_seconds)
@@ -65,14 +76,21 @@ class Metrics(Collector):
                 self._first_chunk.observe(provider, record.time_to_first_chunk_seconds)
             if record.queue_seconds is not None:
                 self._queue.observe(provider, record.queue_seconds)
-            if record.provider_id is None:
-                continue
-            self._tokens.add((provider, model, "input"), record.usage.input_tokens)
-            self._tokens.add((provider, model, "output"), record.usage.output_tokens)
-            if record.cost_usd is None:
-                self._unknown.add((provider, model), 1)
-            else:
-                self._cost.add((provider, model, record.cost_source._value_), float(record.cost_usd))
+        for some in alike.values():
+            self._count(some)
+
+    def _count(self, some: _Alike) -> None:
+        one = some.one
+        asked = (one.provider_name or "none", one.model or "none")
+        self._requests.add((*asked, one.endpoint, str(one.status), one.error_type or "none"), some.requests)
+        if one.provider_id is None:
+            return
+        self._tokens.add((*asked, "input"), some.input_tokens)
+        self._tokens.add((*asked, "output"), some.output_tokens)
+        if some.unknown_costs:
+            self._unknown.add(asked, some.unknown_costs)
+        if some.requests > some.unknown_costs:
+            self._cost.add((*asked, one.cost_source._value_), some.cost_usd)
 
     def collect(self) -> Iterator[Metric]:
         """Called by the library for each scrape."""
@@ -83,6 +101,26 @@ class Metrics(Collector):
     def render(self) -> bytes:
         """The text exposition format."""
         return generate_latest(self._registry)
+
+
+class _Alike:
+    """Records whose labels are the same, added up before they are counted."""
+
+    __slots__ = ("cost_usd", "input_tokens", "one", "output_tokens", "requests", "unknown_costs")
+
+    def __init__(self, one: UsageRecord) -> None:
+        self.one = one
+        self.requests = self.input_tokens = self.output_tokens = self.unknown_costs = 0
+        self.cost_usd = 0.0
+
+    def add(self, record: UsageRecord) -> None:
+        self.requests += 1
+        self.input_tokens += record.usage.input_tokens
+        self.output_tokens += record.usage.output_tokens
+        if record.cost_usd is None:
+            self.unknown_costs += 1
+        else:
+            self.cost_usd += float(record.cost_usd)
 
 
 class _Counts:

@@ -6,14 +6,15 @@ figure is one more field and one more column, nothing else. It reads no file and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import Enum
-from operator import attrgetter
-from typing import Any, get_type_hints
+from operator import attrgetter, itemgetter
+from typing import Any, get_args, get_type_hints
 
 import msgspec
+from msgspec.structs import astuple
 from sqlalchemy import JSON, Column, String, Table
 
 from ops_center.storage.tables import Instant, Money, attempts, plans, usage_records
@@ -29,16 +30,19 @@ _LONGEST_ID = 40
 
 
 class _Shape:
-    """How the values of one struct are laid out in the order of a table's columns."""
+    """How the values of a struct are laid out in the order of a table's columns."""
 
-    def __init__(self, table: Table, columns: Sequence[Column[Any]], paths: Sequence[str]) -> None:
-        self.table = table
+    def __init__(self, columns: Sequence[Column[Any]], fields: Mapping[str, type]) -> None:
+        """`fields`: of the struct (or of several, one after the other), with their types."""
         self.names = tuple(column.name for column in columns)
-        self.values: Callable[[Any], tuple[Any, ...]] = attrgetter(*paths)
+        places = list(fields)
+        self._in_order: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(
+            *(places.index(name) for name in self.names)
+        )
         self.converters = tuple(
-            (place, _CONVERTERS[type(column.type)])
+            (place, convert)
             for place, column in enumerate(columns)
-            if type(column.type) in _CONVERTERS
+            if (convert := _converter(column, fields[column.name])) is not None
         )
         self.limits = tuple(
             (place, column.type.length)
@@ -46,9 +50,9 @@ class _Shape:
             if isinstance(column.type, String) and column.type.length and not column.primary_key
         )
 
-    def row(self, struct: object) -> list[Any]:
-        """Raises ValueError or ArithmeticError for what no column can hold."""
-        row = list(self.values(struct))
+    def row(self, values: tuple[Any, ...]) -> list[Any]:
+        """From the values of all fields. Raises ValueError or ArithmeticError for what no column can hold."""
+        row = list(self._in_order(values))
         for place, convert in self.converters:
             if row[place] is not None:
                 row[place] = convert(row[place])
@@ -67,14 +71,14 @@ def record_row(record: UsageRecord, *, demo: bool = False) -> list[Any]:
     # SQLite would turn a larger number into a float without a word.
     if not -_LARGEST <= record.usage.input_tokens + record.usage.output_tokens < _LARGEST:
         raise ValueError("a number of tokens beyond 64 bits")
-    row = _RECORD.row(record)
+    row = _RECORD.row(astuple(record) + astuple(record.usage))
     row.append(demo)
     return row
 
 
 def attempt_rows(record: UsageRecord) -> list[list[Any]]:
     """The values of `ATTEMPT_COLUMNS`, one row per call to a provider."""
-    rows = [_ATTEMPT.row(attempt) for attempt in record.attempts]
+    rows = [_ATTEMPT.row(astuple(attempt)) for attempt in record.attempts]
     for row in rows:
         row.append(record.request_id)
     return rows
@@ -112,24 +116,30 @@ def _json(value: object) -> str | None:
 _CONVERTERS: dict[type, Callable[[Any], Any]] = {Instant: _microseconds, Money: _nano, JSON: _json}
 
 
-def _shape(table: Table, root: type, inner: tuple[str, type] | None, *apart: str) -> _Shape:
-    """`apart` names the columns that no field stands behind."""
+def _converter(column: Column[Any], kind: Any) -> Callable[[Any], Any] | None:
+    if any(isinstance(one, type) and issubclass(one, Enum) for one in (kind, *get_args(kind))):
+        return attrgetter("_value_")  # its plain text: a driver would look long for how to write a member
+    return _CONVERTERS.get(type(column.type))
+
+
+def _shape(table: Table, *structs: type, apart: Collection[str]) -> _Shape:
+    """`apart` names the columns that no field stands behind; a field of the first struct comes first."""
+    fields: dict[str, type] = {}
+    for struct in structs:
+        for name, kind in get_type_hints(struct).items():
+            # one place for each field, also for those of the same name
+            fields[name if name not in fields else f"{struct.__name__}.{name}"] = kind
     columns = [column for column in table.columns if column.name not in apart]
-    own = get_type_hints(root)
-    nested = get_type_hints(inner[1]) if inner is not None else {}
-    paths = []
     for column in columns:
-        name, kind = column.name, own.get(column.name) or nested.get(column.name)
-        if kind is None:
-            raise TypeError(f"no field of {root.__name__} is called like the column {table.name}.{name}")
-        path = name if name in own or inner is None else f"{inner[0]}.{name}"
-        # the plain text of an enum's member: a driver would look long for how to write a member
-        paths.append(f"{path}._value_" if isinstance(kind, type) and issubclass(kind, Enum) else path)
-    return _Shape(table, columns, paths)
+        if column.name not in fields:
+            raise TypeError(
+                f"no field of {structs[0].__name__} is called like the column {table.name}.{column.name}"
+            )
+    return _Shape(columns, fields)
 
 
-_RECORD = _shape(usage_records, UsageRecord, ("usage", Usage), "demo", "late_price_id")
-_ATTEMPT = _shape(attempts, AttemptRecord, None, "request_id")
+_RECORD = _shape(usage_records, UsageRecord, Usage, apart=("demo", "late_price_id"))
+_ATTEMPT = _shape(attempts, AttemptRecord, apart=("request_id",))
 
 RECORD_COLUMNS = (*_RECORD.names, "demo")
 ATTEMPT_COLUMNS = (*_ATTEMPT.names, "request_id")
