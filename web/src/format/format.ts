@@ -48,6 +48,11 @@ export function moneyWithUnknown(usd: number | null | undefined, unpriced: numbe
   return usd ? `${money(usd)} +` : UNKNOWN;
 }
 
+/** How much of a cost is estimated, as in "12% estimated"; nothing where nothing is. */
+export function estimatedPart(part: number | null | undefined): string | null {
+  return part ? `${share(part)} estimated` : null;
+}
+
 /** Every digit we hold, for tooltips: $12,432.5581. */
 export function moneyExact(usd: number | null | undefined): string {
   if (usd === null || usd === undefined || !Number.isFinite(usd)) return UNKNOWN;

@@ -51,6 +51,8 @@ class ApiKeyRow:
     last_used_at: datetime | None = None
     requests_30d: int = 0
     cost_30d_usd: Decimal | None = Decimal(0)
+    estimated_share_30d: float = 0.0  # of that
+    unknown_cost_requests_30d: int = 0
     cost_month_usd: Decimal = Decimal(0)  # of the calendar month, as its budget counts
 
 
@@ -209,6 +211,8 @@ def _row(row: Row[*tuple[Any, ...]], used: _Used) -> ApiKeyRow:
         last_used_at=used.last_at.get(row.id),
         requests_30d=recent.calls,
         cost_30d_usd=None if recent.calls == recent.unknown_cost_calls > 0 else recent.cost_usd,
+        estimated_share_30d=recent.estimated_share,
+        unknown_cost_requests_30d=recent.unknown_cost_calls,
         cost_month_usd=used.this_month.get(row.id, NOTHING).cost_usd,
     )
 

@@ -106,6 +106,9 @@ class ApiKey(ResponseModel):
     last_used_at: Instant | None
     requests_30d: int
     cost_30d_usd: Usd | None
+    estimated_share_30d: float
+    """How much of that cost is estimated, 0 to 1."""
+    unknown_cost_requests_30d: int
     cost_month_usd: Usd
     """Known costs of the organisation's calendar month so far: what its budget counts."""
 

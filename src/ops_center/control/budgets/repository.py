@@ -42,6 +42,7 @@ class Spent:
     cost_usd: Decimal = Decimal(0)
     requests: int = 0
     unknown: int = 0
+    estimated_share: float = 0.0  # of the cost
 
 
 async def listed(
@@ -156,7 +157,7 @@ async def spent(conn: AsyncConnection, subjects: Iterable[Subject]) -> dict[Subj
         sums = by_value(await usage.sums(conn, window, by=by, only=only, figures=BASIC))
         for subject in some:
             one = sums.get(None if by is None else subject.id, NOTHING)
-            found[subject] = Spent(one.cost_usd, one.calls, one.unknown_cost_calls)
+            found[subject] = Spent(one.cost_usd, one.calls, one.unknown_cost_calls, one.estimated_share)
     return found
 
 

@@ -56,6 +56,8 @@ class Budget(ResponseModel):
     period_start_at: Instant
     period_end_at: Instant
     spent_usd: Usd
+    estimated_share: float
+    """How much of that is estimated, 0 to 1."""
     share: float
     """Of the amount; above 1 when more was spent."""
     status: BudgetStatus

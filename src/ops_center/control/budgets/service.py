@@ -169,6 +169,7 @@ def _public(row: BudgetRow, name: str, subject: Subject, spent: Spent, now: date
         period_start_at=start,
         period_end_at=end,
         spent_usd=spent.cost_usd,
+        estimated_share=spent.estimated_share,
         share=share,
         status=status_of(share),
         unknown_cost_requests=spent.unknown,

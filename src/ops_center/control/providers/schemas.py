@@ -145,6 +145,8 @@ class Provider(ResponseModel):
     average_cost_usd: Usd | None
     requests_30d: int
     cost_30d_usd: Usd | None
+    estimated_share_30d: float
+    """How much of that cost is estimated, 0 to 1."""
     unknown_cost_requests_30d: int
     latency_p50_ms: int | None
     created_at: Instant

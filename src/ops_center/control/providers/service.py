@@ -177,6 +177,7 @@ def _card(
         average_cost_usd=used.average_mtok,
         requests_30d=used.calls,
         cost_30d_usd=used.known_cost_usd,
+        estimated_share_30d=used.estimated_share,
         unknown_cost_requests_30d=used.unknown_cost_calls,
         latency_p50_ms=None if median_seconds is None else round(median_seconds * 1000),
         created_at=row.created_at,

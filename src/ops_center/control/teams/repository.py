@@ -41,6 +41,7 @@ class MonthSums:
     requests: int = 0
     cost_usd: Decimal = Decimal(0)
     unknown: int = 0
+    estimated_share: float = 0.0  # of the cost
 
 
 async def listed(conn: AsyncConnection) -> Sequence[TeamRow]:
@@ -129,7 +130,7 @@ async def month_sums(conn: AsyncConnection, from_at: datetime, now: datetime) ->
     """What the requests of each team came to that began since then, the start of a month."""
     found = by_value(await sums(conn, Window.since(from_at, now), by=Dimension.TEAM, figures=BASIC))
     return {
-        team_id: MonthSums(one.calls, one.cost_usd, one.unknown_cost_calls)
+        team_id: MonthSums(one.calls, one.cost_usd, one.unknown_cost_calls, one.estimated_share)
         for team_id, one in found.items()
         if team_id is not None
     }

@@ -34,6 +34,8 @@ class Team(ResponseModel):
     month_requests: int
     month_cost_usd: Usd
     """The sum of known costs."""
+    month_estimated_share: float
+    """How much of them is estimated, 0 to 1."""
     month_unknown_cost_requests: int
     created_at: Instant
     updated_at: Instant

@@ -137,6 +137,7 @@ async def _shown(
             service_keys=keys.get(row.id, 0),
             month_requests=(of_team := sums.get(row.id, nothing)).requests,
             month_cost_usd=of_team.cost_usd,
+            month_estimated_share=of_team.estimated_share,
             month_unknown_cost_requests=of_team.unknown,
             created_at=row.created_at,
             updated_at=row.updated_at,

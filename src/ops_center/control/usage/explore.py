@@ -301,21 +301,29 @@ class _Drawing:
         values = self._values(over_time)
         if without is not None:
             values = [
-                (start, Decimal(whole or 0) - Decimal(part or 0))
-                for (start, whole), (_, part) in zip(values, self._values(without), strict=True)
+                (start, Decimal(whole or 0) - Decimal(part or 0), cost - part_cost, guess - part_guess)
+                for (start, whole, cost, guess), (_, part, part_cost, part_guess) in zip(
+                    values, self._values(without), strict=True
+                )
             ]
         return [
             ExplorePoint(
                 start_at=max(start, self.from_at),
                 end_at=min(next_bucket(start, self.bucket, self.zone), self.to_at),
                 value=_number(value),
+                estimated_share=float(guess / cost)
+                if cost and self.measure is MEASURES[Metric.COST]
+                else None,
             )
-            for start, value in values
+            for start, value, cost, guess in values
         ]
 
-    def _values(self, over_time: Mapping[Key, Sums]) -> list[tuple[datetime, Value]]:
+    def _values(self, over_time: Mapping[Key, Sums]) -> list[tuple[datetime, Value, Decimal, Decimal]]:
+        """Of each bucket the value, its cost, and how much of that is estimated."""
         found = in_buckets(over_time, self.from_at, self.to_at, self.bucket, self.zone)
-        return [(start, self.measure.of(sums)) for start, sums in found]
+        return [
+            (start, self.measure.of(sums), sums.cost_usd, sums.estimated_cost_usd) for start, sums in found
+        ]
 
     def requests(self, by: Dimension | None, value: str | None) -> str:
         return requests_of(self.from_at, self.to_at, self.filters, by, value)

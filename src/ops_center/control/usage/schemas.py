@@ -145,6 +145,8 @@ class ExplorePoint(ResponseModel):
     start_at: Instant
     end_at: Instant
     value: float | None
+    estimated_share: float | None
+    """How much of a cost is estimated, 0 to 1; null for other metrics, and where there is no cost."""
 
 
 class ExploreGroup(ResponseModel):

@@ -90,6 +90,7 @@ export interface ApiKey {
   cost_30d_usd: number | null;
   cost_month_usd: number;
   created_at: string;
+  estimated_share_30d: number;
   expires_at: string | null;
   id: string;
   ip_ranges: string[] | null;
@@ -106,6 +107,7 @@ export interface ApiKey {
   scope: Scope;
   tags: string[];
   tokens_per_minute: number | null;
+  unknown_cost_requests_30d: number;
 }
 
 /**
@@ -326,6 +328,7 @@ export const BudgetScope = {
 export interface Budget {
   amount_usd: number;
   created_at: string;
+  estimated_share: number;
   hard: boolean;
   id: string;
   period: BudgetPeriod;
@@ -763,6 +766,7 @@ export interface CreatedApiKey {
   cost_30d_usd: number | null;
   cost_month_usd: number;
   created_at: string;
+  estimated_share_30d: number;
   expires_at: string | null;
   id: string;
   ip_ranges: string[] | null;
@@ -780,6 +784,7 @@ export interface CreatedApiKey {
   secret: string;
   tags: string[];
   tokens_per_minute: number | null;
+  unknown_cost_requests_30d: number;
 }
 
 export type Role = typeof Role[keyof typeof Role];
@@ -1129,6 +1134,7 @@ export interface ExcludedTarget {
  */
 export interface ExplorePoint {
   end_at: string;
+  estimated_share: number | null;
   start_at: string;
   value: number | null;
 }
@@ -1835,6 +1841,7 @@ export interface OwnedApiKey {
   cost_30d_usd: number | null;
   cost_month_usd: number;
   created_at: string;
+  estimated_share_30d: number;
   expires_at: string | null;
   id: string;
   ip_ranges: string[] | null;
@@ -1853,6 +1860,7 @@ export interface OwnedApiKey {
   team_id: string | null;
   team_name: string | null;
   tokens_per_minute: number | null;
+  unknown_cost_requests_30d: number;
   user_email: string;
   user_id: string;
 }
@@ -1988,6 +1996,7 @@ export interface Provider {
   demo: boolean;
   discovery: Discovery;
   enabled: boolean;
+  estimated_share_30d: number;
   health: Health;
   id: string;
   last_test: LastTest | null;
@@ -2585,6 +2594,7 @@ export interface Team {
   id: string;
   members: TeamMember[];
   month_cost_usd: number;
+  month_estimated_share: number;
   month_requests: number;
   month_unknown_cost_requests: number;
   name: string;

@@ -4,8 +4,9 @@ import type { DataTableColumn } from "mantine-datatable";
 
 import type { ApiKey, OwnedApiKey } from "@/api/types";
 import { POLICIES } from "@/features/provider_keys/policies";
-import { count, money, plural } from "@/format/format";
+import { count, money, moneyExact, moneyWithUnknown, plural } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
+import { EstimatedCost } from "@/ui/EstimatedCost";
 import { Table } from "@/ui/Table";
 import { TimeAgo } from "@/ui/TimeAgo";
 
@@ -81,7 +82,16 @@ export function ApiKeysTable({ keys, withOwner = false, searched = false, onCrea
           accessor: "cost_30d_usd",
           title: "Cost 30d",
           textAlign: "right",
-          render: (key) => (key.cost_30d_usd === null ? "–" : money(key.cost_30d_usd)),
+          render: (key) =>
+            key.cost_30d_usd === null ? (
+              "unknown"
+            ) : (
+              <EstimatedCost
+                text={moneyWithUnknown(key.cost_30d_usd, key.unknown_cost_requests_30d)}
+                exact={moneyExact(key.cost_30d_usd)}
+                part={key.estimated_share_30d}
+              />
+            ),
         },
         {
           accessor: "cost_month_usd",

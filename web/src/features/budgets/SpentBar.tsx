@@ -2,7 +2,7 @@
 import { Progress, Stack, Text, Tooltip } from "@mantine/core";
 
 import type { Budget } from "@/api/types";
-import { money, moneyExact, plural, share } from "@/format/format";
+import { estimatedPart, money, moneyExact, plural, share } from "@/format/format";
 
 import { urgency } from "./words";
 
@@ -18,6 +18,11 @@ export function SpentBar({ budget }: { budget: Budget }) {
       <Progress.Root size="sm">
         <Progress.Section value={Math.min(100, budget.share * 100)} color={urgency(budget)} aria-label={label} />
       </Progress.Root>
+      {budget.estimated_share > 0 && (
+        <Text size="xs" c="dimmed">
+          {estimatedPart(budget.estimated_share)}
+        </Text>
+      )}
       {budget.unknown_cost_requests > 0 && (
         <Text size="xs" c="dimmed">
           and {plural(budget.unknown_cost_requests, "request")} of unknown cost

@@ -16,6 +16,7 @@ const budget = (given: Partial<Budget>): Budget => ({
   period_start_at: "2026-11-01T00:00:00Z",
   period_end_at: "2026-12-01T00:00:00Z",
   spent_usd: 1,
+  estimated_share: 0,
   share: 0.1,
   status: "ok",
   unknown_cost_requests: 0,

@@ -5,7 +5,7 @@ import { useId, type ReactNode } from "react";
 
 import { asApiError } from "@/api/request";
 import type { Provider } from "@/api/types";
-import { count, countExact, duration, money, moneyExact, moneyWithUnknown, plural } from "@/format/format";
+import { count, countExact, duration, estimatedPart, money, moneyExact, moneyWithUnknown, plural } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { Monogram } from "@/ui/Monogram";
 import { StatusDot } from "@/ui/StatusDot";
@@ -133,7 +133,7 @@ function Figures({ provider }: { provider: Provider }) {
         value={
           provider.requests_30d === 0
             ? "–"
-            : moneyWithUnknown(provider.cost_30d_usd, provider.unknown_cost_requests_30d)
+            : `${moneyWithUnknown(provider.cost_30d_usd, provider.unknown_cost_requests_30d)}${provider.estimated_share_30d > 0 ? " est." : ""}`
         }
         exact={costInWords(provider)}
       />
@@ -155,9 +155,10 @@ function Figures({ provider }: { provider: Provider }) {
   );
 }
 
-function costInWords({ requests_30d, cost_30d_usd, unknown_cost_requests_30d }: Provider): string {
+function costInWords({ requests_30d, cost_30d_usd, estimated_share_30d, unknown_cost_requests_30d }: Provider): string {
   if (requests_30d === 0) return "No call in the last 30 days";
-  const known = `${moneyExact(cost_30d_usd ?? 0)} of known cost in the last 30 days`;
+  const guess = estimatedPart(estimated_share_30d);
+  const known = `${moneyExact(cost_30d_usd ?? 0)} of known cost in the last 30 days${guess ? `, ${guess}` : ""}`;
   if (unknown_cost_requests_30d === 0) return known;
   return `${known}, and ${plural(unknown_cost_requests_30d, "request")} whose price is unknown`;
 }

@@ -7,6 +7,7 @@ import { asApiError, type ApiError } from "@/api/request";
 import type { Provider, TestResult } from "@/api/types";
 import { count, duration, money, moneyWithUnknown } from "@/format/format";
 import { Monogram } from "@/ui/Monogram";
+import { EstimatedCost } from "@/ui/EstimatedCost";
 import { StatusDot } from "@/ui/StatusDot";
 import { Table } from "@/ui/Table";
 import { TimeAgo } from "@/ui/TimeAgo";
@@ -96,7 +97,12 @@ export function ProviderTable({ providers, writable, onConfigure, onDelete }: Pr
             render: (provider) =>
               provider.requests_30d === 0
                 ? "–"
-                : moneyWithUnknown(provider.cost_30d_usd, provider.unknown_cost_requests_30d),
+                : (
+                    <EstimatedCost
+                      text={moneyWithUnknown(provider.cost_30d_usd, provider.unknown_cost_requests_30d)}
+                      part={provider.estimated_share_30d}
+                    />
+                  ),
           },
           {
             accessor: "latency_p50_ms",

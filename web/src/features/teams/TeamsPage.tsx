@@ -12,7 +12,7 @@ import { RevokeApiKeyDialog, RotateApiKeyDialog } from "@/features/api_keys/Revo
 import { SecretDialog } from "@/features/api_keys/SecretDialog";
 import { allApiKeysQuery } from "@/features/api_keys/queries";
 import { POLICIES } from "@/features/provider_keys/policies";
-import { dateOnly, money, moneyExact, plural } from "@/format/format";
+import { dateOnly, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { Panel } from "@/ui/Panel";
@@ -99,6 +99,7 @@ export function TeamsPage() {
                     </Text>
                     <Text size="xs" c="dimmed">
                       {plural(team.month_requests, "request")}
+                      {team.month_estimated_share > 0 && `, ${estimatedPart(team.month_estimated_share)}`}
                       {team.month_unknown_cost_requests > 0 && `, ${team.month_unknown_cost_requests} of unknown cost`}
                     </Text>
                   </Stack>

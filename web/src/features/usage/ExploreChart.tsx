@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { useState, type KeyboardEvent } from "react";
 
 import type { Explore } from "@/api/types";
-import { bucketLabel } from "@/format/format";
+import { bucketLabel, estimatedPart } from "@/format/format";
 
 import { requestsBehind } from "./filters";
 import { useLineColor } from "./useColors";
@@ -63,7 +63,7 @@ export function ExploreChart({ explored }: { explored: Explore }) {
         aria-valuetext={
           at === null
             ? "no point chosen"
-            : `${labelOf(at)}: ${shown.map((line) => `${line.label} ${figure(line.points[at]?.value ?? null, unit)}`).join(", ")}`
+            : `${labelOf(at)}: ${shown.map((line) => `${line.label} ${figure(line.points[at]?.value ?? null, unit)}${guessed(line.points[at])}`).join(", ")}`
         }
         onKeyDown={onKeyDown}
         style={{ borderRadius: 8 }}
@@ -105,6 +105,7 @@ export function ExploreChart({ explored }: { explored: Explore }) {
                       <span>{line.label}</span>
                       <Text component="span" size="xs" ml="auto" pl="sm">
                         {figure(line.points[point.at]?.value ?? null, unit)}
+                        {guessed(line.points[point.at])}
                       </Text>
                     </Group>
                   ))}
@@ -157,6 +158,7 @@ export function ExploreChart({ explored }: { explored: Explore }) {
                   )}
                 >
                   {line.label} {figure(line.points[at].value, unit)}
+                  {guessed(line.points[at])}
                 </Anchor>
               ),
           )}
@@ -168,6 +170,7 @@ export function ExploreChart({ explored }: { explored: Explore }) {
               )}
             >
               All {figure(points[at].value, unit)}
+              {guessed(points[at])}
             </Anchor>
           )}
         </Group>
@@ -175,6 +178,12 @@ export function ExploreChart({ explored }: { explored: Explore }) {
     </Stack>
   );
 }
+
+/** How much of a point's cost is estimated, in words behind its figure. */
+const guessed = (point: Explore["points"][number] | undefined): string => {
+  const part = estimatedPart(point?.estimated_share);
+  return part === null ? "" : ` (${part})`;
+};
 
 /** Names may repeat and hold dots, which the chart would take for a path: a line goes by its value. */
 const keyOf = (line: Line): string =>

@@ -3,7 +3,7 @@ import { ScrollArea, Table as PlainTable, Text } from "@mantine/core";
 
 import type { Explore, ExploreGroup, Period } from "@/api/types";
 import { PERIODS } from "@/app/search";
-import { bucketLabel, count, countExact, money, moneyExact, moneyWithUnknown, share } from "@/format/format";
+import { bucketLabel, count, countExact, estimatedPart, money, moneyExact, moneyWithUnknown, share } from "@/format/format";
 import { Table } from "@/ui/Table";
 import { Trend } from "@/ui/Trend";
 
@@ -162,6 +162,11 @@ export function PointsTable({ explored }: { explored: Explore }) {
                           {text}
                         </Text>
                       )}
+                      {own?.estimated_share ? (
+                        <Text size="xs" c="dimmed">
+                          {estimatedPart(own.estimated_share)}
+                        </Text>
+                      ) : null}
                     </PlainTable.Td>
                   );
                 })}

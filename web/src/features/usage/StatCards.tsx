@@ -3,7 +3,7 @@ import { SimpleGrid, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
 import { providersQuery } from "@/features/providers/queries";
-import { absoluteTime, count, countExact, money, moneyExact, plural } from "@/format/format";
+import { absoluteTime, count, countExact, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { StatCard } from "@/ui/StatCard";
 import { Trend } from "@/ui/Trend";
 
@@ -56,7 +56,7 @@ export function StatCards() {
         value={shown(cards && money(cards.cost_30d_usd))}
         exact={
           cards &&
-          `${moneyExact(cards.cost_30d_usd)} in the last 30 days${
+          `${moneyExact(cards.cost_30d_usd)} in the last 30 days, of it ${moneyExact(cards.estimated_cost_30d_usd)} estimated${
             cards.unknown_cost_calls_30d
               ? `, without ${plural(cards.unknown_cost_calls_30d, "call")} whose price is unknown`
               : ""
@@ -67,6 +67,11 @@ export function StatCards() {
           cards && (
             <>
               <Trend percent={cards.cost_trend_pct} />
+              {cards.estimated_cost_30d_usd > 0 && (
+                <Text size="xs" c="dimmed">
+                  {estimatedPart(cards.estimated_cost_30d_usd / cards.cost_30d_usd)}
+                </Text>
+              )}
               {cards.unknown_cost_calls_30d > 0 && (
                 <Text size="xs" c="dimmed">
                   without {plural(cards.unknown_cost_calls_30d, "call")} of unknown cost

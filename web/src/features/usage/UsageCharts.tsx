@@ -5,7 +5,7 @@ import { Box, Grid, Group, Paper, Stack, Text, Title, Tooltip, UnstyledButton } 
 import { useState } from "react";
 
 import type { Bucket, OwnUsage } from "@/api/types";
-import { bucketLabel, count, countExact, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
+import { bucketLabel, count, countExact, estimatedPart, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
 import { OTHER_COLOR } from "@/theme/providerColor";
 
 import { OTHER, slicesOf, type Slice } from "./slices";
@@ -64,6 +64,8 @@ function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
                   </Text>
                   <div>{countExact(point.calls)} calls</div>
                   <div>{moneyExact(point.cost_usd)}</div>
+                  {point.estimated_cost_usd > 0 && <div>{estimatedPart(point.estimated_cost_usd / point.cost_usd)}</div>}
+                  {point.unknown_cost_calls > 0 && <div>and {plural(point.unknown_cost_calls, "call")} of unknown cost</div>}
                 </Paper>
               );
             },
@@ -73,6 +75,8 @@ function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
     </Stack>
   );
 }
+
+const partEstimated = (slice: Slice): string | null => estimatedPart(slice.estimated_cost_usd / slice.cost_usd);
 
 function CostByProvider({ usage }: { usage: OwnUsage }) {
   const providerColor = useProviderColor();
@@ -107,7 +111,11 @@ function CostByProvider({ usage }: { usage: OwnUsage }) {
           withTooltip
           tooltipDataSource="segment"
           valueFormatter={moneyExact}
-          data={shown.map((slice) => ({ name: slice.provider, value: slice.cost_usd, color: colorOf(slice) }))}
+          data={shown.map((slice) => ({
+            name: slice.estimated_cost_usd > 0 ? `${slice.provider} (${partEstimated(slice)})` : slice.provider,
+            value: slice.cost_usd,
+            color: colorOf(slice),
+          }))}
         />
       </Box>
       <Stack gap={2} component="ul" m={0} p={0} style={{ listStyle: "none" }}>
@@ -134,6 +142,7 @@ function CostByProvider({ usage }: { usage: OwnUsage }) {
                 <Tooltip
                   label={
                     moneyExact(slice.cost_usd) +
+                    (slice.estimated_cost_usd > 0 ? `, ${partEstimated(slice)}` : "") +
                     (slice.unknown_cost_calls ? `, and ${plural(slice.unknown_cost_calls, "call")} of unknown cost` : "")
                   }
                 >

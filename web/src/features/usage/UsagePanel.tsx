@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 
 import { asApiError } from "@/api/request";
-import { count, countExact, money, moneyExact, plural } from "@/format/format";
+import { count, countExact, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -90,15 +90,18 @@ function summary(totals: {
   input_tokens: number;
   output_tokens: number;
   cost_usd: number;
+  estimated_cost_usd: number;
+  estimated_share: number;
   unknown_cost_calls: number;
 }) {
   const exact = `${countExact(totals.calls)} calls, ${countExact(totals.input_tokens)} input and ${countExact(
     totals.output_tokens,
-  )} output tokens, ${moneyExact(totals.cost_usd)}`;
+  )} output tokens, ${moneyExact(totals.cost_usd)}, of it ${moneyExact(totals.estimated_cost_usd)} estimated`;
   return (
     <Text component="span" size="sm" className="oc-figures" title={exact}>
       {plural(totals.calls, "call")} · {count(totals.input_tokens)} tokens in, {count(totals.output_tokens)} out ·{" "}
       {money(totals.cost_usd)}
+      {totals.estimated_share > 0 && ` (${estimatedPart(totals.estimated_share)})`}
       {totals.unknown_cost_calls > 0 && ` + ${plural(totals.unknown_cost_calls, "call")} of unknown cost`}
     </Text>
   );

@@ -9,12 +9,13 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
     <SimpleGrid cols={{ base: 1, md: 2 }}>
       <ScrollArea.Autosize mah={360} viewportProps={{ tabIndex: 0, role: "region", "aria-label": "Calls over time" }}>
         <Table stickyHeader fz="sm">
-          <Table.Caption>OwnUsage over time</Table.Caption>
+          <Table.Caption>Usage over time</Table.Caption>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>From</Table.Th>
               <Table.Th ta="right">Calls</Table.Th>
               <Table.Th ta="right">Cost</Table.Th>
+              <Table.Th ta="right">Estimated</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -23,6 +24,7 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
                 <Table.Td>{bucketLabel(point.start_at, bucket, usage.time_zone)}</Table.Td>
                 <Table.Td ta="right">{countExact(point.calls)}</Table.Td>
                 <Table.Td ta="right">{moneyWithUnknown(point.cost_usd, point.unknown_cost_calls)}</Table.Td>
+                <Table.Td ta="right">{partOf(point)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
@@ -34,6 +36,7 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
           <Table.Tr>
             <Table.Th>Provider</Table.Th>
             <Table.Th ta="right">Cost</Table.Th>
+            <Table.Th ta="right">Estimated</Table.Th>
             <Table.Th ta="right">Share</Table.Th>
           </Table.Tr>
         </Table.Thead>
@@ -42,6 +45,7 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
             <Table.Tr key={slice.provider}>
               <Table.Td>{slice.provider}</Table.Td>
               <Table.Td ta="right">{moneyWithUnknown(slice.cost_usd, slice.unknown_cost_calls)}</Table.Td>
+              <Table.Td ta="right">{partOf(slice)}</Table.Td>
               <Table.Td ta="right">{share(slice.share)}</Table.Td>
             </Table.Tr>
           ))}
@@ -49,4 +53,9 @@ export function UsageTable({ usage, bucket }: { usage: OwnUsage; bucket: Bucket 
       </Table>
     </SimpleGrid>
   );
+}
+
+/** How much of a cost is estimated. */
+function partOf({ cost_usd: cost, estimated_cost_usd: estimated }: { cost_usd: number; estimated_cost_usd: number }): string {
+  return cost > 0 ? share(estimated / cost) : "–";
 }

@@ -5,7 +5,7 @@ import type { Explore, ExploreGroup } from "@/api/types";
 import { csvOf } from "./exportShown";
 import { requestsBehind } from "./filters";
 
-const point = { start_at: "2026-11-01T00:00:00Z", end_at: "2026-11-02T00:00:00Z", value: 0.1234567 };
+const point = { start_at: "2026-11-01T00:00:00Z", end_at: "2026-11-02T00:00:00Z", value: 0.1234567, estimated_share: 0.25 };
 const group = (value: string | null, name: string | null): ExploreGroup => ({
   value,
   name,
@@ -33,7 +33,7 @@ const explored = {
 test("a spreadsheet gets every digit and computes nothing", () => {
   const [, formula, none, other] = csvOf(explored).split("\r\n");
   expect(formula).toBe(
-    `cost,usd,tag,"'=HYPERLINK(""x"")","'=HYPERLINK(""x"")",2026-11-01T00:00:00Z,2026-11-02T00:00:00Z,0.1234567`,
+    `cost,usd,tag,"'=HYPERLINK(""x"")","'=HYPERLINK(""x"")",2026-11-01T00:00:00Z,2026-11-02T00:00:00Z,0.1234567,0.25`,
   );
   expect(none).toContain(",No tag,");
   expect(other).toContain(",Other (3),");

@@ -15,7 +15,7 @@ function cell(value: string | number | null): string {
 
 /** Every point of every line, with every digit; an empty value where there was nothing to measure. */
 export function csvOf(explored: Explore): string {
-  const rows: (string | number | null)[][] = [["metric", "unit", "group", "value_of_group", "name", "start_at", "end_at", "value"]];
+  const rows: (string | number | null)[][] = [["metric", "unit", "group", "value_of_group", "name", "start_at", "end_at", "value", "estimated_share"]];
   for (const line of linesOf(explored)) {
     for (const point of line.points) {
       rows.push([
@@ -27,6 +27,7 @@ export function csvOf(explored: Explore): string {
         point.start_at,
         point.end_at,
         point.value,
+        point.estimated_share,
       ]);
     }
   }
