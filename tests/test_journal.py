@@ -188,7 +188,8 @@ async def test_every_field_of_a_record_reaches_its_column(
         row = (await connection.execute(select(usage_records))).one()._asdict()
         plan = (await connection.execute(select(plans))).one()
         tries = (await connection.execute(select(attempts).order_by(attempts.c.number))).all()
-    expected = msgspec.structs.asdict(record) | msgspec.structs.asdict(record.usage) | {"demo": False}
+    expected = msgspec.structs.asdict(record) | msgspec.structs.asdict(record.usage)
+    expected |= {"demo": False, "late_price_id": None}
     expected["tags"] = list(record.tags) or None
     for name in ("usage", "attempts", "plan", "provider_cost_usd", "traceparent"):
         del expected[name]
