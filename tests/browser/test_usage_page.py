@@ -151,6 +151,54 @@ def test_metric_group_filters_and_view_stand_in_the_address(console: Console, ro
     expect(row_of(page, "Totals by status", "200")).to_be_visible()
 
 
+def test_a_saved_view_opens_by_itself_and_says_what_is_gone(
+    console: Console, server: LiveServer, rows: list[Row]
+) -> None:
+    page = console.open("/admin/usage?metric=calls&group=model&model=gpt-4o&period=7d")
+    console.sign_in()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Save as a view").click()
+    page.get_by_label("Name", exact=True).fill("The large one")
+    page.get_by_label("Open this page with it").check()
+    page.get_by_role("button", name="Save view").click()
+    expect(page.get_by_role("button", name="The large one", exact=True)).to_be_visible()
+    page.get_by_role("button", name="30 days").click()
+    expect(page.get_by_role("button", name="The large one (changed)")).to_be_visible()
+
+    page.get_by_role("link", name="Requests", exact=True).click()
+    expect(table(page, "Requests").get_by_role("row").nth(1)).to_be_visible()
+    page.get_by_role("link", name="Usage", exact=True).click()
+    expect(page).to_have_url(re.compile("/admin/usage.*saved=view_"))
+    assert parse_qs(urlsplit(page.url).query)["model"] == ["gpt-4o"]
+    expect(page.get_by_role("heading", name="Calls by model")).to_be_visible()
+    expect(page.get_by_role("button", name="7 days")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="The large one").click()
+    page.get_by_role("menuitem", name="Without a view").click()
+    expect(page.get_by_role("heading", name="Cost by provider")).to_be_visible()
+
+    gone = {"page": "usage", "name": "Of somebody", "query": {"user_id": "usr_gone"}, "shared": True}
+    assert server.admin.post("/llm/views", json=gone).status_code == 201
+    page.reload()
+    page.get_by_role("button", name="The large one").or_(page.get_by_role("button", name="Views")).click()
+    page.get_by_role("menuitem", name="Of somebody").click()
+    expect(page.get_by_text("Of somebody filters by something that is gone")).to_be_visible()
+    page.get_by_role("button", name="Of somebody").click()
+    page.get_by_role("menuitem", name="Manage views").click()
+    page.get_by_role("button", name="Rename Of somebody").click()
+    page.get_by_label("Name", exact=True).fill("Of Ana")
+    page.keyboard.press("Enter")
+    row = page.get_by_role("listitem", name="Of Ana")
+    row.get_by_role("switch", name="Shared").click()
+    expect(row.get_by_role("switch", name="Shared")).not_to_be_checked()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    for name in ("Of Ana", "The large one"):
+        page.get_by_role("button", name=f"Delete {name}").click()
+        page.get_by_role("button", name="Delete view").click()
+        expect(page.get_by_role("listitem", name=name)).to_have_count(0)
+    assert server.admin.get("/llm/views").json() == {"views": []}
+
+
 def test_files_hold_what_is_shown(console: Console, rows: list[Row]) -> None:
     page = console.open("/admin/usage?metric=cost&group=model")
     console.sign_in()

@@ -38,6 +38,9 @@ class Permission(StrEnum):
     ROUTING_WRITE = "routing:write"
     USAGE_READ = "usage:read"
     REQUESTS_READ = "requests:read"
+    VIEWS_READ = "views:read"  # saved views of usage and requests
+    VIEWS_WRITE = "views:write"  # one's own
+    VIEWS_SHARE = "views:share"
     API_KEYS_READ = "api-keys:read"  # everybody's
     API_KEYS_WRITE = "api-keys:write"
     BYOK_READ = "byok:read"  # who has own keys and what that saves; never a key
@@ -65,13 +68,15 @@ _READS = frozenset(
         Permission.USAGE_READ,
         Permission.REQUESTS_READ,
         Permission.BUDGETS_READ,
+        Permission.VIEWS_READ,
+        Permission.VIEWS_WRITE,
     }
 )
 _WRITES = frozenset({Permission.PROVIDERS_WRITE, Permission.MODELS_WRITE, Permission.ROUTING_WRITE})
 
 PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: _OWN | _READS | _WRITES | {Permission.OWN_KEYS_CREATE},
+    Role.OPERATOR: _OWN | _READS | _WRITES | {Permission.OWN_KEYS_CREATE, Permission.VIEWS_SHARE},
     Role.VIEWER: _OWN | _READS,
     Role.USER: _OWN | {Permission.OWN_KEYS_CREATE},
 }

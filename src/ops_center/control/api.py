@@ -33,6 +33,7 @@ from ops_center.control.requests.endpoints import routes as requests
 from ops_center.control.routing.endpoints import routes as routing
 from ops_center.control.routing_drafts.endpoints import routes as routing_drafts
 from ops_center.control.routing_versions.endpoints import routes as routing_versions
+from ops_center.control.saved_views.endpoints import routes as saved_views
 from ops_center.control.second_factor.endpoints import own_routes as own_second_factor
 from ops_center.control.second_factor.endpoints import routes as second_factor
 from ops_center.control.sessions.endpoints import own_routes as own_sessions
@@ -59,6 +60,7 @@ NOUNS: tuple[Routes, ...] = (
     own_power_level,
     usage,
     requests,
+    saved_views,
     me,
     own_sessions,
     own_second_factor,

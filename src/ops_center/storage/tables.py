@@ -355,6 +355,30 @@ routing_drafts = Table(
     Column("replay", JSON(none_as_null=True), nullable=True),  # the last one
 )
 
+# What the address of a page said, under a name: control/saved_views.
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", String(40), primary_key=True),  # view_
+    Column("page", String(16), nullable=False),  # usage | requests
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("query", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("user_id", "page", "name"),
+)
+
+# What a page opens with, for each user.
+default_views = Table(
+    "default_views",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("page", String(16), primary_key=True),
+    Column("view_id", ForeignKey("saved_views.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
 usage_records = Table(
     "usage_records",
     metadata,

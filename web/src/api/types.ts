@@ -77,6 +77,9 @@ export type {
   ReplayResult,
   Rollback as RoutingRollback,
   RoutingVersion,
+  SavedView,
+  SavedViewCreate as SavedViewInput,
+  SavedViewUpdate as SavedViewChange,
   Session,
   Settings,
   SettingsUpdate as SettingsChange,
@@ -92,4 +95,5 @@ export type {
   UserCreate as UserInput,
   UserUpdate as UserChange,
   UnpricedModel,
+  ViewPage,
 } from "./generated/control.schemas";

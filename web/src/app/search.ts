@@ -133,6 +133,8 @@ export interface UsageSearch extends RangeSearch, FilterSearch {
   group?: Dimension | "none";
   /** The numbers of the chart instead of the chart. */
   view?: "table";
+  /** The saved view that was opened last. */
+  saved?: string;
 }
 
 export const usageSearch = (raw: RawSearch): UsageSearch => ({
@@ -141,6 +143,7 @@ export const usageSearch = (raw: RawSearch): UsageSearch => ({
   metric: oneOf(raw.metric, METRICS),
   group: oneOf(raw.group, [...DIMENSIONS, "none" as const]),
   view: oneOf(raw.view, ["table"] as const),
+  saved: text(raw.saved),
 });
 
 export const ERROR_TYPES = [
@@ -188,6 +191,8 @@ export interface RequestsSearch extends FilterSearch {
   /** Started then or later, and before then, as in 2026-11-23T00:00:00Z. */
   from_at?: string;
   to_at?: string;
+  /** The saved view that was opened last. */
+  saved?: string;
   /** Pages are walked by cursor, so back and reload keep the page. */
   cursor?: string;
   /** The request whose details are open. */
@@ -203,6 +208,7 @@ export const requestsSearch = (raw: RawSearch): RequestsSearch => ({
   from_at: instant(raw.from_at),
   to_at: instant(raw.to_at),
   live: oneOf(raw.live, ["on"] as const),
+  saved: text(raw.saved),
   cursor: text(raw.cursor),
   request: text(raw.request),
 });

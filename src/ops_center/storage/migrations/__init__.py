@@ -32,6 +32,7 @@ REVISIONS = (
     "0022",
     "0023",
     "0024",
+    "0025",
 )  # oldest first; each is `versions/r<revision>_<what it does>.py`
 HEAD = REVISIONS[-1]
 TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours

@@ -1430,6 +1430,24 @@ export interface LoginRequest {
   password: string;
 }
 
+export type MissingParameter = typeof MissingParameter[keyof typeof MissingParameter];
+
+
+export const MissingParameter = {
+  provider_id: 'provider_id',
+  user_id: 'user_id',
+  team_id: 'team_id',
+  api_key_id: 'api_key_id',
+} as const;
+
+/**
+ * A filter of a view that names something which is gone; its history can be looked at all the same.
+ */
+export interface Missing {
+  parameter: MissingParameter;
+  value: string;
+}
+
 export type ModelOrigin = typeof ModelOrigin[keyof typeof ModelOrigin];
 
 
@@ -2450,6 +2468,100 @@ export interface RoutingVersionList {
   versions: RoutingVersion[];
 }
 
+export type ViewPage = typeof ViewPage[keyof typeof ViewPage];
+
+
+export const ViewPage = {
+  usage: 'usage',
+  requests: 'requests',
+} as const;
+
+export type ViewQueryCredential = typeof ViewQueryCredential[keyof typeof ViewQueryCredential] | null;
+
+
+export const ViewQueryCredential = {
+  platform: 'platform',
+  byok: 'byok',
+  none: 'none',
+} as const;
+
+export type ViewQueryStatus = typeof ViewQueryStatus[keyof typeof ViewQueryStatus] | null;
+
+
+export const ViewQueryStatus = {
+  ok: 'ok',
+  error: 'error',
+} as const;
+
+/**
+ * Only what is said; the page has its own word for all else.
+ */
+export interface ViewQuery {
+  api_key_id?: string | null;
+  bucket?: Bucket | null;
+  credential?: ViewQueryCredential;
+  error_type?: ErrorType | null;
+  from_at?: string | null;
+  group?: Dimension | 'none' | null;
+  live?: 'on' | null;
+  metric?: Metric | null;
+  min_cost_usd?: string | null;
+  min_duration_ms?: string | null;
+  model?: string | null;
+  period?: Period | null;
+  provider_id?: string | null;
+  search?: string | null;
+  status?: ViewQueryStatus;
+  status_code?: string | null;
+  strategy?: string | null;
+  tag?: string | null;
+  team_id?: string | null;
+  to_at?: string | null;
+  user_id?: string | null;
+  view?: 'table' | null;
+}
+
+export interface SavedView {
+  created_at: string;
+  id: string;
+  is_default: boolean;
+  may_change: boolean;
+  missing: Missing[];
+  name: string;
+  own: boolean;
+  owner_email: string;
+  page: ViewPage;
+  query: ViewQuery;
+  shared: boolean;
+  updated_at: string;
+}
+
+export interface SavedViewCreate {
+  is_default?: boolean;
+  /**
+     * @minLength 1
+     * @maxLength 100
+     */
+  name: string;
+  page: ViewPage;
+  query?: ViewQuery;
+  shared?: boolean;
+}
+
+export interface SavedViewList {
+  views: SavedView[];
+}
+
+/**
+ * Only what is sent changes. `is_default` is the reader's own choice, also of a view that is somebody else's.
+ */
+export interface SavedViewUpdate {
+  is_default?: boolean | null;
+  name?: string | null;
+  query?: ViewQuery | null;
+  shared?: boolean | null;
+}
+
 export interface SecondFactor {
   enabled: boolean;
   recovery_codes_left: number;
@@ -2976,6 +3088,10 @@ export const ExploreUsageStatus = {
 export type ExportUsageParams = {
 period?: Period;
 format?: ExportFormat;
+};
+
+export type ListSavedViewsParams = {
+page?: ViewPage | null;
 };
 
 export type GetMyUsageParams = {

@@ -49,6 +49,7 @@ import type {
   ListNotificationsParams,
   ListRequestsParams,
   ListRoutingVersionsParams,
+  ListSavedViewsParams,
   LoginRequest,
   Model,
   ModelCreate,
@@ -92,6 +93,10 @@ import type {
   RoutingRulesUpdate,
   RoutingVersionDetail,
   RoutingVersionList,
+  SavedView,
+  SavedViewCreate,
+  SavedViewList,
+  SavedViewUpdate,
   SecondFactor,
   SessionList,
   Settings,
@@ -2218,6 +2223,142 @@ export const exportUsage = async (params?: ExportUsageParams, options?: Paramete
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getListSavedViewsUrl = (params?: ListSavedViewsParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/llm/views?${stringifiedParams}` : `/api/v1/llm/views`
+}
+
+/**
+ * One's own and those that others share, by name; each says what of its filters is gone.
+ * @summary List Saved Views
+ */
+export const listSavedViews = async (params?: ListSavedViewsParams, options?: Parameters<typeof request>[1]): Promise<SavedViewList> => {
+
+  return request<SavedViewList>(getListSavedViewsUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getCreateSavedViewUrl = () => {
+
+
+
+
+  return `/api/v1/llm/views`
+}
+
+/**
+ * Keep what a page shows under a name.
+ * @summary Create Saved View
+ */
+export const createSavedView = async (savedViewCreate: SavedViewCreate, options?: Parameters<typeof request>[1]): Promise<SavedView> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<SavedView>(getCreateSavedViewUrl(),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(savedViewCreate)
+  }
+);}
+
+
+
+export const getDeleteSavedViewUrl = (viewId: string,) => {
+
+
+
+
+  return `/api/v1/llm/views/${viewId}`
+}
+
+/**
+ * Gone for everybody it was shared with, too.
+ * @summary Delete Saved View
+ */
+export const deleteSavedView = async (viewId: string, options?: Parameters<typeof request>[1]): Promise<void> => {
+
+  return request<void>(getDeleteSavedViewUrl(viewId),
+  {
+    ...options,
+    method: 'DELETE'
+
+
+  }
+);}
+
+
+
+export const getUpdateSavedViewUrl = (viewId: string,) => {
+
+
+
+
+  return `/api/v1/llm/views/${viewId}`
+}
+
+/**
+ * Change what is sent: name, query, whether it is shared, whether the page opens with it.
+ * @summary Update Saved View
+ */
+export const updateSavedView = async (viewId: string,
+    savedViewUpdate: SavedViewUpdate, options?: Parameters<typeof request>[1]): Promise<SavedView> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<SavedView>(getUpdateSavedViewUrl(viewId),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(savedViewUpdate)
   }
 );}
 

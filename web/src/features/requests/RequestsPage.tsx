@@ -6,7 +6,8 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 
 import { asApiError } from "@/api/request";
 import type { RequestRow } from "@/api/types";
-import type { RequestsSearch } from "@/app/search";
+import { requestsSearch, type RequestsSearch } from "@/app/search";
+import { SavedViewNotice, SavedViews } from "@/features/saved_views/SavedViews";
 import { FilterBar } from "@/features/usage/FilterBar";
 import { NO_FILTER } from "@/features/usage/filters";
 import { absoluteTime, count, countExact, duration } from "@/format/format";
@@ -27,7 +28,7 @@ import { RequestDrawer } from "./RequestDrawer";
 import { useTail, withNew } from "./useTail";
 
 export function RequestsPage() {
-  const { request: openId, cursor, live, ...filter } = useSearch({ from: "/signed-in/admin/requests" });
+  const { request: openId, cursor, live, saved, ...filter } = useSearch({ from: "/signed-in/admin/requests" });
   const navigate = useNavigate({ from: "/admin/requests" });
   const isLive = live === "on" && cursor === undefined;
   const requests = useQuery(requestsQuery(filter, cursor, isLive));
@@ -51,6 +52,12 @@ export function RequestsPage() {
         description="Every call that came to the gateway, with what served it and what it cost."
         action={
           <Group gap="md">
+            <SavedViews
+              page="requests"
+              shown={{ ...filter, live }}
+              saved={saved}
+              onOpen={(search, replace) => void navigate({ search: requestsSearch(search), replace })}
+            />
             <Switch
               label="Live"
               labelPosition="left"
@@ -72,6 +79,7 @@ export function RequestsPage() {
         }
       />
       <Stack gap="md">
+        <SavedViewNotice page="requests" saved={saved} />
         <Filters filter={filter} onNarrow={narrow} />
         {isLive && <LiveNotice tail={tail} />}
         <StaleNotice query={requests} />

@@ -8,7 +8,7 @@ import { filterParams } from "@/features/usage/filters";
 
 const PER_PAGE = 50;
 
-export type RequestFilter = Omit<RequestsSearch, "request" | "cursor" | "live">;
+export type RequestFilter = Omit<RequestsSearch, "request" | "cursor" | "live" | "saved">;
 
 /** The filter as the API takes it. */
 export const paramsOf = (filter: RequestFilter) => ({

@@ -8,7 +8,8 @@ import { lazy, Suspense } from "react";
 import { asApiError } from "@/api/request";
 import type { Explore } from "@/api/types";
 import { loadChunk } from "@/app/loadChunk";
-import { DIMENSIONS, METRICS, type UsageSearch } from "@/app/search";
+import { DIMENSIONS, METRICS, usageSearch, type UsageSearch } from "@/app/search";
+import { SavedViewNotice, SavedViews } from "@/features/saved_views/SavedViews";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { Panel } from "@/ui/Panel";
@@ -34,6 +35,7 @@ export function UsagePage() {
   const change = (to: UsageSearch): void =>
     void navigate({ search: (before) => ({ ...before, ...to }), replace: true, resetScroll: false });
   const { data } = explore;
+  const { saved, ...shown } = search;
   const metric = search.metric ?? "cost";
   const group = search.group ?? "provider";
   const title = METRIC_LABELS[metric] + (group === "none" ? "" : ` by ${DIMENSION_LABELS[group].toLowerCase()}`);
@@ -42,9 +44,20 @@ export function UsagePage() {
       <PageHeader
         title="Usage"
         description="Calls, tokens, cost and speed of everything that went through the gateway. Figures refresh every 30 seconds."
-        action={<ExportMenu explored={data} period={range.period} />}
+        action={
+          <Group gap="xs">
+            <SavedViews
+              page="usage"
+              shown={shown}
+              saved={saved}
+              onOpen={(view, replace) => void navigate({ search: usageSearch(view), replace })}
+            />
+            <ExportMenu explored={data} period={range.period} />
+          </Group>
+        }
       />
       <Stack gap="md">
+        <SavedViewNotice page="usage" saved={saved} />
         <FilterBar filter={search} onNarrow={change} />
         <Panel
           title={title}
