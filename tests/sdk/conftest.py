@@ -40,26 +40,29 @@ def simulator(running_simulator: SimulatorThread) -> Iterator[SimulatorThread]:
 def server(
     tmp_path_factory: pytest.TempPathFactory, running_simulator: SimulatorThread
 ) -> Iterator[LiveServer]:
-    simulator = running_simulator.simulator
     with LiveServer(tmp_path_factory.mktemp("sdk") / "data") as running:
-        running.add_provider("openai", api_key=OPENAI_KEY, base_url=simulator.openai_url, priority=90)
-        running.add_provider(
-            "anthropic", api_key=ANTHROPIC_KEY, base_url=simulator.anthropic_url, priority=80
-        )
-        running.add_provider(
-            "openrouter", api_key=OPENROUTER_KEY, base_url=simulator.openrouter_url, priority=40
-        )
-        running.add_provider("custom", name="Local", base_url=simulator.custom_url, priority=30)
+        add_providers(running, running_simulator)
         yield running
+
+
+def add_providers(server: LiveServer, running: SimulatorThread) -> None:
+    simulator = running.simulator
+    server.add_provider("openai", api_key=OPENAI_KEY, base_url=simulator.openai_url, priority=90)
+    server.add_provider("anthropic", api_key=ANTHROPIC_KEY, base_url=simulator.anthropic_url, priority=80)
+    server.add_provider("openrouter", api_key=OPENROUTER_KEY, base_url=simulator.openrouter_url, priority=40)
+    server.add_provider("custom", name="Local", base_url=simulator.custom_url, priority=30)
 
 
 @pytest.fixture(autouse=True)
 def nobody_rests(server: LiveServer, simulator: SimulatorThread) -> Iterator[None]:
-    """A fault of one test leaves circuits open and keys resting: the next one finds the server anew."""
+    """A fault of one test leaves circuits open and keys resting: the next one finds other providers."""
     before = simulator.config
     yield
     if simulator.config != before or any((each.status or 200) >= 400 for each in simulator.requests):
-        server.restart()
+        simulator.reset()
+        for provider in server.admin.get("/llm/providers").json()["providers"]:
+            assert server.admin.delete(f"/llm/providers/{provider['id']}").status_code == 204
+        add_providers(server, simulator)
 
 
 @pytest.fixture(scope="session")
