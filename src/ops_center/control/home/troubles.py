@@ -163,8 +163,8 @@ async def _prices(control: Control, conn: AsyncConnection) -> Found:
         subject=unknown[0][0] or "No model" if len(unknown) == 1 else f"{len(unknown)} models",
         text=f"{_requests(calls)} of the last 7 days have no known cost, because nobody knows a price of {names}.",
         since=None,
-        path="/admin/models?" + urlencode({"search": unknown[0][0] or ""}),
-        action="Enter a price",
+        path="/admin/models?view=needs-price",
+        action="Set a price",
     )
     return Check(
         name="Prices",

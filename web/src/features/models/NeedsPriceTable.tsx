@@ -1,5 +1,5 @@
 /** Models that were called and have no price: what waits for one, the way to set it, and what was priced later. */
-import { Button, Code, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Button, Code, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -71,9 +71,14 @@ export function NeedsPriceTable() {
               title: "Requests",
               textAlign: "right",
               render: ({ requests, provider_id, model }) => (
-                <Link to="/admin/requests" search={{ provider_id, model }} title={countExact(requests)}>
+                <Anchor
+                  size="sm"
+                  underline="hover"
+                  title={countExact(requests)}
+                  renderRoot={(props) => <Link {...props} to="/admin/requests" search={{ provider_id, model }} />}
+                >
                   {count(requests)}
-                </Link>
+                </Anchor>
               ),
             },
             {
@@ -142,7 +147,7 @@ export function NeedsPriceTable() {
                       {one.request_usd > 0 && ` + ${money(one.request_usd)} a request`}
                     </Text>
                     <Text size="xs" c="dimmed">
-                      {sourceLabel(one.price_source)}
+                      {sourceLabel(one.price_source.startsWith("override") ? "override" : one.price_source)}
                     </Text>
                   </Stack>
                 ),
