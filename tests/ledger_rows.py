@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
 from ops_center.storage.rollups.rebuild import rebuild
 from ops_center.storage.tables import attempts, usage_records
-from ops_center.types import new_id
+from ops_center.types import CostSource, CredentialSource, Usage, UsageRecord, new_id
 
 
 def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
@@ -121,3 +123,67 @@ async def add_records(database: Database, rows: Iterable[dict[str, Any]]) -> Non
 async def add_attempts(database: Database, rows: Iterable[dict[str, Any]]) -> None:
     async with database.write() as conn:
         await conn.execute(insert(attempts), list(rows))
+
+
+# ── records as the data plane writes them ──
+
+
+def some_record(dice: random.Random, number: int, now: datetime) -> UsageRecord:
+    """Anything that the data plane may write, of the three days before `now`."""
+    provider = dice.choice(["OpenAI", "Anthropic", None])
+    own = provider is not None and dice.random() < 0.2
+    known = dice.random() < 0.9
+    cost = Decimal(dice.randrange(10**9)) / 10**9 if known else None
+    source = dice.choice([CostSource.PROVIDER, CostSource.COMPUTED, CostSource.ESTIMATED])
+    stream = dice.random() < 0.5
+    person, key = dice.randrange(3), dice.randrange(4)
+    return UsageRecord(
+        request_id=f"req_{number:026x}",
+        started_at=now - timedelta(microseconds=dice.randrange(3 * 86_400_000_000)),
+        duration_seconds=dice.lognormvariate(0, 2),
+        endpoint="chat/completions",
+        status=dice.choice([200, 200, 200, 429, 499, 502]),
+        stream=stream,
+        time_to_first_chunk_seconds=dice.random() if stream else None,
+        strategy=dice.choice([None, "cost", "balanced"]),
+        api_key_id=f"key_{key}",
+        api_key_name=f"key {key}",
+        user_id=f"usr_{person}",
+        user_email=f"{person}@example.com",
+        team_id=dice.choice([None, "team_1"]),
+        provider_id=None if provider is None else f"prov_{provider}",
+        provider_name=provider,
+        provider_type=None if provider is None else provider.lower(),
+        model=None if provider is None else dice.choice(["small", "large"]),
+        credential_source=CredentialSource.BYOK if own else CredentialSource.PLATFORM,
+        usage=Usage(
+            input_tokens=dice.randrange(10_000),
+            output_tokens=dice.randrange(1_000),
+            cache_read_tokens=dice.choice([0, 500]),
+            cache_write_tokens=dice.choice([0, 50]),
+        ),
+        cost_usd=Decimal(0) if own else cost,
+        cost_source=CostSource.COMPUTED if own else source if known else CostSource.UNKNOWN,
+        own_cost_usd=cost if own else None,
+        own_cost_source=source if own else None,
+        saved_usd=cost if own else None,
+        fallback_from=None if own or dice.random() < 0.9 else CredentialSource.BYOK,
+        tags=dice.choice([(), ("pilot",), ("pilot", "nightly")]),
+    )
+
+
+class Crash(Exception):
+    """The process died before its transaction was over."""
+
+
+class Crashing(Database):
+    """A database whose transactions die now and then at their very end."""
+
+    dice: random.Random
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        async with super().write() as connection:
+            yield connection
+            if self.dice.random() < 0.3:
+                raise Crash

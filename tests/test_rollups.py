@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import math
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 from typer.testing import CliRunner
 
-from ledger_rows import add_records, random_records
+from ledger_rows import Crash, Crashing, add_records, random_records, some_record
 from ops_center.cli import app
 from ops_center.control.usage.repository import (
     Dimension,
@@ -40,72 +38,11 @@ from ops_center.storage.rollups.sums import (
 )
 from ops_center.storage.rollups.verify import verify
 from ops_center.storage.tables import usage_days, usage_quarters, usage_records
-from ops_center.types import CostSource, CredentialSource, Usage, UsageRecord
+from ops_center.types import CredentialSource
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def some_record(dice: random.Random, number: int) -> UsageRecord:
-    """Anything that the data plane may write."""
-    provider = dice.choice(["OpenAI", "Anthropic", None])
-    own = provider is not None and dice.random() < 0.2
-    known = dice.random() < 0.9
-    cost = Decimal(dice.randrange(10**9)) / 10**9 if known else None
-    source = dice.choice([CostSource.PROVIDER, CostSource.COMPUTED, CostSource.ESTIMATED])
-    stream = dice.random() < 0.5
-    person, key = dice.randrange(3), dice.randrange(4)
-    return UsageRecord(
-        request_id=f"req_{number:026x}",
-        started_at=NOW - timedelta(microseconds=dice.randrange(3 * 86_400_000_000)),
-        duration_seconds=dice.lognormvariate(0, 2),
-        endpoint="chat/completions",
-        status=dice.choice([200, 200, 200, 429, 499, 502]),
-        stream=stream,
-        time_to_first_chunk_seconds=dice.random() if stream else None,
-        strategy=dice.choice([None, "cost", "balanced"]),
-        api_key_id=f"key_{key}",
-        api_key_name=f"key {key}",
-        user_id=f"usr_{person}",
-        user_email=f"{person}@example.com",
-        team_id=dice.choice([None, "team_1"]),
-        provider_id=None if provider is None else f"prov_{provider}",
-        provider_name=provider,
-        provider_type=None if provider is None else provider.lower(),
-        model=None if provider is None else dice.choice(["small", "large"]),
-        credential_source=CredentialSource.BYOK if own else CredentialSource.PLATFORM,
-        usage=Usage(
-            input_tokens=dice.randrange(10_000),
-            output_tokens=dice.randrange(1_000),
-            cache_read_tokens=dice.choice([0, 500]),
-            cache_write_tokens=dice.choice([0, 50]),
-        ),
-        cost_usd=Decimal(0) if own else cost,
-        cost_source=CostSource.COMPUTED if own else source if known else CostSource.UNKNOWN,
-        own_cost_usd=cost if own else None,
-        own_cost_source=source if own else None,
-        saved_usd=cost if own else None,
-        fallback_from=None if own or dice.random() < 0.9 else CredentialSource.BYOK,
-        tags=dice.choice([(), ("pilot",), ("pilot", "nightly")]),
-    )
-
-
-class Crash(Exception):
-    """The process died before its transaction was over."""
-
-
-class Crashing(Database):
-    """A database whose transactions die now and then at their very end."""
-
-    dice: random.Random
-
-    @contextlib.asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        async with super().write() as connection:
-            yield connection
-            if self.dice.random() < 0.3:
-                raise Crash
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -116,7 +53,7 @@ async def test_sums_equal_the_records_after_late_duplicate_and_crashed_batches(
     database = await Crashing.open(database_url)
     assert isinstance(database, Crashing)
     database.dice = dice
-    records = [some_record(dice, number) for number in range(400)]  # in no order of time
+    records = [some_record(dice, number, NOW) for number in range(400)]  # in no order of time
     try:
         ledger = Ledger(database)
         waiting = list(records)
@@ -164,7 +101,7 @@ async def test_sums_equal_the_records_after_late_duplicate_and_crashed_batches(
 
 async def test_a_rebuild_gives_what_was_kept_as_records_arrived(database: Database) -> None:
     dice = random.Random(3)
-    entries = [entry(some_record(dice, number), b"", 0) for number in range(200)]
+    entries = [entry(some_record(dice, number, NOW), b"", 0) for number in range(200)]
     for start in range(0, 200, 50):
         await Ledger(database).add(entries[start : start + 50], "usage-1.jsonl", 0)
 

@@ -84,6 +84,11 @@ async def test_a_change_is_audited_and_no_change_is_not(control_client: httpx.As
         ({"limits": {"queue_seconds": 601}}, "limits.queue_seconds"),
         ({"limits": {"queue_per_key": 1.5}}, "limits.queue_per_key"),
         ({"power_levels": {"eco": {"min_score": 101}}}, "power_levels.eco.min_score"),
+        ({"retention": {"request_days": 0}}, "retention.request_days"),
+        ({"retention": {"plan_days": "90"}}, "retention.plan_days"),
+        ({"retention": {"quarter_days": 189}}, "retention.quarter_days"),
+        ({"retention": {"day_days": 400}}, "retention.day_days"),
+        ({"retention": {"quarter_days": None, "day_days": 1000}}, "retention.day_days"),
         ({"weather": {}}, "weather"),
     ],
 )

@@ -37,6 +37,7 @@ from ops_center.control.providers.probing import keep_probing
 from ops_center.control.publish import Publisher
 from ops_center.control.routing_drafts.service import end_interrupted
 from ops_center.control.routing_versions.service import keep_what_was_found
+from ops_center.control.usage.retention import keep_retention
 from ops_center.control.usage.upkeep import follow_calendar, keep_up
 from ops_center.control.users.service import create_first_admin
 from ops_center.dataplane.endpoint import DataPlane
@@ -167,6 +168,7 @@ class Application:
         self._keep_running(keep_watch(control), name="watch")
         self._keep_running(keep_up(database), name="usage")
         self._keep_running(Arrears(control).run(), name="arrears")
+        self._keep_running(keep_retention(database, utc_now), name="retention")
         if self._hub is None:
             self.data_plane = self._data_plane(http, limiter, journal, health)
         self._control_app = create_control_app(control)

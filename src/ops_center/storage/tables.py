@@ -598,6 +598,9 @@ rollup_state = Table(
     Column("days_from", Integer, nullable=False),  # usage_days can be read from this slot on
     Column("quarters_from", Integer, nullable=False),  # older ones were deleted, as retention says
     Column("records_from", Integer, nullable=False),  # the same of usage records, in quarter-hours
+    Column("plans_from", Integer, nullable=False, default=0, server_default="0"),  # the same of plans
+    # the day with which the quarter-hours begin: those before it can be cut anew no more
+    Column("days_fixed_before", Integer, nullable=False, default=0, server_default="0"),
     Column("layout", Integer, nullable=False),  # what the rollups were built as; 0: never
 )
 

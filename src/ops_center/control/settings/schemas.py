@@ -13,6 +13,7 @@ from ops_center.control.oidc.settings import OidcSettings
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.section import Section
+from ops_center.control.usage.retention import RetentionSettings
 
 
 class Settings(ResponseModel):
@@ -28,6 +29,7 @@ class Settings(ResponseModel):
     power_levels: PowerLevelSettings
     limits: LimitSettings
     notifications: NotificationSettings
+    retention: RetentionSettings
 
 
 class SettingsUpdate(RequestModel):
@@ -40,6 +42,7 @@ class SettingsUpdate(RequestModel):
     power_levels: PowerLevelSettings = Field(default_factory=PowerLevelSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     notifications: NotificationSettings = Field(default_factory=NotificationSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
 
 
 SECTIONS: dict[str, type[Section]] = {

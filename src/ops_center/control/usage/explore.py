@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from ops_center.control.context import Control
 from ops_center.control.usage import repository
 from ops_center.control.usage.calendar import next_bucket
@@ -99,8 +101,11 @@ async def explore(control: Control, asked: Question) -> Explore:
         zone = await repository.calendar_zone(conn)
         window = _window(asked, now) or await window_of(conn, asked.period, now, filters)
         check_bucket(window, asked.bucket)
+        await _check_kept(conn, window, asked)
         is_all = asked.from_at is None and asked.period is Period.ALL
         earlier = None if is_all else window.before()
+        if earlier is not None and not await repository.is_kept(conn, earlier):
+            earlier = None
         step, histograms = step_of(asked.bucket), measure.histograms
         figures = (*repository.BASIC, *measure.needs)
 
@@ -200,6 +205,22 @@ def _window(asked: Question, now: datetime) -> Window | None:
     if ends["from_at"] >= ends["to_at"]:
         raise Invalid("A window must end after it begins", param="to_at")
     return Window(ends["from_at"], ends["to_at"], is_open=ends["to_at"] >= running)
+
+
+async def _check_kept(conn: AsyncConnection, window: Window, asked: Question) -> None:
+    """Raises Invalid where sums are not kept as finely as they are asked for."""
+    if asked.bucket is Bucket.HOUR and not await repository.is_kept(conn, window, finely=True):
+        raise Invalid(
+            "Hours of so long ago are no longer kept",
+            param="bucket",
+            hint="Choose days; Settings say how long sums by quarter-hour are kept.",
+        )
+    if not await repository.is_kept(conn, window):
+        raise Invalid(
+            "Of so long ago whole days are kept, so the window must begin and end with one",
+            param="from_at",
+            hint="Days begin at midnight in the organisation's time zone.",
+        )
 
 
 def _names(found: Mapping[Key, Sums]) -> dict[str | None, str | None]:

@@ -27,8 +27,6 @@ from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
     FIGURES,
     OWN,
-    day_of_quarter,
-    first_quarter_of_day,
     instant_of,
     quarter_of,
     tags_of,
@@ -320,13 +318,11 @@ async def sums(
         conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
     found: dict[Key, Sums] = {}
     for table, start, end in parts(window, state, finely=step is Step.QUARTER):
-        for key, one in await _read(conn, table, start, end, kind, by, step, conditions, state.zone, figures):
+        for key, one in await _read(conn, table, start, end, kind, by, step, conditions, state, figures):
             known = found.get(key)
             found[key] = one if known is None else known + one
         if histograms:
-            await _read_histograms(
-                conn, table, start, end, kind, by, step, conditions, state.zone, into=found
-            )
+            await _read_histograms(conn, table, start, end, kind, by, step, conditions, state, into=found)
     return found
 
 
@@ -339,33 +335,51 @@ def _kind(by: Dimension | None, filters: Filters) -> str:
     return next(iter(used)).value if len(used) == 1 and not several_tags else "full"
 
 
+async def is_kept(conn: AsyncConnection, window: Window, *, finely: bool = False) -> bool:
+    """Whether sums are still there for both ends of a window: of quarter-hours, or longer ago (but not `finely`)
+    of the days that begin with them."""
+    state = await read_state(conn)
+
+    def kept(at: datetime) -> bool:
+        slot = quarter_of(at)
+        begins_day = state.first_quarter_of(state.day_of(slot)) == slot
+        return slot >= state.quarters_from or (begins_day and not finely)
+
+    return (window.from_at is None or kept(window.from_at)) and kept(window.to_at)
+
+
 def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[Table, int, int]]:
     """Which slots of which table a window is made of: days where it holds them whole, else quarter-hours."""
-    zone = state.zone
     to_slot = quarter_of(window.to_at)
-    end_day = day_of_quarter(to_slot, zone)  # the first day that is not held whole
-    if window.is_open:
-        end_day = day_of_quarter(to_slot - 1, zone) + 1
-        to_slot = first_quarter_of_day(end_day, zone)
     if finely:
         start = state.quarters_from if window.from_at is None else quarter_of(window.from_at)
-        return [(usage_quarters, start, quarter_of(window.to_at))]
-    if window.from_at is None:
-        from_slot, first_day = 0, 0
-    else:
+        return [(usage_quarters, start, to_slot)]
+    end_day = state.day_of(to_slot)  # the first day that is not held whole
+    if window.is_open:
+        end_day = state.day_of(to_slot - 1) + 1
+        to_slot = state.first_quarter_of(end_day)
+    from_slot = first_day = 0
+    if window.from_at is not None:
         from_slot = quarter_of(window.from_at)
-        first_day = day_of_quarter(from_slot, zone)
-        if from_slot >= state.quarters_from and first_quarter_of_day(first_day, zone) < from_slot:
+        first_day = state.day_of(from_slot)
+        if from_slot >= state.quarters_from and state.first_quarter_of(first_day) < from_slot:
             first_day += 1
-    first_day = max(first_day, state.days_from)
+    found: list[tuple[Table, int, int]] = []
+
+    def add(table: Table, start: int, end: int) -> None:
+        if start < end:
+            found.append((table, start, end))
+
+    fixed = state.days_fixed_before
+    add(usage_days, first_day, min(fixed, end_day))
+    from_slot, first_day = max(from_slot, state.quarters_from), max(first_day, fixed, state.days_from)
     if first_day >= end_day:
-        return [(usage_quarters, from_slot, to_slot)]
-    found: list[tuple[Table, int, int]] = [(usage_days, first_day, end_day)]
-    first_slot, end_slot = first_quarter_of_day(first_day, zone), first_quarter_of_day(end_day, zone)
-    if from_slot < first_slot and not (window.from_at is None and not state.days_from):
-        found.insert(0, (usage_quarters, from_slot, first_slot))
-    if end_slot < to_slot:
-        found.append((usage_quarters, end_slot, to_slot))
+        add(usage_quarters, from_slot, to_slot)
+        return found
+    if window.from_at is not None or state.days_from:
+        add(usage_quarters, from_slot, state.first_quarter_of(first_day))
+    add(usage_days, first_day, end_day)
+    add(usage_quarters, state.first_quarter_of(end_day), to_slot)
     return found
 
 
@@ -378,7 +392,7 @@ async def _read(
     by: Dimension | None,
     step: Step | None,
     conditions: Sequence[ColumnElement[bool]],
-    zone: ZoneInfo,
+    state: State,
     figures: Sequence[str],
 ) -> list[tuple[Key, Sums]]:
     columns = _grouped(table, by, step)
@@ -399,7 +413,7 @@ async def _read(
             continue
         one = _sums_of(row[-len(figures) - 1 : -1], figures)
         one.last_at = row.last_at
-        found += [(key, one) for key in _keys(row, table, by, step, zone)]
+        found += [(key, one) for key in _keys(row, table, by, step, state)]
     return found
 
 
@@ -412,7 +426,7 @@ async def _read_histograms(
     by: Dimension | None,
     step: Step | None,
     conditions: Sequence[ColumnElement[bool]],
-    zone: ZoneInfo,
+    state: State,
     *,
     into: Mapping[Key, Sums],
 ) -> None:
@@ -429,7 +443,7 @@ async def _read_histograms(
         group = tuple(row[:-2])
         of_group = keys.get(group)
         if of_group is None:
-            of_group = keys[group] = list(_keys(row, table, by, step, zone))
+            of_group = keys[group] = list(_keys(row, table, by, step, state))
         for key in of_group:
             latencies.setdefault(key, []).append(row[-2])
             first_chunks.setdefault(key, []).append(row[-1])
@@ -459,12 +473,12 @@ def _in_slots(table: Table, kind: str, start: int, end: int) -> tuple[ColumnElem
     return table.c.kind == kind, table.c.slot >= start, table.c.slot < end
 
 
-def _keys(row: Any, table: Table, by: Dimension | None, step: Step | None, zone: ZoneInfo) -> Iterable[Key]:
+def _keys(row: Any, table: Table, by: Dimension | None, step: Step | None, state: State) -> Iterable[Key]:
     slot = None
     if step is not None:
         slot = row.slot
         if step is Step.DAY and table is usage_quarters:
-            slot = day_of_quarter(slot, zone)
+            slot = state.day_of(slot)
     if by is None:
         return (Key(slot),)
     value, name = _COLUMNS[by]
@@ -585,20 +599,20 @@ async def first_at(conn: AsyncConnection, filters: Filters = EVERYTHING) -> date
     any."""
     state, kind, conditions = await read_state(conn), _kind(None, filters), filters.hold()
 
-    async def oldest(table: Table) -> int | None:
+    async def oldest(table: Table, start: int = 0) -> int | None:
         query = (
             select(func.min(table.c.slot))
             .select_from(_joined(table, None, conditions))
-            .where(table.c.kind == kind, *conditions)
+            .where(table.c.kind == kind, table.c.slot >= start, *conditions)
         )
         slot: int | None = (await conn.execute(query)).scalar_one()
         return slot
 
-    quarter = await oldest(usage_quarters)
-    if state.quarters_from and not state.days_from:
+    if state.days_fixed_before:
         day = await oldest(usage_days)
-        if day is not None and (quarter is None or day < day_of_quarter(quarter, state.zone)):
-            quarter = first_quarter_of_day(day, state.zone)
+        if day is not None and day < state.days_fixed_before:
+            return instant_of(state.first_quarter_of(day))
+    quarter = await oldest(usage_quarters, state.quarters_from)
     return None if quarter is None else instant_of(quarter)
 
 

@@ -25,11 +25,13 @@ from ops_center.storage.journal.rows import (
     record_row,
 )
 from ops_center.storage.rollups.store import Rollups
+from ops_center.storage.rollups.sums import QUARTER_US
 from ops_center.storage.tables import attempts, journal_positions, plans, stored_batches, usage_records
 from ops_center.types import UsageRecord
 
 _DEMO_BATCH = 5000
 KEPT_BATCHES = 300  # some minutes of the busiest traffic
+_STARTED_AT = RECORD_COLUMNS.index("started_at")
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -103,14 +105,17 @@ class Ledger:
     async def _store(self, connection: AsyncConnection, entries: Sequence[Entry]) -> list[Entry]:
         if not entries:
             return []
-        await self._rollups.take_turn(connection)  # whoever comes next sees these records, and their sums
+        # whoever comes next sees these records, and their sums
+        state = await self._rollups.take_turn(connection)
         fresh = await self._without_known(connection, entries)
         if fresh:
-            rows = [one.row for one in fresh]
-            await self._records.insert(connection, rows)
-            await self._attempts.insert(connection, [row for one in fresh for row in one.attempt_rows])
-            await self._plans.insert(connection, [one.plan_row for one in fresh if one.plan_row])
-            await self._rollups.add(connection, rows)
+            # What comes later than details are kept is counted all the same.
+            oldest_us = state.records_from * QUARTER_US
+            kept = [one for one in fresh if one.row[_STARTED_AT] >= oldest_us]
+            await self._records.insert(connection, [one.row for one in kept])
+            await self._attempts.insert(connection, [row for one in kept for row in one.attempt_rows])
+            await self._plans.insert(connection, [one.plan_row for one in kept if one.plan_row])
+            await self._rollups.add(connection, [one.row for one in fresh], state)
         return fresh
 
     async def _without_known(self, connection: AsyncConnection, entries: Iterable[Entry]) -> list[Entry]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import BigInteger, Table, TextClause, delete, select, text, type_coerce
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
 from ops_center.storage.journal.rows import RECORD_COLUMNS
-from ops_center.storage.rollups.store import NO_SLOT, Rollups, change_state, read_state
+from ops_center.storage.rollups.store import NO_SLOT, Rollups, State, change_state, read_state
 from ops_center.storage.rollups.sums import (
     COLUMNS,
     FULL,
@@ -27,8 +26,6 @@ from ops_center.storage.rollups.sums import (
     Sums,
     add_up,
     by_day,
-    day_of_quarter,
-    first_quarter_of_day,
     of_row,
     with_every_kind,
 )
@@ -71,7 +68,7 @@ async def rebuild(database: Database, time_zone: str | None = None) -> None:
     rollups = Rollups(database.dialect)
     async with database.read() as connection:
         state = await read_state(connection)
-    start = state.records_from
+    start = max(state.records_from, state.quarters_from)
     while start < NO_SLOT:
         async with database.write() as connection:
             await rollups.take_turn(connection)
@@ -88,18 +85,17 @@ async def change_time_zone(database: Database, time_zone: str) -> None:
 
     The newest first, since those are looked at most. Days whose quarter-hours are gone stay as they are.
     """
-    rollups, zone = Rollups(database.dialect), ZoneInfo(time_zone)
+    rollups = Rollups(database.dialect)
     async with database.write() as connection:
         await rollups.take_turn(connection)
         await change_state(connection, time_zone=time_zone, days_from=NO_SLOT)
-        quarters_from = (await read_state(connection)).quarters_from
-    oldest = day_of_quarter(quarters_from, zone) + 1 if quarters_from else 0
+        oldest = (await read_state(connection)).days_fixed_before
     end = NO_SLOT
     while end > oldest:
         async with database.write() as connection:
-            await rollups.take_turn(connection)
-            start = max(oldest, await _start_of_step(connection, end, zone))
-            await _rebuild_days(connection, rollups, start, end, zone)
+            state = await rollups.take_turn(connection)
+            start = max(oldest, await _start_of_step(connection, end, state))
+            await _rebuild_days(connection, rollups, start, end, state)
             await change_state(connection, days_from=start if start > oldest else 0)
         end = start
     if end == NO_SLOT:
@@ -115,13 +111,13 @@ async def _end_of_step(connection: AsyncConnection, start: int) -> int:
     return NO_SLOT if at is None else max(at // QUARTER_US, start + 1)
 
 
-async def _start_of_step(connection: AsyncConnection, end_day: int, zone: ZoneInfo) -> int:
+async def _start_of_step(connection: AsyncConnection, end_day: int, state: State) -> int:
     """The day down to which one transaction goes that ends before `end_day`."""
     slot = usage_quarters.c.slot
-    before = [] if end_day == NO_SLOT else [slot < first_quarter_of_day(end_day, zone)]
+    before = [] if end_day == NO_SLOT else [slot < state.first_quarter_of(end_day)]
     query = (
         select(slot)
-        .where(usage_quarters.c.kind == FULL, *before)
+        .where(usage_quarters.c.kind == FULL, slot >= state.quarters_from, *before)
         .order_by(slot.desc())
         .offset(_MOST_ROWS)
         .limit(1)
@@ -129,7 +125,7 @@ async def _start_of_step(connection: AsyncConnection, end_day: int, zone: ZoneIn
     found = (await connection.execute(query)).scalar_one_or_none()
     if found is None:
         return 0
-    day = day_of_quarter(found, zone) + 1
+    day = state.day_of(found) + 1
     if day < end_day:
         return day
     return day - 1
@@ -148,7 +144,7 @@ async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start
 
 
 async def _rebuild_days(
-    connection: AsyncConnection, rollups: Rollups, start: int, end: int, zone: ZoneInfo
+    connection: AsyncConnection, rollups: Rollups, start: int, end: int, state: State
 ) -> None:
     for kind in KINDS:
         await connection.execute(
@@ -156,10 +152,10 @@ async def _rebuild_days(
                 usage_days.c.kind == kind, usage_days.c.slot >= start, usage_days.c.slot < end
             )
         )
-    first_slot = first_quarter_of_day(start, zone) if start else 0
-    end_slot = first_quarter_of_day(end, zone) if end < NO_SLOT else NO_SLOT
+    first_slot = state.first_quarter_of(start) if start else 0
+    end_slot = state.first_quarter_of(end) if end < NO_SLOT else NO_SLOT
     quarters = await stored_sums(connection, FULL, first_slot, end_slot)
-    await rollups.put(connection, usage_days, with_every_kind(by_day(quarters, zone, start)))
+    await rollups.put(connection, usage_days, with_every_kind(by_day(quarters, state.day_of)))
 
 
 async def sums_of_records(connection: AsyncConnection, start: int, end: int) -> Sums:

@@ -25,6 +25,8 @@ from ops_center.storage.rollups.sums import (
     Sums,
     add_up,
     by_day,
+    day_of_quarter,
+    first_quarter_of_day,
     of_row,
     series_id,
     with_every_kind,
@@ -45,11 +47,34 @@ class State:
     days_from: int
     quarters_from: int
     records_from: int
+    plans_from: int
+    days_fixed_before: int
     layout: int
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    def day_of(self, slot: int) -> int:
+        """The day that counts a quarter-hour. Where quarter-hours are gone below, days stay as they were cut, and
+        none of them takes part in both."""
+        day = day_of_quarter(slot, self.zone)
+        return (
+            max(day, self.days_fixed_before)
+            if slot >= self.quarters_from
+            else min(day, self.days_fixed_before - 1)
+        )
+
+    def first_quarter_of(self, day: int) -> int:
+        """The quarter-hour with which a day begins."""
+        if day == self.days_fixed_before and self.quarters_from:
+            return self.quarters_from
+        return first_quarter_of_day(day, self.zone)
+
+    def open_day_of(self, slot: int) -> int | None:
+        """The day that a quarter-hour is to be added to; None while that day is still to be cut anew."""
+        day = self.day_of(slot)
+        return day if day >= self.days_from or day < self.days_fixed_before else None
 
 
 _STATE = (
@@ -57,6 +82,8 @@ _STATE = (
     rollup_state.c.days_from,
     rollup_state.c.quarters_from,
     rollup_state.c.records_from,
+    rollup_state.c.plans_from,
+    rollup_state.c.days_fixed_before,
     rollup_state.c.layout,
 )
 
@@ -84,14 +111,14 @@ class Rollups:
         }
         self._stored = {table: text(_stored(table, dialect)) for table in self._inserters}
 
-    async def take_turn(self, connection: AsyncConnection) -> None:
-        """Wait until no other process is adding; on SQLite every writer is alone anyway."""
+    async def take_turn(self, connection: AsyncConnection) -> State:
+        """Wait until no other process is adding (on SQLite every writer is alone anyway); what there is then."""
         if self._dialect == "postgresql":
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+        return await read_state(connection)
 
-    async def add(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    async def add(self, connection: AsyncConnection, rows: Sequence[Row], state: State) -> None:
         """Count records that were not there before: rows of RECORD_COLUMNS. Needs one's turn."""
-        state = await read_state(connection)
         full: Sums = {}
         for start in range(0, len(rows), _BREATHE_AFTER):
             for key, one in add_up(rows[start : start + _BREATHE_AFTER]).items():
@@ -102,8 +129,9 @@ class Rollups:
             await asyncio.sleep(0)
         quarters = with_every_kind(full)
         ids = await self._ids(connection, quarters)
-        await self._add(connection, usage_quarters, quarters, ids)
-        await self._add(connection, usage_days, by_day(quarters, state.zone, state.days_from), ids)
+        kept = {key: one for key, one in quarters.items() if key[0] >= state.quarters_from}
+        await self._add(connection, usage_quarters, kept, ids)
+        await self._add(connection, usage_days, by_day(quarters, state.open_day_of), ids)
 
     async def correct(self, connection: AsyncConnection, before: Sequence[Row], after: Sequence[Row]) -> None:
         """Count records anew that have changed since they were counted: the same rows of RECORD_COLUMNS as they were
@@ -115,7 +143,7 @@ class Rollups:
         quarters = with_every_kind(full)
         ids = await self._ids(connection, quarters)
         await self._add(connection, usage_quarters, quarters, ids, only_known=True)
-        days = by_day(quarters, state.zone, state.days_from)
+        days = by_day(quarters, state.open_day_of)
         await self._add(connection, usage_days, days, ids, only_known=True)
 
     async def put(self, connection: AsyncConnection, table: Table, sums: Sums) -> None:

@@ -6,7 +6,7 @@ A series is what records are counted under: all facts that they can be grouped b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from operator import add, itemgetter, sub
@@ -278,15 +278,15 @@ def tags_of(text: str | None) -> list[str]:
     return msgspec.json.decode(text, type=list[str]) if text else []
 
 
-def by_day(quarters: Sums, zone: ZoneInfo, days_from: int) -> Sums:
-    """Sums per day of the calendar of `zone`, of the days from `days_from` on."""
-    day_of: dict[int, int] = {}
+def by_day(quarters: Sums, day_of_slot: Callable[[int], int | None]) -> Sums:
+    """Sums per day, of the quarter-hours that belong to one."""
+    day_of: dict[int, int | None] = {}
     cells: dict[tuple[int, Series], list[Sum]] = {}
     for (slot, series), one in quarters.items():
-        day = day_of.get(slot)
-        if day is None:
-            day = day_of[slot] = day_of_quarter(slot, zone)
-        if day >= days_from:
+        if slot not in day_of:
+            day_of[slot] = day_of_slot(slot)
+        day = day_of[slot]
+        if day is not None:
             cells.setdefault((day, series), []).append(one)
     return {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
 

@@ -25,8 +25,6 @@ from ops_center.storage.rollups.sums import (
     Sum,
     Sums,
     by_day,
-    day_of_quarter,
-    first_quarter_of_day,
     instant_of,
     with_every_kind,
 )
@@ -60,7 +58,7 @@ async def verify(database: Database) -> Verification:
                 found.problem = await _compare_with_database(connection, start, end)
             if found.problem is not None:
                 return found
-        found.problem = await _compare_days(connection, found, state, last)
+        found.problem = await _compare_days(connection, found, state)
     return found
 
 
@@ -68,15 +66,16 @@ async def _bounds(connection: AsyncConnection, state: State) -> tuple[int, int]:
     """From the first quarter-hour with a record (or a sum that should have one) to after the last."""
     started = type_coerce(usage_records.c.started_at, BigInteger)
     slot = usage_quarters.c.slot
+    kept_from = max(state.records_from, state.quarters_from)
     oldest, newest = (
         await connection.execute(
-            select(func.min(started), func.max(started)).where(started >= state.records_from * QUARTER_US)
+            select(func.min(started), func.max(started)).where(started >= kept_from * QUARTER_US)
         )
     ).one()
     low, high = (
         await connection.execute(
             select(func.min(slot), func.max(slot)).where(
-                usage_quarters.c.kind == "credential", slot >= state.records_from
+                usage_quarters.c.kind == "credential", slot >= kept_from
             )
         )
     ).one()
@@ -128,21 +127,22 @@ async def _compare_with_database(connection: AsyncConnection, start: int, end: i
     return None
 
 
-async def _compare_days(
-    connection: AsyncConnection, found: Verification, state: State, last: int
-) -> str | None:
-    zone = state.zone
-    oldest = (await connection.execute(select(func.min(usage_quarters.c.slot)))).scalar_one()
+async def _compare_days(connection: AsyncConnection, found: Verification, state: State) -> str | None:
+    slot = usage_quarters.c.slot
+    oldest, newest = (
+        await connection.execute(
+            select(func.min(slot), func.max(slot)).where(
+                usage_quarters.c.kind == "credential", slot >= state.quarters_from
+            )
+        )
+    ).one()
     if oldest is None:
         return None
-    oldest = max(oldest, state.quarters_from)
-    first_day = max(day_of_quarter(oldest, zone), state.days_from)
-    if first_quarter_of_day(first_day, zone) < state.quarters_from:
-        first_day += 1  # half of it is gone below
-    for day in range(first_day, day_of_quarter(max(last - 1, oldest), zone) + 1):
-        start, end = first_quarter_of_day(day, zone), first_quarter_of_day(day + 1, zone)
+    first_day = state.days_fixed_before or state.day_of(oldest)
+    for day in range(max(first_day, state.days_from), state.day_of(newest) + 1):
+        start, end = state.first_quarter_of(day), state.first_quarter_of(day + 1)
         for kind in KINDS:
-            expected = by_day(await stored_sums(connection, kind, start, end), zone, day)
+            expected = by_day(await stored_sums(connection, kind, start, end), state.day_of)
             stored = await stored_sums(connection, kind, day, day + 1, table=usage_days)
             problem = _difference("day", expected, stored)
             if problem is not None:

@@ -2363,6 +2363,18 @@ export interface RequestTail {
 }
 
 /**
+ * For how many days what is kept; null: for ever. `request_days`: every single request with its attempts;
+ * `plan_days`: how each was routed; `quarter_days`: sums by quarter-hour; `day_days`: sums by day, from which
+ * figures of longer ago and of all time come.
+ */
+export interface RetentionSettings {
+  day_days?: number | null;
+  plan_days?: number | null;
+  quarter_days?: number | null;
+  request_days?: number | null;
+}
+
+/**
  * What a return to this version would change now, and what it cannot bring back.
  */
 export interface Rollback {
@@ -2602,6 +2614,7 @@ export interface Settings {
   oidc: OidcSettings;
   organisation: OrganisationSettings;
   power_levels: PowerLevelSettings;
+  retention: RetentionSettings;
   sign_in: SignInSettings;
   updated_at: string | null;
   version: number;
@@ -2617,6 +2630,7 @@ export interface SettingsUpdate {
   oidc?: OidcSettings;
   organisation?: OrganisationSettings;
   power_levels?: PowerLevelSettings;
+  retention?: RetentionSettings;
   sign_in?: SignInSettings;
 }
 
