@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from ops_center.control import openapi
 from ops_center.control.api import create_control_app, guarded_routes
@@ -17,8 +19,18 @@ DOCUMENT = Path(__file__).parent.parent / "web" / "openapi.json"
 MAKE_IT = "python -m ops_center.control.openapi > web/openapi.json"
 
 
-def test_the_committed_document_is_the_codes_own() -> None:
-    assert DOCUMENT.read_text() == openapi.rendered(create_control_app(None)), f"run {MAKE_IT}"
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    return create_control_app(None)
+
+
+@pytest.fixture(scope="module")
+def described(app: FastAPI) -> dict[str, Any]:
+    return openapi.document(app)
+
+
+def test_the_committed_document_is_the_codes_own(app: FastAPI) -> None:
+    assert DOCUMENT.read_text() == openapi.rendered(app), f"run {MAKE_IT}"
 
 
 def test_the_command_writes_the_same_bytes_whatever_the_hash_seed() -> None:
@@ -32,9 +44,9 @@ def test_the_command_writes_the_same_bytes_whatever_the_hash_seed() -> None:
     assert written.stderr == b""
 
 
-def test_every_operation_has_a_name_a_noun_a_sentence_and_a_permission() -> None:
-    app = create_control_app(None)
-    described = openapi.document(app)
+def test_every_operation_has_a_name_a_noun_a_sentence_and_a_permission(
+    app: FastAPI, described: dict[str, Any]
+) -> None:
     operations = [operation for path in described["paths"].values() for operation in path.values()]
     hidden = {"get_openapi_document"}
     assert {op["operationId"] for op in operations} == {r.unique_id for r in guarded_routes(app)} - hidden
@@ -46,13 +58,11 @@ def test_every_operation_has_a_name_a_noun_a_sentence_and_a_permission() -> None
         assert "default" in operation["responses"]
 
 
-def test_names_of_schemas_are_plain_words() -> None:
-    schemas = openapi.document(create_control_app(None))["components"]["schemas"]
-    assert [name for name in schemas if not name.isalnum()] == []
+def test_names_of_schemas_are_plain_words(described: dict[str, Any]) -> None:
+    assert [name for name in described["components"]["schemas"] if not name.isalnum()] == []
 
 
-def test_no_request_can_carry_a_field_that_nobody_reads() -> None:
-    described = openapi.document(create_control_app(None))
+def test_no_request_can_carry_a_field_that_nobody_reads(described: dict[str, Any]) -> None:
     for path in described["paths"].values():
         for operation in path.values():
             for content in operation.get("requestBody", {}).get("content", {}).values():

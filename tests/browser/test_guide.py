@@ -163,17 +163,24 @@ def test_the_strategy_saves_at_once_and_is_right_after_reload(console: Console, 
     expect(panel.get_by_role("radio", name=re.compile("Cost Optimized"))).to_be_checked()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def accessible_and_fitting(page: Page) -> None:
+    """In both colour schemes, which a page takes on without being loaded anew."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        no_violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_pages_have_no_accessibility_violations_and_do_not_scroll_sideways(
-    console: Console, server: LiveServer, simulator: SimulatorThread, scheme: str, width: int
+    console: Console, server: LiveServer, simulator: SimulatorThread, width: int
 ) -> None:
     server.add_provider("openai", api_key="sk-good", base_url=simulator.simulator.openai_url)
     page = console.page
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
     console.open("/login")
-    no_violations(page)
+    accessible_and_fitting(page)
     console.sign_in()
     for path in (
         "/admin/litellm-providers",
@@ -194,8 +201,7 @@ def test_pages_have_no_accessibility_violations_and_do_not_scroll_sideways(
         page.goto(server.url + path)
         page.wait_for_load_state("networkidle")
         expect(page.get_by_role("heading").first).to_be_visible()
-        no_violations(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        accessible_and_fitting(page)
 
 
 def test_the_page_recovers_by_itself_after_the_server_was_away(
