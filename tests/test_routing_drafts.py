@@ -168,6 +168,7 @@ async def test_a_draft_changes_nothing_until_it_is_published_and_then_all_at_onc
         "OpenAI/gpt-5.5: enabled → disabled",
     ]
     assert (control.publisher.current, it["replay"], it["lost"]) == (before, None, [])
+    assert it["model_names"] == {models["gpt-5.5"]: "gpt-5.5 at OpenAI"}
     [listed] = (await client.get(DRAFTS)).json()["drafts"]
     assert (listed["id"], listed["name"], listed["replay_status"]) == (it["id"], "Cheaper", None)
 

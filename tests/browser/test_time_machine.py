@@ -51,3 +51,44 @@ def test_a_draft_is_replayed_and_published(
     assert send() != best
     [newest, *_] = server.admin.get("/llm/routing/versions").json()["versions"]
     assert newest["action"] == "routing.publish"
+
+
+def test_a_draft_holds_every_field_of_its_form(
+    console: Any, server: LiveServer, simulator: SimulatorThread
+) -> None:
+    server.add_provider("openai", name="OpenAI", api_key="sk-sim", base_url=simulator.openai_url)
+    made = server.admin.post("/llm/routing/drafts", json={"name": "Everything"}).json()
+    page = console.open(f"/admin/time-machine?draft={made['id']}")
+    console.sign_in()
+    page.get_by_role("switch", name="The strategy replaces named models").check()
+    page.get_by_role("switch", name="Long prompts may move to a larger window").check()
+    page.get_by_label("Retries").fill("3")
+    page.get_by_role("switch", name="Auto-Fallback of OpenAI").uncheck()
+    page.get_by_label("Priority of OpenAI").fill("70")
+    page.get_by_role("combobox", name="Switch a model").fill("gpt-4o-mini")
+    page.get_by_role("option", name="gpt-4o-mini at OpenAI").first.click()
+    page.get_by_role("combobox", name="Eco Mode: models").fill("gpt-4o-mini")
+    page.keyboard.press("Enter")
+    page.get_by_label("Eco Mode: highest price").fill("0.5")
+    page.get_by_role("button", name="Save draft").click()
+    changes = page.get_by_role("region", name="Against what is live")
+    for text in (
+        "Strategy for named models: off → on",
+        "OpenAI: priority 50 → 70",
+        "OpenAI: auto-fallback on → off",
+        "OpenAI/gpt-4o-mini: enabled → disabled",
+    ):
+        expect(changes).to_contain_text(text)
+    page.reload()
+    expect(page.get_by_role("switch", name="gpt-4o-mini at OpenAI")).not_to_be_checked()
+    expect(page.get_by_label("Retries")).to_have_value("3")
+    kept = server.admin.get(f"/llm/routing/drafts/{made['id']}").json()["changes"]
+    assert kept["rules"] | {"strategy": None, "weights": None} == {
+        "replace_named": True,
+        "larger_window": True,
+        "retries": 3,
+        "strategy": None,
+        "weights": None,
+    }
+    assert kept["power_levels"]["eco"]["models"] == ["gpt-4o-mini"]
+    assert list(kept["providers"].values()) == [{"enabled": None, "priority": 70, "auto_fallback": False}]

@@ -170,6 +170,8 @@ class Draft(ResponseModel):
     differences_total: int
     lost: list[str]
     """What it speaks of that is gone meanwhile."""
+    model_names: dict[str, str]
+    """Of the models that `changes` switches, by id, such as "gpt-5 at OpenAI"."""
     replay: Replay | None
 
 

@@ -294,6 +294,7 @@ class _Applied:
 
     wanted: Configuration
     lost: list[str]
+    model_names: dict[str, str]
 
 
 async def _applied(conn: AsyncConnection, live: Configuration, wanted: DraftChanges) -> _Applied:
@@ -338,6 +339,7 @@ async def _applied(conn: AsyncConnection, live: Configuration, wanted: DraftChan
             }
         ),
         lost,
+        {model_id: f"{name} at {providers[of].name}" for model_id, (of, name) in known.items()},
     )
 
 
@@ -386,5 +388,6 @@ async def _shown(conn: AsyncConnection, row: DraftRow) -> Draft:
         differences=found[:_SHOWN],
         differences_total=len(found),
         lost=applied.lost,
+        model_names=applied.model_names,
         replay=replay,
     )

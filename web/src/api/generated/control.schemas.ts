@@ -839,6 +839,8 @@ export interface Discovery {
   status: DiscoveryStatus;
 }
 
+export type DraftModelNames = {[key: string]: string};
+
 export interface DraftModel {
   enabled: boolean;
 }
@@ -1024,6 +1026,7 @@ export interface Draft {
   differences_total: number;
   id: string;
   lost: string[];
+  model_names: DraftModelNames;
   name: string;
   replay: Replay | null;
   updated_at: string;

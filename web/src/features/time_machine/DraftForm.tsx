@@ -18,7 +18,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
 import { asApiError } from "@/api/request";
-import type { PowerLevel, Provider, RoutingDraft, RoutingDraftChanges } from "@/api/types";
+import type { PowerLevel, PowerLevelFigures, Provider, RoutingDraft, RoutingDraftChanges } from "@/api/types";
 import { modelNamesQuery } from "@/features/models/queries";
 import { powerLevelsQuery } from "@/features/power_levels/queries";
 import { providersQuery } from "@/features/providers/queries";
@@ -35,7 +35,7 @@ interface PartProps {
   onChange: (changes: Changes) => void;
 }
 
-const numberOr = (value: number | string, otherwise: null): number | null => (value === "" ? otherwise : Number(value));
+const numberOrNull = (value: number | string): number | null => (value === "" ? null : Number(value));
 
 export function DraftForm({ draft, disabled }: { draft: RoutingDraft; disabled: boolean }) {
   const save = useSaveDraft(draft.id);
@@ -54,7 +54,7 @@ export function DraftForm({ draft, disabled }: { draft: RoutingDraft; disabled: 
           <TextInput label="Name" maxLength={100} value={name} onChange={(e) => setName(e.currentTarget.value)} />
           <Rules {...part} />
           <Providers {...part} />
-          <Models {...part} />
+          <Models {...part} known={draft.model_names} />
           <Aliases {...part} />
           <Levels {...part} />
           {save.isError && <ProblemAlert error={asApiError(save.error)} title="The draft was not saved" />}
@@ -73,6 +73,7 @@ function Rules({ changes, onChange }: PartProps) {
   const live = useQuery(routingQuery).data;
   const rules = changes.rules ?? {};
   const weights = rules.weights ?? null;
+  const set = (to: Changes["rules"]): void => onChange({ ...changes, rules: { ...rules, ...to } });
   return (
     <Fieldset legend="Strategy" variant="unstyled">
       <Stack gap="sm">
@@ -84,23 +85,14 @@ function Rules({ changes, onChange }: PartProps) {
           ]}
           value={rules.strategy ?? ""}
           allowDeselect={false}
-          onChange={(value) =>
-            onChange({
-              ...changes,
-              rules: { ...rules, strategy: STRATEGIES.find((one) => one.value === value)?.value ?? null },
-            })
-          }
+          onChange={(value) => set({ strategy: STRATEGIES.find((one) => one.value === value)?.value ?? null })}
         />
         <Switch
           label="Other weights of Balanced"
           checked={weights !== null}
           onChange={(event) =>
-            onChange({
-              ...changes,
-              rules: {
-                ...rules,
-                weights: event.currentTarget.checked ? (live?.weights ?? { price: 0.4, speed: 0.2, quality: 0.4 }) : null,
-              },
+            set({
+              weights: event.currentTarget.checked ? (live?.weights ?? { price: 0.4, speed: 0.2, quality: 0.4 }) : null,
             })
           }
         />
@@ -115,12 +107,39 @@ function Rules({ changes, onChange }: PartProps) {
                 step={0.05}
                 decimalScale={2}
                 value={weights[each]}
-                onChange={(value) =>
-                  onChange({ ...changes, rules: { ...rules, weights: { ...weights, [each]: Number(value) } } })
-                }
+                onChange={(value) => set({ weights: { ...weights, [each]: Number(value) } })}
               />
             ))}
           </Group>
+        )}
+        {live && (
+          <>
+            <Switch
+              label="The strategy replaces named models"
+              checked={rules.replace_named ?? live.replace_named}
+              onChange={({ currentTarget: { checked } }) =>
+                set({ replace_named: checked === live.replace_named ? null : checked })
+              }
+            />
+            <Switch
+              label="Long prompts may move to a larger window"
+              checked={rules.larger_window ?? live.larger_window}
+              onChange={({ currentTarget: { checked } }) =>
+                set({ larger_window: checked === live.larger_window ? null : checked })
+              }
+            />
+            <NumberInput
+              label="Retries"
+              min={0}
+              max={5}
+              allowDecimal={false}
+              clampBehavior="strict"
+              value={rules.retries ?? live.retries}
+              onChange={(value) =>
+                typeof value === "number" && set({ retries: value === live.retries ? null : value })
+              }
+            />
+          </>
         )}
       </Stack>
     </Fieldset>
@@ -129,7 +148,7 @@ function Rules({ changes, onChange }: PartProps) {
 
 function Providers({ changes, onChange }: PartProps) {
   const providers = useQuery(providersQuery).data ?? [];
-  const change = (provider: Provider, field: "enabled" | "priority", value: boolean | number): void => {
+  const change = (provider: Provider, field: "enabled" | "priority" | "auto_fallback", value: boolean | number): void => {
     const { [provider.id]: before, ...others } = changes.providers ?? {};
     const after = { ...before, [field]: value === provider[field] ? null : value };
     const same = Object.values(after).every((each) => each === null || each === undefined);
@@ -148,18 +167,27 @@ function Providers({ changes, onChange }: PartProps) {
                 checked={wanted?.enabled ?? provider.enabled}
                 onChange={(event) => change(provider, "enabled", event.currentTarget.checked)}
               />
-              <NumberInput
-                aria-label={`Priority of ${provider.name}`}
-                prefix="Priority "
-                w={130}
-                size="xs"
-                min={1}
-                max={100}
-                clampBehavior="strict"
-                allowDecimal={false}
-                value={wanted?.priority ?? provider.priority}
-                onChange={(value) => typeof value === "number" && change(provider, "priority", value)}
-              />
+              <Group gap="sm">
+                <Switch
+                  size="xs"
+                  label="Auto-Fallback"
+                  aria-label={`Auto-Fallback of ${provider.name}`}
+                  checked={wanted?.auto_fallback ?? provider.auto_fallback}
+                  onChange={(event) => change(provider, "auto_fallback", event.currentTarget.checked)}
+                />
+                <NumberInput
+                  aria-label={`Priority of ${provider.name}`}
+                  prefix="Priority "
+                  w={130}
+                  size="xs"
+                  min={1}
+                  max={100}
+                  clampBehavior="strict"
+                  allowDecimal={false}
+                  value={wanted?.priority ?? provider.priority}
+                  onChange={(value) => typeof value === "number" && change(provider, "priority", value)}
+                />
+              </Group>
             </Group>
           );
         })}
@@ -168,12 +196,11 @@ function Providers({ changes, onChange }: PartProps) {
   );
 }
 
-function Models({ changes, onChange }: PartProps) {
+function Models({ changes, onChange, known }: PartProps & { known: Record<string, string> }) {
   const [search, setSearch] = useState("");
   const [asked] = useDebouncedValue(search, 200);
   const found = useQuery(foundModelsQuery(asked)).data ?? [];
-  // What was picked here is known by name; of a draft that was loaded, only ids are.
-  const [names, setNames] = useState<Record<string, string>>({});
+  const [picked, setPicked] = useState<Record<string, string>>({});
   const label = (model: (typeof found)[number]): string => `${model.name} at ${model.provider_name}`;
   const switched = Object.entries(changes.models ?? {});
   return (
@@ -181,7 +208,7 @@ function Models({ changes, onChange }: PartProps) {
       <Stack gap="xs">
         {switched.map(([id, { enabled }]) => {
           const { [id]: _, ...others } = changes.models ?? {};
-          const name = names[id] ?? found.filter((model) => model.id === id).map(label)[0] ?? id;
+          const name = picked[id] ?? known[id] ?? id;
           return (
             <Group key={id} justify="space-between" gap="sm" wrap="nowrap">
               <Switch
@@ -216,7 +243,7 @@ function Models({ changes, onChange }: PartProps) {
           onChange={(id) => {
             const model = found.find((one) => one.id === id);
             if (!model) return;
-            setNames({ ...names, [model.id]: label(model) });
+            setPicked({ ...picked, [model.id]: label(model) });
             onChange({ ...changes, models: { ...changes.models, [model.id]: { enabled: !model.enabled } } });
             setSearch("");
           }}
@@ -290,10 +317,11 @@ function Aliases({ changes, onChange }: PartProps) {
 
 function Levels({ changes, onChange }: PartProps) {
   const live = useQuery(powerLevelsQuery).data;
+  const models = useQuery(modelNamesQuery).data ?? [];
   const wanted = changes.power_levels ?? {};
-  const set = (level: PowerLevel, field: "max_usd_mtok" | "min_score", value: number | string): void => {
+  const set = (level: PowerLevel, to: Partial<PowerLevelFigures["rule"]>): void => {
     const rule = wanted[level] ?? live?.levels.find((one) => one.level === level)?.rule ?? {};
-    onChange({ ...changes, power_levels: { ...wanted, [level]: { ...rule, [field]: numberOr(value, null) } } });
+    onChange({ ...changes, power_levels: { ...wanted, [level]: { ...rule, ...to } } });
   };
   if (!live) return null;
   return (
@@ -302,25 +330,36 @@ function Levels({ changes, onChange }: PartProps) {
         {live.levels.map((level) => {
           const rule = wanted[level.level] ?? level.rule;
           return (
-            <Group key={level.level} grow gap="xs" align="flex-end">
-              <NumberInput
-                label={`${level.name}: highest price`}
-                placeholder="Any"
-                prefix="$"
-                min={0}
-                value={rule.max_usd_mtok ?? ""}
-                onChange={(value) => set(level.level, "max_usd_mtok", value)}
+            <Stack key={level.level} gap={4}>
+              <TagsInput
+                label={`${level.name}: models`}
+                placeholder={rule.models?.length ? undefined : "All models"}
+                data={models}
+                limit={40}
+                value={rule.models ?? []}
+                onChange={(names) => set(level.level, { models: names })}
               />
-              <NumberInput
-                label="Lowest score"
-                aria-label={`${level.name}: lowest score`}
-                placeholder="Any"
-                min={0}
-                max={100}
-                value={rule.min_score ?? ""}
-                onChange={(value) => set(level.level, "min_score", value)}
-              />
-            </Group>
+              <Group grow gap="xs" align="flex-end">
+                <NumberInput
+                  label="Highest price"
+                  aria-label={`${level.name}: highest price`}
+                  placeholder="Any"
+                  prefix="$"
+                  min={0}
+                  value={rule.max_usd_mtok ?? ""}
+                  onChange={(value) => set(level.level, { max_usd_mtok: numberOrNull(value) })}
+                />
+                <NumberInput
+                  label="Lowest score"
+                  aria-label={`${level.name}: lowest score`}
+                  placeholder="Any"
+                  min={0}
+                  max={100}
+                  value={rule.min_score ?? ""}
+                  onChange={(value) => set(level.level, { min_score: numberOrNull(value) })}
+                />
+              </Group>
+            </Stack>
           );
         })}
         <Text size="xs" c="dimmed">
