@@ -15,11 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from clock import Clock
 from control_fixtures import Clients, ScriptedFetcher
-from ledger_rows import add_records, attempt, record
+from ledger_rows import add_records, record
 from mail_server import Mailbox, mailbox
 from ops_center.control.byok.validation import check_due
 from ops_center.control.context import Control
@@ -27,9 +27,9 @@ from ops_center.control.notifications import outbox
 from ops_center.control.notifications.delivery import PAUSES, deliver_due
 from ops_center.control.notifications.service import list_notifications
 from ops_center.control.notifications.watch import look
-from ops_center.errors import ProviderAuthError, ProviderFailed
-from ops_center.health import FAILURES_IN_A_ROW, Health
-from ops_center.storage.tables import attempts, notifications, users
+from ops_center.errors import ProviderAuthError
+from ops_center.health import Health
+from ops_center.storage.tables import notifications, users
 from ops_center.transport.client import FetchAnswer, HttpClient
 from test_health import Time, fail
 
@@ -266,47 +266,6 @@ async def add_provider(client: httpx.AsyncClient, http_fetcher: ScriptedFetcher)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made
-
-
-async def test_a_provider_that_goes_down_is_told_once_and_so_is_its_return(
-    admin: httpx.AsyncClient, sender: Control, http_fetcher: ScriptedFetcher, clock: Clock
-) -> None:
-    provider_id = (await add_provider(admin, http_fetcher))["id"]
-    await sender.background.finished()  # its models are discovered
-    time = Time()
-    sender = replace(sender, health=Health(monotonic=time, clock=clock))
-    there = next(t for t in sender.publisher.current.targets if t.provider.id == provider_id)
-
-    async def called(outcome: str) -> None:
-        async with sender.database.write() as conn:
-            await conn.execute(
-                insert(attempts).values(
-                    attempt("req_x", clock(), provider_id=provider_id, outcome=outcome, number=next(numbers))
-                )
-            )
-
-    numbers = iter(range(1, 100))
-    fail(sender.health, there, ProviderFailed("x", detail="HTTP 500 canary"), FAILURES_IN_A_ROW - 1)
-    await look(sender)
-    assert await listed(admin) == []
-    fail(sender.health, there, ProviderFailed("x", detail="HTTP 500 canary"))
-    await called("provider_failed")
-    for _ in range(2):
-        await look(sender)
-    assert [(e["type"], e["subject"]) for e in await listed(admin)] == [
-        ("provider.down", "OpenAI is down")
-    ] * 2
-
-    after_restart = replace(sender, health=Health(monotonic=time, clock=clock))
-    clock.advance(60)
-    await look(after_restart)
-    assert len(await listed(admin)) == 2  # nothing has shown yet that it is back
-    await called("success")
-    for _ in range(2):
-        await look(after_restart)
-    assert [e["type"] for e in await listed(admin)][:2] == ["provider.up"] * 2
-    assert len(await listed(admin)) == 4
-    assert "canary" not in json.dumps(await rows(sender))
 
 
 async def test_a_key_that_the_provider_refuses_is_told_once_a_day(

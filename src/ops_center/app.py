@@ -24,6 +24,7 @@ from sqlalchemy import select
 
 from ops_center import __version__
 from ops_center.console.files import ConsoleFiles
+from ops_center.control.alerts.watch import keep_alerting
 from ops_center.control.api import create_control_app
 from ops_center.control.arrears.service import Arrears
 from ops_center.control.auth.service import setup_link
@@ -166,6 +167,7 @@ class Application:
         self._keep_running(keep_probing(control), name="idle_providers")
         self._keep_running(keep_delivering(control), name="notifications")
         self._keep_running(keep_watch(control), name="watch")
+        self._keep_running(keep_alerting(control), name="alerts")
         self._keep_running(keep_up(database), name="usage")
         self._keep_running(Arrears(control).run(), name="arrears")
         self._keep_running(keep_retention(database, utc_now), name="retention")

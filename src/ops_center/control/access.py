@@ -38,6 +38,8 @@ class Permission(StrEnum):
     ROUTING_WRITE = "routing:write"
     USAGE_READ = "usage:read"
     REQUESTS_READ = "requests:read"
+    ALERTS_READ = "alerts:read"
+    ALERTS_WRITE = "alerts:write"  # acknowledge and mute; what rings is among the settings
     VIEWS_READ = "views:read"  # saved views of usage and requests
     VIEWS_WRITE = "views:write"  # one's own
     VIEWS_SHARE = "views:share"
@@ -68,11 +70,19 @@ _READS = frozenset(
         Permission.USAGE_READ,
         Permission.REQUESTS_READ,
         Permission.BUDGETS_READ,
+        Permission.ALERTS_READ,
         Permission.VIEWS_READ,
         Permission.VIEWS_WRITE,
     }
 )
-_WRITES = frozenset({Permission.PROVIDERS_WRITE, Permission.MODELS_WRITE, Permission.ROUTING_WRITE})
+_WRITES = frozenset(
+    {
+        Permission.PROVIDERS_WRITE,
+        Permission.MODELS_WRITE,
+        Permission.ROUTING_WRITE,
+        Permission.ALERTS_WRITE,
+    }
+)
 
 PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.ADMIN: frozenset(Permission),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from ops_center.control import reject
 from ops_center.control.access import GuardedRoute, Routes, UndeclaredAccess
+from ops_center.control.alerts.endpoints import routes as alerts
 from ops_center.control.aliases.endpoints import routes as aliases
 from ops_center.control.api_keys.endpoints import routes as api_keys
 from ops_center.control.arrears.endpoints import routes as unpriced_models
@@ -50,6 +51,7 @@ NOUNS: tuple[Routes, ...] = (
     auth,
     oidc,
     home,
+    alerts,
     providers,
     models,
     unpriced_models,

@@ -216,7 +216,6 @@ providers = Table(
     Column("discovery_status", String(16), nullable=False, default="pending"),  # pending | ok | failed
     Column("discovery_message", Text, nullable=True),
     Column("discovery_at", Instant, nullable=True),
-    Column("down_since", Instant, nullable=True),  # as told to people; null: not, or nobody was told
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )
@@ -324,6 +323,31 @@ notifications = Table(
     Column("ended_at", Instant, nullable=True),
     UniqueConstraint("event", "channel", "recipient"),
     Index(None, "status", "next_attempt_at"),
+)
+
+# A condition of traffic from when it held until it did not; control/alerts.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(40), primary_key=True),  # alt_
+    Column("rule", String(20), nullable=False),  # provider_down | error_rate | latency | spend | retirement
+    Column("subject_id", String(300), nullable=False),  # of a provider or a model; empty for everything
+    Column("subject_name", String(450), nullable=False),
+    Column("open_key", String(330), nullable=True, unique=True),  # rule and subject; null once it is closed
+    Column("text", Text, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("requests", Text, nullable=True),  # those it was seen in, as a query
+    Column("path", Text, nullable=False),  # of the console, where one acts
+    Column("opened_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),  # when it was seen to hold last
+    Column("calm_since", Instant, nullable=True),  # since when it does not hold any more
+    Column("closed_at", Instant, nullable=True),
+    Column("closed_text", Text, nullable=True),
+    Column("acknowledged_at", Instant, nullable=True),
+    Column("acknowledged_by", String(320), nullable=True),  # email
+    Column("muted_until", Instant, nullable=True),
+    Index(None, "opened_at", "id"),
+    Index(None, "rule", "subject_id"),
 )
 
 routing_versions = Table(

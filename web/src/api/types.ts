@@ -1,5 +1,9 @@
 /** The control API's shapes under the console's names; generated, nothing is added here. */
 export type {
+  Alert,
+  AlertSettings as AlertRules,
+  AlertUpdate as AlertChange,
+  ListAlertsState as AlertState,
   Alias,
   Activity,
   ApiKey,

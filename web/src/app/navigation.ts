@@ -1,6 +1,7 @@
 /** The side bar's groups and pages; an item stands here only when its page works. */
 import {
   IconActivity,
+  IconBell,
   IconChartLine,
   IconCoins,
   IconCube,
@@ -20,8 +21,11 @@ import {
   IconUsersGroup,
   type Icon,
 } from "@tabler/icons-react";
+import type { ComponentType } from "react";
 
 import type { Role } from "@/api/types";
+
+import { RingingMark } from "@/features/alerts/RingingMark";
 
 import { may, type Access } from "./access";
 
@@ -32,6 +36,8 @@ export interface NavigationItem {
   access: Access;
   /** The current page only at this very address, not beneath it. */
   exact?: boolean;
+  /** What stands at its end, such as a count. */
+  Mark?: ComponentType;
 }
 
 export interface NavigationGroup {
@@ -76,6 +82,7 @@ const ADMIN_GROUPS: NavigationGroup[] = [
     items: [
       { label: "Routing history", to: "/admin/routing-history", icon: IconGitBranch, access: "read gateway" },
       { label: "Time machine", to: "/admin/time-machine", icon: IconClockPlay, access: "read gateway" },
+      { label: "Alerts", to: "/admin/alerts", icon: IconBell, access: "read gateway", Mark: RingingMark },
       { label: "Audit Log", to: "/admin/audit-log", icon: IconHistory, access: "read audit log" },
       { label: "Settings", to: "/admin/settings", icon: IconSettings, access: "manage settings" },
     ],

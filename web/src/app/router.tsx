@@ -16,6 +16,7 @@ import { may, type Access } from "./access";
 import { NotFoundPage, RouteProblem } from "./RouteProblem";
 import { homeOf } from "./navigation";
 import {
+  alertsSearch,
   apiKeysSearch,
   auditLogSearch,
   homeSearch,
@@ -161,6 +162,14 @@ const usage = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/usage/UsagePage")), "UsagePage"),
 });
 
+const alerts = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/alerts",
+  validateSearch: alertsSearch,
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/alerts/AlertsPage")), "AlertsPage"),
+});
+
 const users = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/users",
@@ -283,6 +292,7 @@ const routeTree = root.addChildren([
     requests,
     request,
     usage,
+    alerts,
     users,
     auditLog,
     routingHistory,

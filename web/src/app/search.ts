@@ -54,6 +54,12 @@ export const homeSearch = (raw: RawSearch): { span?: HomeSpan } => ({
   span: oneOf(raw.span, SPANS.map((one) => one.value)),
 });
 
+/** Open alerts, or those that are over. */
+export const alertsSearch = (raw: RawSearch): { state?: "closed"; cursor?: string } => ({
+  state: oneOf(raw.state, ["closed"] as const),
+  cursor: text(raw.cursor),
+});
+
 export interface ProvidersSearch extends RangeSearch {
   /** Opens the Add Provider dialog. */
   add?: string;

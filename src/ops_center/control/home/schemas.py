@@ -23,7 +23,15 @@ class Trouble(ResponseModel):
     console where one acts, `action` what one does there."""
 
     kind: Literal[
-        "provider", "provider_key", "own_keys", "budget", "price", "retirement", "ledger", "notification"
+        "alert",
+        "provider",
+        "provider_key",
+        "own_keys",
+        "budget",
+        "price",
+        "retirement",
+        "ledger",
+        "notification",
     ]
     severity: Literal["broken", "warning"]
     subject: str

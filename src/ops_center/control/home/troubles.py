@@ -13,6 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.access import Actor, Permission
+from ops_center.control.alerts import repository as alerts
+from ops_center.control.alerts.schemas import Rule
 from ops_center.control.budgets import service as budgets
 from ops_center.control.byok import repository as byok
 from ops_center.control.context import Control
@@ -27,6 +29,7 @@ RETIRES_WITHIN_DAYS = 60
 _UNPRICED = timedelta(days=7)
 _UNDELIVERED = timedelta(days=1)
 _MOST_NAMED = 3
+_LOOKED_AT = frozenset({Rule.PROVIDER_DOWN.value, Rule.RETIREMENT.value})
 
 Found = tuple[Check, list[Trouble]]
 
@@ -36,7 +39,7 @@ async def look(control: Control, actor: Actor) -> State:
     at = control.clock()
     found = [await _providers(control), await _budgets(control)]
     async with control.database.read() as conn:
-        found += [await _prices(control, conn), await _retirements(control, conn)]
+        found += [await _alerts(conn), await _prices(control, conn), await _retirements(control, conn)]
         if actor.may(Permission.BYOK_READ):
             found.append(await _own_keys(conn))
         if actor.may(Permission.SETTINGS_READ):
@@ -139,6 +142,24 @@ async def _budgets(control: Control) -> Found:
         )
     said = "none set" if not listed else f"{len(listed)} set, {len(troubles) or 'none'} at the limit"
     return Check(name="Budgets", found=said, well=not troubles), troubles
+
+
+async def _alerts(conn: AsyncConnection) -> Found:
+    """Those that are open; a provider that is down and a model that retires are looked at by themselves."""
+    opened = [row for row in await alerts.open_ones(conn) if row.rule not in _LOOKED_AT]
+    troubles = [
+        Trouble(
+            kind="alert",
+            severity="broken" if row.rule == Rule.ERROR_RATE else "warning",
+            subject=row.subject_name,
+            text=row.text,
+            since=row.opened_at,
+            path="/admin/alerts",
+            action="See the alert",
+        )
+        for row in opened
+    ]
+    return Check(name="Alerts", found=f"{len(opened) or 'none'} open", well=not opened), troubles
 
 
 async def _prices(control: Control, conn: AsyncConnection) -> Found:

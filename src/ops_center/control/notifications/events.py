@@ -9,10 +9,13 @@ from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from ops_center.control.alerts.repository import AlertRow
 from ops_center.control.budgets.schemas import Budget
 from ops_center.types import BudgetPeriod
 
 EventType = Literal[
+    "alert.closed",
+    "alert.opened",
     "budget.runs_out",
     "budget.threshold_reached",
     "own_key.failing",
@@ -21,6 +24,7 @@ EventType = Literal[
     "provider_key.set_aside",
 ]
 
+_ALERTS = "/admin/alerts"
 _BUDGETS = "/admin/budgets"
 _PROVIDERS = "/admin/litellm-providers"
 
@@ -123,26 +127,71 @@ def own_key_failing(
     )
 
 
-def provider_down(provider_id: str, name: str, at: datetime) -> Event:
+def alert_opened(alert: AlertRow) -> Event:
+    """A condition holds. Of a provider that is down in words of its own."""
+    if alert.rule == "provider_down":
+        return Event(
+            key=f"alert:{alert.id}:opened",
+            type="provider.down",
+            subject=f"{alert.subject_name} is down",
+            text=alert.text,
+            data=_provider_facts(alert) | {"since": _instant(alert.opened_at)},
+            admin_path=_ALERTS,
+        )
     return Event(
-        key=f"provider:{provider_id}:down:{_moment(at)}",
-        type="provider.down",
-        subject=f"{name} is down",
-        text=f"Its last calls have all failed, and requests go elsewhere where they can (since {at:%H:%M} UTC).",
-        data={"provider_id": provider_id, "provider_name": name, "since": _instant(at)},
-        admin_path=_PROVIDERS,
+        key=f"alert:{alert.id}:opened",
+        type="alert.opened",
+        subject=f"{_RINGS[alert.rule]}: {alert.subject_name}",
+        text=alert.text,
+        data=_alert_facts(alert),
+        admin_path=_ALERTS,
     )
 
 
-def provider_up(provider_id: str, name: str, down_since: datetime) -> Event:
+def alert_closed(alert: AlertRow, why: str) -> Event:
+    """It holds no more."""
+    since = f"It was so since {alert.opened_at:%Y-%m-%d %H:%M} UTC."
+    if alert.rule == "provider_down":
+        return Event(
+            key=f"alert:{alert.id}:closed",
+            type="provider.up",
+            subject=f"{alert.subject_name} is back",
+            text=f"{why} It was down since {alert.opened_at:%Y-%m-%d %H:%M} UTC.",
+            data=_provider_facts(alert) | {"down_since": _instant(alert.opened_at)},
+            admin_path=_ALERTS,
+        )
     return Event(
-        key=f"provider:{provider_id}:up:{_moment(down_since)}",
-        type="provider.up",
-        subject=f"{name} is back",
-        text=f"Calls succeed again. It was down since {down_since:%Y-%m-%d %H:%M} UTC.",
-        data={"provider_id": provider_id, "provider_name": name, "down_since": _instant(down_since)},
-        admin_path=_PROVIDERS,
+        key=f"alert:{alert.id}:closed",
+        type="alert.closed",
+        subject=f"Over: {_RINGS[alert.rule].lower()}: {alert.subject_name}",
+        text=f"{why} {since}",
+        data=_alert_facts(alert) | {"closed_because": why},
+        admin_path=_ALERTS,
     )
+
+
+_RINGS = {
+    "error_rate": "Many requests fail",
+    "latency": "Answers are slow",
+    "spend": "Spending is unusually high",
+    "retirement": "A model in use retires",
+}
+
+
+def _provider_facts(alert: AlertRow) -> dict[str, Any]:
+    return {"alert_id": alert.id, "provider_id": alert.subject_id, "provider_name": alert.subject_name}
+
+
+def _alert_facts(alert: AlertRow) -> dict[str, Any]:
+    return {
+        "alert_id": alert.id,
+        "rule": alert.rule,
+        "subject_id": alert.subject_id,
+        "subject_name": alert.subject_name,
+        "text": alert.text,
+        "figures": list(alert.figures),
+        "opened_at": _instant(alert.opened_at),
+    }
 
 
 def key_set_aside(

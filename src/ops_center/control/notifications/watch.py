@@ -1,17 +1,16 @@
-"""Looks for what is worth telling: budgets at a threshold, providers that went down or came back, refused keys.
+"""Looks for what is worth telling and is no alert: budgets at a threshold, refused keys.
 
 What a look finds goes into the outbox at most once, whoever looks. It judges nothing by itself: spending is
-the ledger's, and who is down or set aside is what traffic of this process ran into (`health.py`).
+the ledger's, and who is set aside is what traffic of this process ran into (`health.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from ops_center.control.budgets import repository as budgets_repository
 from ops_center.control.budgets.service import measured
@@ -21,7 +20,6 @@ from ops_center.control.notifications.events import Event
 from ops_center.control.notifications.settings import NotificationSettings
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
-from ops_center.control.usage.repository import ended_since
 from ops_center.storage.tables import api_keys, credentials, providers
 from ops_center.types import BudgetScope
 
@@ -54,7 +52,7 @@ async def look(control: Control) -> None:
         return
     await control.drain_journal()
     await _look_at_budgets(control)
-    await _look_at_providers(control)
+    await _look_at_keys(control)
 
 
 async def _look_at_budgets(control: Control) -> None:
@@ -83,7 +81,7 @@ async def _look_at_budgets(control: Control) -> None:
     await _post(control, found)
 
 
-async def _look_at_providers(control: Control) -> None:
+async def _look_at_keys(control: Control) -> None:
     now = control.clock()
     async with control.database.read() as conn:
         rows = (
@@ -92,9 +90,6 @@ async def _look_at_providers(control: Control) -> None:
                     providers.c.id,
                     providers.c.name,
                     providers.c.enabled,
-                    providers.c.down_since,
-                    providers.c.test_success,
-                    providers.c.test_at,
                 )
             )
         ).all()
@@ -114,44 +109,6 @@ async def _look_at_providers(control: Control) -> None:
                 if not await outbox.is_known(conn, event.key):
                     refused.append(event)
     await _post(control, refused)
-    for row in rows:
-        report = control.health.report(row.id)
-        async with control.database.read() as conn:
-            opened = report.newest_opened_at
-            down = (
-                row.enabled
-                and opened is not None
-                and not await ended_since(conn, row.id, opened, ("success",))
-            )
-            back = row.down_since is not None and (
-                not row.enabled
-                or (
-                    not down
-                    and (
-                        await ended_since(conn, row.id, row.down_since, ("success",))
-                        or bool(row.test_success and row.test_at and row.test_at >= row.down_since)
-                    )
-                )
-            )
-        if down and row.down_since is None:
-            await _turn(control, row.id, None, now, events.provider_down(row.id, row.name, now))
-        elif back:
-            up = events.provider_up(row.id, row.name, row.down_since) if row.enabled else None
-            await _turn(control, row.id, row.down_since, None, up)
-
-
-async def _turn(
-    control: Control, provider_id: str, before: datetime | None, after: datetime | None, event: Event | None
-) -> None:
-    """Note that a provider went down or came back, and tell it, unless another process just did."""
-    async with control.database.write() as conn:
-        turned = await conn.execute(
-            update(providers)
-            .where(providers.c.id == provider_id, providers.c.down_since == before)
-            .values(down_since=after)
-        )
-        if turned.rowcount and event is not None:
-            await outbox.post(control, conn, event)
 
 
 async def _post(control: Control, found: Sequence[Event]) -> None:

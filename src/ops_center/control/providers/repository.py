@@ -45,8 +45,7 @@ class ProviderRow:
     updated_at: datetime
 
 
-# All but what is the watch's own (control/notifications).
-_COLUMNS = tuple(column for column in providers.c if column.name != "down_since")
+_COLUMNS = tuple(providers.c)
 
 
 async def listed(conn: AsyncConnection) -> Sequence[ProviderRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ops_center.control.alerts.settings import AlertSettings
 from ops_center.control.auth.settings import SignInSettings
 from ops_center.control.budgets.settings import LimitSettings
 from ops_center.control.byok.policy import ByokSettings
@@ -30,6 +31,7 @@ class Settings(ResponseModel):
     limits: LimitSettings
     notifications: NotificationSettings
     retention: RetentionSettings
+    alerts: AlertSettings
 
 
 class SettingsUpdate(RequestModel):
@@ -43,6 +45,7 @@ class SettingsUpdate(RequestModel):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     notifications: NotificationSettings = Field(default_factory=NotificationSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
 
 
 SECTIONS: dict[str, type[Section]] = {

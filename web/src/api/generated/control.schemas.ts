@@ -12,6 +12,140 @@ export interface Activity {
   requests_24h: number;
 }
 
+export type AlertStatus = typeof AlertStatus[keyof typeof AlertStatus];
+
+
+export const AlertStatus = {
+  open: 'open',
+  closed: 'closed',
+} as const;
+
+export type FigureUnit = typeof FigureUnit[keyof typeof FigureUnit];
+
+
+export const FigureUnit = {
+  usd: 'usd',
+  calls: 'calls',
+  share: 'share',
+  seconds: 'seconds',
+  days: 'days',
+} as const;
+
+/**
+ * A figure that the alert stands on, at the newest look while its condition held.
+ */
+export interface Figure {
+  name: string;
+  unit: FigureUnit;
+  value: number;
+}
+
+export type Rule = typeof Rule[keyof typeof Rule];
+
+
+export const Rule = {
+  provider_down: 'provider_down',
+  error_rate: 'error_rate',
+  latency: 'latency',
+  spend: 'spend',
+  retirement: 'retirement',
+} as const;
+
+/**
+ * A condition from the moment it held until it did not. `text` says it in a sentence. `requests`: those that
+ * it was seen in, as the query of `/llm/requests`; null where none are meant.
+ */
+export interface Alert {
+  acknowledged_at: string | null;
+  acknowledged_by: string | null;
+  closed_at: string | null;
+  closed_text: string | null;
+  figures: Figure[];
+  id: string;
+  muted_until: string | null;
+  opened_at: string;
+  path: string;
+  requests: string | null;
+  rule: Rule;
+  seen_at: string;
+  status: AlertStatus;
+  subject_id: string;
+  subject_name: string;
+  text: string;
+}
+
+/**
+ * What rings. Rates and latencies are of the running and the two quarter-hours before; fewer requests than
+ * `..._least_requests` ring nothing. `latency_factor` is against the same model's last seven days, `spend_factor`
+ * against the same hour of the last seven days.
+ */
+export interface AlertSettings {
+  error_rate?: boolean;
+  /**
+     * @minimum 1
+     * @maximum 1000000
+     */
+  error_rate_least_requests?: number;
+  /**
+     * @minimum 1
+     * @maximum 100
+     */
+  error_rate_percent?: number;
+  latency?: boolean;
+  /**
+     * @minimum 1.1
+     * @maximum 1000
+     */
+  latency_factor?: number;
+  /**
+     * @minimum 1
+     * @maximum 1000000
+     */
+  latency_least_requests?: number;
+  /**
+     * @minimum 0
+     * @maximum 3600
+     */
+  latency_least_seconds?: number;
+  provider_down?: boolean;
+  retirement?: boolean;
+  /**
+     * @minimum 1
+     * @maximum 365
+     */
+  retirement_days?: number;
+  spend?: boolean;
+  /**
+     * @minimum 1.1
+     * @maximum 1000
+     */
+  spend_factor?: number;
+  /**
+     * @minimum 0
+     * @maximum 1000000000
+     */
+  spend_least_usd?: number;
+}
+
+/**
+ * The newest first. `ringing`: how many are open that nobody has acknowledged or muted.
+ */
+export interface AlertList {
+  alerts: Alert[];
+  next_cursor: string | null;
+  open: number;
+  ringing: number;
+  rules: AlertSettings;
+}
+
+/**
+ * Only what is sent changes. `mute_hours`: from now on; 0 unmutes.
+ */
+export interface AlertUpdate {
+  acknowledged?: boolean | null;
+  mute_hours?: number | null;
+}
+
 export type AliasOrigin = typeof AliasOrigin[keyof typeof AliasOrigin];
 
 
@@ -1228,6 +1362,7 @@ export type TroubleKind = typeof TroubleKind[keyof typeof TroubleKind];
 
 
 export const TroubleKind = {
+  alert: 'alert',
   provider: 'provider',
   provider_key: 'provider_key',
   own_keys: 'own_keys',
@@ -1628,6 +1763,8 @@ export type NotificationEntryType = typeof NotificationEntryType[keyof typeof No
 
 
 export const NotificationEntryType = {
+  alertclosed: 'alert.closed',
+  alertopened: 'alert.opened',
   budgetruns_out: 'budget.runs_out',
   budgetthreshold_reached: 'budget.threshold_reached',
   own_keyfailing: 'own_key.failing',
@@ -2611,6 +2748,7 @@ export interface SignInSettings {
  * Every section whole. A secret appears as a mask where there is one, else as null.
  */
 export interface Settings {
+  alerts: AlertSettings;
   byok: ByokSettings;
   limits: LimitSettings;
   notifications: NotificationSettings;
@@ -2627,6 +2765,7 @@ export interface Settings {
  * Only what is sent changes, field by field. A secret: null removes it, its mask leaves it as it is.
  */
 export interface SettingsUpdate {
+  alerts?: AlertSettings;
   byok?: ByokSettings;
   limits?: LimitSettings;
   notifications?: NotificationSettings;
@@ -2883,6 +3022,24 @@ export interface UserUpdate {
   role?: Role | null;
   tokens_per_minute?: number | null;
 }
+
+export type ListAlertsParams = {
+state?: ListAlertsState;
+cursor?: string | null;
+/**
+ * @minimum 1
+ * @maximum 200
+ */
+limit?: number;
+};
+
+export type ListAlertsState = typeof ListAlertsState[keyof typeof ListAlertsState] | null;
+
+
+export const ListAlertsState = {
+  open: 'open',
+  closed: 'closed',
+} as const;
 
 export type ListAuditLogParams = {
 /**

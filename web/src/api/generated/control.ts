@@ -6,6 +6,9 @@
  */
 import type {
   Activity,
+  Alert,
+  AlertList,
+  AlertUpdate,
   Alias,
   AliasList,
   AliasUpdate,
@@ -44,6 +47,7 @@ import type {
   InvitationList,
   InvitationLookup,
   InvitationOffer,
+  ListAlertsParams,
   ListAuditLogParams,
   ListModelsParams,
   ListNotificationsParams,
@@ -124,6 +128,78 @@ import type {
 } from './control.schemas';
 
 import { request } from '../request';
+
+export const getListAlertsUrl = (params?: ListAlertsParams,) => {
+  const normalizedParams = new URLSearchParams();
+
+  Object.entries(params || {}).forEach(([key, value]) => {
+
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
+
+  const stringifiedParams = normalizedParams.toString();
+
+  return stringifiedParams.length > 0 ? `/api/v1/alerts?${stringifiedParams}` : `/api/v1/alerts`
+}
+
+/**
+ * Alerts, the newest first, with how many are open and the rules they go by.
+ * @summary List Alerts
+ */
+export const listAlerts = async (params?: ListAlertsParams, options?: Parameters<typeof request>[1]): Promise<AlertList> => {
+
+  return request<AlertList>(getListAlertsUrl(params),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getUpdateAlertUrl = (alertId: string,) => {
+
+
+
+
+  return `/api/v1/alerts/${alertId}`
+}
+
+/**
+ * Acknowledge an open alert, or mute it for some hours.
+ * @summary Update Alert
+ */
+export const updateAlert = async (alertId: string,
+    alertUpdate: AlertUpdate, options?: Parameters<typeof request>[1]): Promise<Alert> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<Alert>(getUpdateAlertUrl(alertId),
+  {
+    ...options,
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(alertUpdate)
+  }
+);}
+
+
 
 export const getListAuditLogUrl = (params?: ListAuditLogParams,) => {
   const normalizedParams = new URLSearchParams();

@@ -55,9 +55,10 @@ function GroupOfLinks({ group, onClose }: { group: NavigationGroup; onClose: () 
       {group.items.map((item) => (
         <NavLink
           key={item.to}
-          renderRoot={(props) => <Link to={item.to} {...props} />}
+          renderRoot={(props) => <Link to={item.to} activeOptions={{ exact: item.exact }} {...props} />}
           label={item.label}
           leftSection={<item.icon size={18} stroke={1.6} />}
+          rightSection={item.Mark && <item.Mark />}
           active={pathname === item.to || (!item.exact && pathname.startsWith(`${item.to}/`))}
           className={classes.link}
           onClick={onClose}

@@ -1,0 +1,1 @@
+"""Alerts: conditions of traffic that somebody should know of, opened and closed by themselves."""

@@ -1,0 +1,105 @@
+/** The rules: what rings, with its thresholds; admins switch and tune them, everybody else reads them. */
+import { Group, NumberInput, Stack, Switch, Text } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { notifications } from "@mantine/notifications";
+
+import { asApiError } from "@/api/request";
+import type { AlertRules } from "@/api/types";
+import { useMay } from "@/features/session/queries";
+import { countExact } from "@/format/format";
+import { BusyButton } from "@/ui/BusyButton";
+import { Panel } from "@/ui/Panel";
+import { PathLink } from "@/ui/PathLink";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+import { useSaveRules } from "./queries";
+import { RULES } from "./words";
+
+type Values = Record<keyof AlertRules, number | string | boolean>;
+
+export function RulesPanel({ rules }: { rules: AlertRules }) {
+  const writes = useMay("manage settings");
+  const save = useSaveRules();
+  const form = useForm<Values>({
+    initialValues: rules as Values,
+    validate: Object.fromEntries(
+      RULES.flatMap((rule) =>
+        rule.fields.map(({ name, min, max }) => [
+          name,
+          (value: unknown) =>
+            value === "" || Number(value) < min || Number(value) > max ? `From ${min} to ${countExact(max)}` : null,
+        ]),
+      ),
+    ),
+  });
+  const submit = form.onSubmit((values) => {
+    if (save.isPending) return;
+    const numbers = Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, typeof value === "boolean" ? value : Number(value)]),
+    );
+    save.mutate(numbers as AlertRules, {
+      onSuccess: () => notifications.show({ message: "Saved.", color: "green" }),
+      onError: (error) => {
+        const { param, message } = asApiError(error);
+        const field = param?.split(".").at(-1) ?? "";
+        if (field in values) form.setFieldError(field, message);
+      },
+    });
+  });
+  return (
+    <Panel
+      title="Rules"
+      description={
+        <>
+          What has too little traffic to judge rings nothing. Where mail and webhook go is among the{" "}
+          {writes ? <PathLink path="/admin/settings">settings</PathLink> : "settings"}.
+        </>
+      }
+    >
+      <form onSubmit={submit} noValidate>
+        <Stack gap="lg">
+          {RULES.map(({ rule, label, says, fields }) => (
+            <Group key={rule} align="flex-start" justify="space-between" gap="md">
+              <Stack gap={2} flex="1 1 320px">
+                <Switch
+                  label={label}
+                  disabled={!writes}
+                  {...form.getInputProps(rule, { type: "checkbox" })}
+                />
+                <Text size="xs" c="dimmed" pl={48}>
+                  {says}
+                </Text>
+              </Stack>
+              <Group gap="sm" align="flex-start" flex="1 1 320px">
+                {fields.map(({ name, label: field, min, max, decimals }) => (
+                  <NumberInput
+                    key={name}
+                    size="xs"
+                    w={150}
+                    label={field}
+                    aria-label={`${label}: ${field}`}
+                    min={min}
+                    max={max}
+                    allowDecimal={decimals}
+                    disabled={!writes || !form.values[rule]}
+                    {...form.getInputProps(name)}
+                  />
+                ))}
+              </Group>
+            </Group>
+          ))}
+          {save.isError && Object.keys(form.errors).length === 0 && (
+            <ProblemAlert error={asApiError(save.error)} title="Nothing was saved" />
+          )}
+          {writes && (
+            <Group>
+              <BusyButton type="submit" busy={save.isPending}>
+                Save Rules
+              </BusyButton>
+            </Group>
+          )}
+        </Stack>
+      </form>
+    </Panel>
+  );
+}
