@@ -120,6 +120,7 @@ def readable(server: LiveServer) -> list[str]:
     paths += ["/llm/usage/export?format=json&period=all", "/audit-log/export?format=json"]
     for noun, key, item in (
         ("/llm/requests", "requests", "/llm/requests/{}"),
+        ("/llm/requests", "requests", "/llm/requests/{}/bundle"),
         ("/llm/providers", "providers", "/llm/providers/{}"),
         ("/llm/providers", "providers", "/llm/providers/{}/impact"),
         ("/users", "users", "/users/{}"),

@@ -21,7 +21,7 @@ from ops_center.control.requests.schemas import ErrorType
 from ops_center.plan_record import PlanRecord, RecordedExclusion, RecordedTarget
 from ops_center.route_request import Options
 from ops_center.storage.journal.ledger import KEPT_BATCHES, Entry, Ledger, entry
-from ops_center.storage.tables import plans, stored_batches
+from ops_center.storage.tables import plans, routing_versions, stored_batches
 from ops_center.types import Price, Role, UsageRecord, new_id
 
 pytestmark = pytest.mark.anyio
@@ -367,6 +367,67 @@ async def test_every_error_that_a_request_can_end_with_can_be_filtered_by() -> N
     of_tree = {each.type for each in classes if issubclass(each, errors.OpsCenterError)}
     of_meter = {"client_closed", "shutdown"}
     assert set(ErrorType) == (of_tree - only_elsewhere) | of_meter
+
+
+async def test_a_bundle_explains_a_request_and_gives_nobody_away(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    canaries = ["canary@example.org", "canary key", "canary team", "sk-canary0123456789abcdef", "pa55canary"]
+    email, key, team, secret, password = canaries
+    plan = PlanRecord(
+        routing_version=1,
+        model="gpt-4o",
+        targets=(
+            RecordedTarget("mdl_1", "prov_1", "OpenAI", "gpt-4o", 50, 1.0, 1, 1, False, f"as {email}", None,
+                           None, None),
+        ),
+        excluded=(RecordedExclusion("mdl_2", "prov_2", "Groq", "x", f"refused Bearer {secret}", True),),
+        excluded_total=1,
+        dropped=((secret, f"https://someone:{password}@example.com says no"),),
+    )  # fmt: skip
+    row = record(
+        clock.now,
+        user_email=email,
+        api_key_name=key,
+        team_id="team_1",
+        team_name=team,
+        requested_model=secret,
+        cost_note=f"told {email}",
+        tags=[secret],
+    )
+    await add_records(control.database, [row])
+    detail = f'{{"api_key": "{secret}"}} of {email}, password={password}'
+    await add_attempts(control.database, [attempt(row["request_id"], clock.now, detail=detail)])
+    version = {
+        "rules": {"strategy": "cost"},
+        "config": {
+            "providers": {
+                name: {"name": name, "type": "openai", "enabled": True, "priority": 7, "auto_fallback": True}
+                for name in ("prov_1", "prov_9")
+            }
+        },
+        "created_at": clock.now,
+        "created_by_email": email,
+    }
+    async with control.database.write() as conn:
+        await conn.execute(insert(routing_versions).values(version=1, **version))
+        values = {"request_id": row["request_id"], "started_at": clock.now}
+        await conn.execute(insert(plans).values(values | {"plan": msgspec.json.encode(plan).decode()}))
+    answer = await control_client.get(f"/llm/requests/{row['request_id']}/bundle")
+    assert answer.status_code == 200, answer.text
+    assert f"ops-center-{row['request_id']}.json" in answer.headers["content-disposition"]
+    for canary in canaries:
+        assert canary not in answer.text
+    body = answer.json()
+    assert body["request"]["id"] == row["request_id"]
+    assert (body["request"]["user_id"], body["request"]["user_email"]) == ("usr_1", "[removed]")
+    assert body["request"]["plan"]["targets"][0]["provider"] == "OpenAI"
+    assert body["request"]["attempts"][0]["outcome"] == "success"
+    assert (body["routing"]["version"], body["routing"]["is_current"]) == (1, True)
+    assert body["routing"]["rules"] == {"strategy": "cost"}
+    assert body["routing"]["providers"].keys() == {"prov_1"}  # the others have nothing to do with it
+    assert body["versions"]["database"] == control.database.dialect
+    assert (await control_client.get("/llm/requests/req_0/bundle")).status_code == 404
 
 
 async def test_an_unknown_cost_is_null(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,20 @@ def test_every_filter_stands_in_the_address(console: Console, server: LiveServer
     page.get_by_label("Search", exact=True).fill(dear)
     expect(rows(page)).to_have_count(1)
     expect(rows(page)).to_contain_text("gpt-4o")
+
+
+def test_a_request_leaves_as_a_bundle(console: Console, server: LiveServer, secret: str) -> None:
+    request_id = ask(server, secret)
+    server.wait_for_request(request_id)
+    page = console.open(f"/admin/requests/{request_id}")
+    console.sign_in()
+    with page.expect_download() as leaving:
+        page.get_by_role("link", name="Bundle").click()
+    assert leaving.value.suggested_filename == f"ops-center-{request_id}.json"
+    bundle = json.loads(Path(leaving.value.path()).read_text())
+    assert bundle["request"]["attempts"][0]["outcome"] == "success"
+    assert bundle["routing"]["version"] >= 1
+    assert len(bundle["routing"]["providers"]) == 1
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (390, "light")])

@@ -59,13 +59,14 @@ def mask(text: str) -> str:
     return text
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
+    """The same of every text in it; fields with a telling name lose all of theirs."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, Mapping):
         return {key: _field(key, inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_masked(inner) for inner in value]
+        return [masked(inner) for inner in value]
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return mask(str(value))
@@ -74,7 +75,7 @@ def _masked(value: Any) -> Any:
 def _field(name: Any, value: Any) -> Any:
     if value and str(name).lower() in _SECRET_NAMES:
         return "••••"
-    return _masked(value)
+    return masked(value)
 
 
 def _mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

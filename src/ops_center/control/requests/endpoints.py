@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
+from fastapi.responses import JSONResponse
 
 from ops_center.control.access import Permission, Routes
 from ops_center.control.context import ControlDep
 from ops_center.control.fields import Instant, Limit, SearchText
-from ops_center.control.requests import service
+from ops_center.control.requests import bundle, service
 from ops_center.control.requests.repository import Wanted
 from ops_center.control.requests.schemas import ErrorType, RequestDetail, RequestPage, RequestTail
 from ops_center.control.usage.filters import FiltersDep
@@ -65,7 +66,7 @@ async def list_requests(
 async def tail_requests(
     control: ControlDep,
     wanted: WantedDep,
-    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`stored` of the answer before.")],
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`stored` of the answer before.")] = 0,
     limit: Limit = 200,
 ) -> RequestTail:
     """What has been stored since another answer, in the order in which it was; to be asked every second or so."""
@@ -76,3 +77,13 @@ async def tail_requests(
 async def get_request(control: ControlDep, request_id: Annotated[str, Path(max_length=60)]) -> RequestDetail:
     """One request with every call that was made for it."""
     return await service.get_request(control, request_id)
+
+
+@routes.get("/{request_id}/bundle", permission=Permission.REQUESTS_READ, response_class=JSONResponse)
+async def get_request_bundle(
+    control: ControlDep, request_id: Annotated[str, Path(max_length=60)]
+) -> JSONResponse:
+    """A file for a bug report: the request, its plan and the routing of then; no secret, nobody's name."""
+    content = await bundle.bundle(control, request_id)
+    name = bundle.file_name(content["request"]["id"])
+    return JSONResponse(content, headers={"content-disposition": f'attachment; filename="{name}"'})

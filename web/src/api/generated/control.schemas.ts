@@ -3158,7 +3158,7 @@ export type TailRequestsParams = {
  * @minimum 0
  * @maximum 9223372036854776000
  */
-after: number;
+after?: number;
 /**
  * @minimum 1
  * @maximum 200

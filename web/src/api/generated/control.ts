@@ -1636,7 +1636,7 @@ export const listRequests = async (params?: ListRequestsParams, options?: Parame
 
 
 
-export const getTailRequestsUrl = (params: TailRequestsParams,) => {
+export const getTailRequestsUrl = (params?: TailRequestsParams,) => {
   const normalizedParams = new URLSearchParams();
 
   Object.entries(params || {}).forEach(([key, value]) => {
@@ -1663,7 +1663,7 @@ export const getTailRequestsUrl = (params: TailRequestsParams,) => {
  * What has been stored since another answer, in the order in which it was; to be asked every second or so.
  * @summary Tail Requests
  */
-export const tailRequests = async (params: TailRequestsParams, options?: Parameters<typeof request>[1]): Promise<RequestTail> => {
+export const tailRequests = async (params?: TailRequestsParams, options?: Parameters<typeof request>[1]): Promise<RequestTail> => {
 
   return request<RequestTail>(getTailRequestsUrl(params),
   {
@@ -1691,6 +1691,31 @@ export const getGetRequestUrl = (requestId: string,) => {
 export const getRequest = async (requestId: string, options?: Parameters<typeof request>[1]): Promise<RequestDetail> => {
 
   return request<RequestDetail>(getGetRequestUrl(requestId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getGetRequestBundleUrl = (requestId: string,) => {
+
+
+
+
+  return `/api/v1/llm/requests/${requestId}/bundle`
+}
+
+/**
+ * A file for a bug report: the request, its plan and the routing of then; no secret, nobody's name.
+ * @summary Get Request Bundle
+ */
+export const getRequestBundle = async (requestId: string, options?: Parameters<typeof request>[1]): Promise<unknown> => {
+
+  return request<unknown>(getGetRequestBundleUrl(requestId),
   {
     ...options,
     method: 'GET'
