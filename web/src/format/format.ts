@@ -124,13 +124,18 @@ export function absoluteTime(iso: string | null | undefined): string {
 }
 
 /** The day in the reader's own zone: "Nov 23, 2026". */
-export function dateOnly(iso: string): string {
-  return new Date(iso).toLocaleDateString(LOCALE, { year: "numeric", month: "short", day: "numeric" });
+export function dateOnly(iso: string, timeZone?: string): string {
+  return new Date(iso).toLocaleDateString(LOCALE, { year: "numeric", month: "short", day: "numeric", timeZone });
 }
 
 /** The day on the calendar of a zone: "Nov 30". */
 export function dayIn(iso: string, timeZone: string): string {
   return new Date(iso).toLocaleDateString(LOCALE, { month: "short", day: "numeric", timeZone });
+}
+
+/** The last day of a span that ends the moment before `iso`, on the calendar of a zone: "Nov 30, 2026". */
+export function lastDayBefore(iso: string, timeZone: string): string {
+  return dateOnly(new Date(Date.parse(iso) - 1).toISOString(), timeZone);
 }
 
 /** The start of a bucket as an axis reads it, on the calendar of the zone it was cut by. */
@@ -139,9 +144,15 @@ export function bucketLabel(iso: string, bucket: "hour" | "day" | "week" | "mont
     bucket === "month"
       ? { month: "short", year: "numeric" }
       : bucket === "hour"
-        ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false }
+        ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }
         : { month: "short", day: "numeric" };
-  return new Date(iso).toLocaleString(LOCALE, { ...options, timeZone });
+  const label = (at: number, more: Intl.DateTimeFormatOptions = {}): string =>
+    new Date(at).toLocaleString(LOCALE, { ...options, ...more, timeZone });
+  const start = Date.parse(iso);
+  const text = label(start);
+  // An hour that the clock shows twice is told from its double by how far it is from UTC.
+  const twice = bucket === "hour" && [start - HOUR * 1000, start + HOUR * 1000].some((other) => label(other) === text);
+  return twice ? label(start, { timeZoneName: "shortOffset" }) : text;
 }
 
 /** A share of one: 0.1234 → "12.3%". */

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ops_center.control.usage.schemas import Bucket, Period
-from ops_center.storage.rollups.sums import first_quarter_of_day, instant_of
+from ops_center.storage.rollups.sums import QUARTER, first_quarter_of_day, instant_of
 
 DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -58,9 +58,13 @@ def bucket_start(at: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     local = at.astimezone(zone)
     if bucket is Bucket.HOUR:
         # by subtraction, since an hour of the clock may happen twice
-        return at.astimezone(UTC) - timedelta(
+        start = at.astimezone(UTC) - timedelta(
             minutes=local.minute, seconds=local.second, microseconds=local.microsecond
         )
+        # where clocks move by half an hour, an hour that they cut short begins when they move
+        while start.astimezone(zone).utcoffset() != local.utcoffset():
+            start += QUARTER
+        return start
     return midnight(start_of(local.date(), bucket), zone)
 
 

@@ -7,7 +7,7 @@ import { useState } from "react";
 import { asApiError } from "@/api/request";
 import type { Budget } from "@/api/types";
 import { useMay } from "@/features/session/queries";
-import { dateOnly, money, moneyExact } from "@/format/format";
+import { lastDayBefore, money, moneyExact } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -86,9 +86,9 @@ export function BudgetsPage() {
                 title: "Outlook",
                 render: (budget) => (
                   <Stack gap={0} miw={190}>
-                    <Text size="sm">{outlook(budget)}</Text>
+                    <Text size="sm">{outlook(budget, zone)}</Text>
                     <Text size="xs" c="dimmed">
-                      until {dateOnly(budget.period_end_at)}
+                      until {lastDayBefore(budget.period_end_at, zone ?? "UTC")}
                     </Text>
                   </Stack>
                 ),

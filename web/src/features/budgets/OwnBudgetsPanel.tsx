@@ -3,7 +3,7 @@ import { Alert, Box, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
 import type { Budget } from "@/api/types";
-import { dateOnly, money } from "@/format/format";
+import { lastDayBefore, money } from "@/format/format";
 import { Panel } from "@/ui/Panel";
 
 import { ownBudgetsQuery } from "./queries";
@@ -11,13 +11,13 @@ import { SpentBar } from "./SpentBar";
 import { outlook, urgency } from "./words";
 
 export function OwnBudgetsPanel() {
-  const budgets = useQuery(ownBudgetsQuery).data?.budgets ?? [];
-  if (budgets.length === 0) return null;
+  const found = useQuery(ownBudgetsQuery).data;
+  if (!found || found.budgets.length === 0) return null;
   return (
     <Panel title="My Budgets" description="What you, your keys and your team may spend.">
       <Stack gap="md">
-        {budgets.map((budget) => (
-          <OwnBudget key={budget.id} budget={budget} />
+        {found.budgets.map((budget) => (
+          <OwnBudget key={budget.id} budget={budget} zone={found.time_zone} />
         ))}
       </Stack>
     </Panel>
@@ -26,7 +26,7 @@ export function OwnBudgetsPanel() {
 
 const WHOSE: Partial<Record<Budget["scope"], string>> = { user: "You", team: "Your team", api_key: "Key" };
 
-function OwnBudget({ budget }: { budget: Budget }) {
+function OwnBudget({ budget, zone }: { budget: Budget; zone: string }) {
   const whose = WHOSE[budget.scope] ?? "";
   const name = budget.scope === "user" ? whose : `${whose} ${budget.subject_name}`;
   const color = urgency(budget);
@@ -38,18 +38,18 @@ function OwnBudget({ budget }: { budget: Budget }) {
             {name}
           </Text>
           <Text size="xs" c="dimmed">
-            {money(budget.amount_usd)} per {budget.period}, until {dateOnly(budget.period_end_at)}
+            {money(budget.amount_usd)} per {budget.period}, until {lastDayBefore(budget.period_end_at, zone)}
           </Text>
         </Stack>
         <SpentBar budget={budget} />
       </Group>
       {color === "green" ? (
         <Text size="xs" c="dimmed">
-          {outlook(budget)}
+          {outlook(budget, zone)}
         </Text>
       ) : (
         <Alert color={color} mt={6} py={6} role="status">
-          {outlook(budget)}
+          {outlook(budget, zone)}
         </Alert>
       )}
     </Box>

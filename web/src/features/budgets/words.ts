@@ -24,10 +24,10 @@ export const PERIODS: { value: Budget["period"]; label: string }[] = [
   { value: "month", label: "Month" },
 ];
 
-/** One sentence about what is to come, or about what has come. */
-export function outlook(budget: Budget): string {
+/** One sentence about what is to come, or about what has come; its days are those of `timeZone`. */
+export function outlook(budget: Budget, timeZone?: string): string {
   if (budget.share >= 1) return budget.hard ? "Used up: requests are refused" : "Used up: requests go on";
-  if (budget.runs_out_at) return `Runs out on ${dateOnly(budget.runs_out_at)} at this pace`;
+  if (budget.runs_out_at) return `Runs out on ${dateOnly(budget.runs_out_at, timeZone)} at this pace`;
   if (budget.projected_usd === null) return "Too early to tell";
   return `About ${money(budget.projected_usd)} by the end at this pace`;
 }

@@ -12,6 +12,7 @@ import { RevokeApiKeyDialog, RotateApiKeyDialog } from "@/features/api_keys/Revo
 import { SecretDialog } from "@/features/api_keys/SecretDialog";
 import { allApiKeysQuery } from "@/features/api_keys/queries";
 import { POLICIES } from "@/features/provider_keys/policies";
+import { useSystem } from "@/features/session/queries";
 import { dateOnly, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
@@ -27,6 +28,7 @@ import { TeamDialog } from "./TeamDialog";
 export function TeamsPage() {
   const query = useQuery(teamsQuery);
   const teams = query.data?.teams;
+  const zone = useSystem()?.time_zone;
   const [editing, setEditing] = useState<Team | "new" | null>(null);
   const [deleting, setDeleting] = useState<Team | null>(null);
   const add = (
@@ -90,7 +92,7 @@ export function TeamsPage() {
               { accessor: "service_keys", title: "Service keys", textAlign: "right" },
               {
                 accessor: "month_cost_usd",
-                title: query.data ? `Since ${dateOnly(query.data.month_start_at)}` : "This month",
+                title: query.data ? `Since ${dateOnly(query.data.month_start_at, zone)}` : "This month",
                 textAlign: "right",
                 render: (team) => (
                   <Stack gap={0}>
