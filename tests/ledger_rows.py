@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
+from ops_center.storage.partitions import Partitions
 from ops_center.storage.rollups.rebuild import rebuild
+from ops_center.storage.rollups.store import Rollups
 from ops_center.storage.tables import attempts, usage_records
 from ops_center.types import CostSource, CredentialSource, Usage, UsageRecord, new_id
 
@@ -115,14 +117,19 @@ def random_records(now: datetime, count: int, *, days: float = 100, seed: int = 
 
 async def add_records(database: Database, rows: Iterable[dict[str, Any]]) -> None:
     """Store records as if they had always been there, with the sums that belong to them."""
-    async with database.write() as conn:
-        await conn.execute(insert(usage_records), list(rows))
+    await _add(database, usage_records, list(rows))
     await rebuild(database)
 
 
 async def add_attempts(database: Database, rows: Iterable[dict[str, Any]]) -> None:
+    await _add(database, attempts, list(rows))
+
+
+async def _add(database: Database, table: Table, rows: list[dict[str, Any]]) -> None:
     async with database.write() as conn:
-        await conn.execute(insert(attempts), list(rows))
+        days = {(row["started_at"] - datetime(1970, 1, 1, tzinfo=UTC)).days for row in rows}
+        await Partitions(database).prepare(conn, days, await Rollups(database.dialect).take_turn(conn))
+        await conn.execute(insert(table), rows)
 
 
 # ── records as the data plane writes them ──

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import re
 import sqlite3
 import stat
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from ledger_rows import attempt, record, some_record
 from ops_center.control.audit_log.chain import verify
 from ops_center.storage.database import Database, DatabaseError
+from ops_center.storage.journal.ledger import Ledger, entry
 from ops_center.storage.migrate import MigrationError, migrate
 from ops_center.storage.migrations import AFRESH, FOLDER, HEAD, REVISIONS, TABLE
 from ops_center.storage.migrations.afresh import statements
-from ops_center.storage.tables import _EPOCH, metadata, users
+from ops_center.storage.tables import _EPOCH, attempts, metadata, plans, usage_records, users
 
 pytestmark = pytest.mark.anyio
 
@@ -48,9 +51,13 @@ async def test_an_empty_database_gets_every_revision_once(empty_database_url: st
     assert not (data_dir / "backups").exists()
 
 
+def is_no_partition(name: str | None, kind: str, _: object) -> bool:
+    return kind != "table" or re.search(r"_(before|\d{8})$", name or "") is None
+
+
 async def test_the_migrated_schema_is_that_of_tables_py(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
-        options = {"version_table": TABLE, "compare_type": True}
+        options = {"version_table": TABLE, "compare_type": True, "include_name": is_no_partition}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
     async with database.read() as connection:
@@ -234,3 +241,43 @@ async def migrate_to(revision: str, url: str) -> None:
     async with engine.begin() as connection:
         await connection.run_sync(upgrade)
     await engine.dispose()
+
+
+async def test_the_ledger_of_a_former_release_is_in_partitions_with_every_row_and_index(
+    empty_database_url: str, data_dir: Path
+) -> None:
+    await migrate_to("0027", empty_database_url)
+    now = datetime.now(UTC)
+    old, tomorrow = now - timedelta(days=40), now + timedelta(days=1)
+    database = await Database.open(empty_database_url)
+    try:
+        rows = [record(at) for at in (old, now, tomorrow)]
+        async with database.write() as connection:
+            await connection.execute(insert(usage_records), rows)
+            await connection.execute(insert(attempts), [attempt(rows[0]["request_id"], old)])
+            await connection.execute(
+                insert(plans), [{"request_id": rows[0]["request_id"], "started_at": old, "plan": "{}"}]
+            )
+        assert await migrate(empty_database_url, data_dir) == list(REVISIONS[REVISIONS.index("0027") + 1 :])
+        later = entry(some_record(random.Random(1), 1, now + timedelta(days=9)), b"", 0)
+        repeated = entry(some_record(random.Random(1), 1, now + timedelta(days=9)), b"", 0)
+        assert len(await Ledger(database).add([later, repeated], "usage-1.jsonl", 0)) == 1
+        assert await Ledger(database).add([repeated], "usage-1.jsonl", 0) == []
+        async with database.read() as connection:
+            found = await connection.execute(select(usage_records.c.request_id))
+            assert set(found.scalars()) == {row["request_id"] for row in rows} | {later.record.request_id}
+            for table in (attempts, plans):
+                assert await connection.scalar(select(func.count()).select_from(table)) == 1
+            if database.dialect == "sqlite":
+                return
+            names = "SELECT relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = '{}'::regclass"
+            partitions = list((await connection.execute(text(names.format("usage_records")))).scalars())
+            assert sorted(partitions)[1:] == ["usage_records_before"]
+            assert partitions[-1 if partitions[0].endswith("before") else 0].endswith(
+                f"{later.record.started_at:%Y%m%d}"
+            )
+            for index in usage_records.indexes:  # each has one in every partition
+                parts = (await connection.execute(text(names.format(index.name)))).all()
+                assert len(parts) == len(partitions), index.name
+    finally:
+        await database.close()

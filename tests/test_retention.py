@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,7 @@ from decimal import Decimal
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, text
 
 from ledger_rows import Crash, Crashing, add_attempts, add_records, attempt, record, some_record
 from ops_center.control.context import Control
@@ -18,13 +19,14 @@ from ops_center.control.usage.repository import Dimension, Step, Sums, Window, s
 from ops_center.control.usage.retention import delete_what_is_old
 from ops_center.storage.database import Database
 from ops_center.storage.journal.ledger import Entry, Ledger, entry
+from ops_center.storage.partitions import DETAILS, prepare_days_ahead
 from ops_center.storage.retention import Ages, sweep
 from ops_center.storage.rollups.rebuild import change_time_zone, rebuild
 from ops_center.storage.rollups.store import read_state
 from ops_center.storage.rollups.sums import instant_of
 from ops_center.storage.rollups.verify import verify
 from ops_center.storage.tables import attempts, plans, usage_records
-from ops_center.types import UsageRecord
+from ops_center.types import AttemptRecord, CredentialSource, UsageRecord
 
 pytestmark = pytest.mark.anyio
 
@@ -200,4 +202,53 @@ async def test_sums_by_day_end_where_an_admin_ends_them_and_plans_before_their_r
         left = total(await sums(connection, EVER))
     assert figures(left) == added_up(younger)
     assert await count(usage_records) == 40
+    assert (await verify(database)).problem is None
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_days_come_in_time_or_at_need_and_go_whole(database: Database) -> None:
+    now = datetime.now(UTC)  # what an empty database began with lies before the first of its days
+
+    async def days_of(table: Table) -> list[str]:
+        async with database.read() as connection:
+            found = await connection.execute(
+                text(
+                    "SELECT relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
+                    "WHERE inhparent = to_regclass(:table) ORDER BY relname"
+                ),
+                {"table": table.name},
+            )
+            return [name.removeprefix(f"{table.name}_") for name in found.scalars()]
+
+    def names(*days: int) -> list[str]:
+        return [*(f"{now + timedelta(days=day):%Y%m%d}" for day in days), "before"]
+
+    await asyncio.gather(*(prepare_days_ahead(database, now) for _ in range(3)))  # as several servers would
+    for table in DETAILS:
+        assert await days_of(table) == names(1, 2, 3)
+    ledger = Ledger(database)
+
+    async def store(days: int, number: int) -> None:
+        at = (now + timedelta(days=days)).replace(hour=23, minute=59)
+        one = msgspec.structs.replace(some_record(random.Random(number), number, now), started_at=at)
+        late = AttemptRecord(
+            number=1, provider_id="prov_1", provider_name="a", model="m", duration_seconds=1, status=200,
+            started_at=at + timedelta(minutes=2), outcome="success", credential_source=CredentialSource.PLATFORM,
+        )  # fmt: skip
+        one = msgspec.structs.replace(one, attempts=(late,), plan=msgspec.Raw(b"{}"))
+        await ledger.add([entry(one, b"", 0)], "usage-1.jsonl", 0)
+
+    for number, days in enumerate((-2, 1, 9)):
+        await store(days, number)
+    assert await days_of(usage_records) == names(1, 2, 3, 9, 10)
+    await sweep(database, Ages(1, 1, None, None), now + timedelta(days=4))
+    assert await days_of(plans) == names(3, 9, 10)
+    async with database.read() as connection:
+        for table in (usage_records, plans):
+            assert await connection.scalar(select(func.count()).select_from(table)) == 1
+    await store(1, 7)  # too late to be kept: counted, and no day is made for it
+    assert await days_of(usage_records) == names(3, 9, 10)
+    async with database.read() as connection:
+        window = Window(None, now + timedelta(days=20))
+        assert total(await sums(connection, window)).calls == 4
     assert (await verify(database)).problem is None

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, String, Table, delete, literal, select, tuple_, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, String, Table, delete, literal, select, tuple_, type_coerce
 
 from ops_center.storage.database import Database
+from ops_center.storage.partitions import DETAILS, drop_days_before
 from ops_center.storage.rollups.store import Rollups, change_state, read_state
-from ops_center.storage.rollups.sums import KINDS, QUARTER_US, quarter_of
-from ops_center.storage.tables import attempts, plans, usage_days, usage_quarters, usage_records
+from ops_center.storage.rollups.sums import KINDS, QUARTER_US, QUARTERS_A_DAY, quarter_of
+from ops_center.storage.tables import plans, usage_days, usage_quarters, usage_records
 
-DETAILS = (plans, attempts, usage_records)  # of one request; the record last, by which the others are found
 _ROWS = 250  # in one transaction: some 10 ms on SQLite
 _SUMS = 1000
 _LONGEST_PAUSE_SECONDS = 0.5
@@ -37,7 +37,7 @@ class Ages:
 
 
 async def sweep(database: Database, ages: Ages, now: datetime) -> int:
-    """Delete what is older; how many rows."""
+    """Delete what is older; how many rows, or days where they go whole."""
     deleted = 0
     if ages.records is not None:
         deleted += await _sweep_records(database, _midnight(now, ages.records))
@@ -63,7 +63,9 @@ async def _sweep_records(database: Database, slot: int) -> int:
         state = await Rollups(database.dialect).take_turn(connection)
         if slot > state.records_from:
             await change_state(connection, records_from=slot)
-    return await _delete_details(database, DETAILS, 0, max(slot, state.records_from))
+    slot = max(slot, state.records_from)
+    dropped = await drop_days_before(database, DETAILS, slot // QUARTERS_A_DAY)
+    return dropped + await _delete_details(database, DETAILS, 0, slot)
 
 
 async def _sweep_plans(database: Database, slot: int) -> int:
@@ -71,7 +73,9 @@ async def _sweep_plans(database: Database, slot: int) -> int:
         state = await read_state(connection)
     if slot <= max(state.plans_from, state.records_from):
         return 0
-    deleted = await _delete_details(database, (plans,), state.plans_from, slot)
+    deleted = await drop_days_before(database, (plans,), slot // QUARTERS_A_DAY)
+    in_one_table = min(slot, state.partitions_from * QUARTERS_A_DAY or slot)
+    deleted += await _delete_details(database, (plans,), state.plans_from, in_one_table)
     async with (
         database.write() as connection
     ):  # only now, since nothing else tells where to go on after a crash
@@ -81,7 +85,7 @@ async def _sweep_plans(database: Database, slot: int) -> int:
 
 async def _delete_details(database: Database, tables: Sequence[Table], start: int, end: int) -> int:
     """What requests of these quarter-hours left in `tables`, the oldest first."""
-    record, started = usage_records.c, type_coerce(usage_records.c.started_at, BigInteger)
+    record, started = usage_records.c, _started(usage_records)
     place = (start * QUARTER_US, "")
     deleted = 0
     while True:
@@ -104,9 +108,15 @@ async def _delete_details(database: Database, tables: Sequence[Table], start: in
         begun = time.monotonic()
         async with database.write() as connection:
             for table in tables:
-                done = await connection.execute(delete(table).where(table.c.request_id.in_(ids)))
+                # the last attempt at a request may have begun on the next day
+                of_these = table.c.request_id.in_(ids), _started(table) < (end + QUARTERS_A_DAY) * QUARTER_US
+                done = await connection.execute(delete(table).where(*of_these))
                 deleted += done.rowcount
         await _pause(begun)
+
+
+def _started(table: Table) -> ColumnElement[int]:
+    return type_coerce(table.c.started_at, BigInteger)
 
 
 async def _sweep_quarters(database: Database, now: datetime, days: int) -> int:

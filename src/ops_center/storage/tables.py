@@ -623,6 +623,8 @@ rollup_state = Table(
     Column("quarters_from", Integer, nullable=False),  # older ones were deleted, as retention says
     Column("records_from", Integer, nullable=False),  # the same of usage records, in quarter-hours
     Column("plans_from", Integer, nullable=False, default=0, server_default="0"),  # the same of plans
+    # PostgreSQL: the day, in UTC, from which on each has a partition of its own; storage/partitions.py
+    Column("partitions_from", Integer, nullable=False, default=0, server_default="0"),
     # the day with which the quarter-hours begin: those before it can be cut anew no more
     Column("days_fixed_before", Integer, nullable=False, default=0, server_default="0"),
     Column("layout", Integer, nullable=False),  # what the rollups were built as; 0: never

@@ -1,4 +1,4 @@
-"""What the ledger needs beside traffic: rollups that fit the organisation's calendar.
+"""What the ledger needs beside traffic: rollups that fit the organisation's calendar, partitions for the next days.
 
 Looks every few seconds, at the start too, and does nothing while all is well.
 """
@@ -6,12 +6,14 @@ Looks every few seconds, at the start too, and does nothing while all is well.
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import structlog
 
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.storage.database import Database
+from ops_center.storage.partitions import prepare_days_ahead
 from ops_center.storage.rollups.rebuild import bring_up_to_date
 
 _log = structlog.get_logger(__name__)
@@ -24,6 +26,7 @@ async def keep_up(database: Database) -> None:
         await asyncio.sleep(_EVERY_SECONDS)
         try:
             await follow_calendar(database)
+            await prepare_days_ahead(database, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 the next look tries again
             _log.warning("rollups_not_kept_up", error=type(error).__name__)
 

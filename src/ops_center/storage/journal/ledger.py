@@ -24,6 +24,7 @@ from ops_center.storage.journal.rows import (
     plan_row,
     record_row,
 )
+from ops_center.storage.partitions import DAY_US, Partitions
 from ops_center.storage.rollups.store import Rollups
 from ops_center.storage.rollups.sums import QUARTER_US
 from ops_center.storage.tables import attempts, journal_positions, plans, stored_batches, usage_records
@@ -32,6 +33,7 @@ from ops_center.types import UsageRecord
 _DEMO_BATCH = 5000
 KEPT_BATCHES = 300  # some minutes of the busiest traffic
 _STARTED_AT = RECORD_COLUMNS.index("started_at")
+_TRIED_AT = ATTEMPT_COLUMNS.index("started_at")
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -69,6 +71,7 @@ class Ledger:
         self._attempts = Inserter(attempts, ATTEMPT_COLUMNS, database.dialect)
         self._plans = Inserter(plans, PLAN_COLUMNS, database.dialect)
         self._rollups = Rollups(database.dialect)
+        self._partitions = Partitions(database)
 
     async def offsets(self) -> dict[str, int]:
         """How many bytes of each segment are in the tables."""
@@ -112,8 +115,12 @@ class Ledger:
             # What comes later than details are kept is counted all the same.
             oldest_us = state.records_from * QUARTER_US
             kept = [one for one in fresh if one.row[_STARTED_AT] >= oldest_us]
+            tries = [row for one in kept for row in one.attempt_rows]
+            days = {one.row[_STARTED_AT] // DAY_US for one in kept}
+            days |= {row[_TRIED_AT] // DAY_US for row in tries}
+            await self._partitions.prepare(connection, days, state)
             await self._records.insert(connection, [one.row for one in kept])
-            await self._attempts.insert(connection, [row for one in kept for row in one.attempt_rows])
+            await self._attempts.insert(connection, tries)
             await self._plans.insert(connection, [one.plan_row for one in kept if one.plan_row])
             await self._rollups.add(connection, [one.row for one in fresh], state)
         return fresh
@@ -124,8 +131,11 @@ class Ledger:
             by_id.setdefault(one.record.request_id, one)
         if not by_id:
             return []
-        ids = {"ids": msgspec.json.encode(list(by_id)).decode()}
-        known = (await connection.execute(self._known_ids, ids)).scalar_one()
+        asked: dict[str, Any] = {"ids": msgspec.json.encode(list(by_id)).decode()}
+        if self._database.dialect == "postgresql":  # which looks into no partition but those of these days
+            started = [one.row[_STARTED_AT] for one in by_id.values()]
+            asked |= {"first": min(started), "last": max(started)}
+        known = (await connection.execute(self._known_ids, asked)).scalar_one()
         for request_id in msgspec.json.decode(known or "[]"):
             del by_id[request_id]
         return list(by_id.values())
@@ -161,5 +171,6 @@ _KNOWN_IDS: dict[Dialect, str] = {
     "sqlite": "SELECT json_group_array(request_id) FROM usage_records "
     "WHERE request_id IN (SELECT value FROM json_each(:ids))",
     "postgresql": "SELECT CAST(json_agg(request_id) AS TEXT) FROM usage_records WHERE request_id IN "
-    "(SELECT json_array_elements_text(CAST(CAST(:ids AS TEXT) AS JSON)))",
+    "(SELECT json_array_elements_text(CAST(CAST(:ids AS TEXT) AS JSON))) "
+    "AND started_at >= CAST(:first AS BIGINT) AND started_at <= CAST(:last AS BIGINT)",
 }

@@ -48,6 +48,7 @@ class State:
     quarters_from: int
     records_from: int
     plans_from: int
+    partitions_from: int
     days_fixed_before: int
     layout: int
 
@@ -83,6 +84,7 @@ _STATE = (
     rollup_state.c.quarters_from,
     rollup_state.c.records_from,
     rollup_state.c.plans_from,
+    rollup_state.c.partitions_from,
     rollup_state.c.days_fixed_before,
     rollup_state.c.layout,
 )

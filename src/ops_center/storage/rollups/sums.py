@@ -22,6 +22,7 @@ from ops_center.types import CostSource, CredentialSource
 
 QUARTER = timedelta(minutes=15)
 QUARTER_US: Final = 900_000_000
+QUARTERS_A_DAY: Final = 96  # of UTC, which never changes its clock
 LAYOUT: Final = 2  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
