@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -125,7 +126,9 @@ def demo(port: Port = None) -> None:
     settings = _settings(port=port)
     from ops_center.demo import run_demo
 
-    _run(run_demo(settings))
+    # Outside the event loop, whose end waits for the threads that may still be writing into it.
+    with tempfile.TemporaryDirectory(prefix="ops-center-demo-") as directory:
+        _run(run_demo(settings, Path(directory)))
 
 
 @app.command()

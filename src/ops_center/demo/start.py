@@ -1,6 +1,6 @@
 """`ops-center demo`: simulated providers, a throw-away installation, and the server over it, in one process.
 
-Everything lives in a temporary directory that is deleted at the end. Takes nothing from the settings but
+Everything lives in a directory that the caller deletes at the end. Takes nothing from the settings but
 address, port and log level, so that it can never touch a real installation.
 """
 
@@ -11,7 +11,6 @@ import contextlib
 import secrets
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -30,39 +29,38 @@ from ops_center.simulator import serve as simulate
 from ops_center.telemetry.logging import configure_logging
 
 
-async def run_demo(settings: Settings) -> None:
-    """Serve the demo until a signal says stop."""
+async def run_demo(settings: Settings, directory: Path) -> None:
+    """Serve the demo out of an empty directory until a signal says stop."""
     started = time.perf_counter()
     with contextlib.suppress(asyncio.CancelledError):
         _stop_on_sigterm()
-        await _run(settings, started)
+        await _run(settings, directory, started)
 
 
-async def _run(settings: Settings, started: float) -> None:
+async def _run(settings: Settings, directory: Path, started: float) -> None:
     if "log_level" not in settings.model_fields_set:
         configure_logging("warning")  # the welcome is what a newcomer should read
     password = secrets.token_urlsafe(12)
-    with tempfile.TemporaryDirectory(prefix="ops-center-demo-") as directory:
-        own = Settings.model_construct(
-            host=settings.host,
-            port=settings.port,
-            log_level=settings.log_level,
-            data_dir=Path(directory) / "data",
-            admin_email=ADMIN_EMAIL,
-            admin_password=SecretStr(password),
-        )
-        async with simulated_providers() as urls:
+    own = Settings.model_construct(
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        data_dir=directory / "data",
+        admin_email=ADMIN_EMAIL,
+        admin_password=SecretStr(password),
+    )
+    async with simulated_providers() as urls:
 
-            async def fill(application: Application) -> None:
-                seeded = await seed_demo(application.control, urls, now=datetime.now(UTC))
-                welcome = _welcome(own, password, seeded.api_key, started)
-                application.control.background.start(welcome, name="demo_welcome")
+        async def fill(application: Application) -> None:
+            seeded = await seed_demo(application.control, urls, now=datetime.now(UTC))
+            welcome = _welcome(own, password, seeded.api_key, started)
+            application.control.background.start(welcome, name="demo_welcome")
 
-            await serve_application(own, demo=True, on_started=fill)
+        await serve_application(own, demo=True, on_started=fill)
 
 
 def _stop_on_sigterm() -> None:
-    """Until the server listens to signals itself: a stop during the filling must delete the directory too."""
+    """Until the server listens to signals itself: a stop during the filling must end it in order, too."""
     task = asyncio.current_task()
     if task is not None and sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -167,7 +167,7 @@ function Providers({ changes, onChange }: PartProps) {
                 checked={wanted?.enabled ?? provider.enabled}
                 onChange={(event) => change(provider, "enabled", event.currentTarget.checked)}
               />
-              <Group gap="sm">
+              <Group gap="sm" ml="auto">
                 <Switch
                   size="xs"
                   label="Auto-Fallback"
