@@ -130,7 +130,8 @@ async def stored_after(conn: AsyncConnection, wanted: Wanted, number: int, limit
     looked_at = later[: max(1, len(taken))]
     if not looked_at:
         return Stored((), newest)
-    lists = select(_b.request_ids).where(_b.number >= looked_at[-1].number).order_by(_b.number)
+    looked = _b.number.between(looked_at[-1].number, newest)  # what has come meanwhile is for the next look
+    lists = select(_b.request_ids).where(looked).order_by(_b.number)
     ids = [id for text in (await conn.execute(lists)).scalars() for id in msgspec.json.decode(text)]
     place = {id: n for n, id in enumerate(ids)}
     since = _r.started_at >= min(batch.from_at for batch in looked_at)
