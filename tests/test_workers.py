@@ -111,6 +111,16 @@ def test_a_worker_loads_nothing_of_the_control_plane() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_server_that_nobody_asks_for_its_control_api_does_not_load_it() -> None:
+    program = (
+        "import sys, ops_center.app\n"
+        "print([m for m in sys.modules if m.startswith('ops_center.control.') and m.endswith('endpoints')]"
+        " + [m for m in ('segno', 'joserfc', 'alembic', 'redis') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_revoked_key_is_refused_by_all_workers_once_the_call_returns(
     server: LiveServer, connections: list[httpx.Client]
 ) -> None:

@@ -25,7 +25,6 @@ from sqlalchemy import select
 from ops_center import __version__
 from ops_center.console.files import ConsoleFiles
 from ops_center.control.alerts.watch import keep_alerting
-from ops_center.control.api import create_control_app
 from ops_center.control.arrears.service import Arrears
 from ops_center.control.auth.service import setup_link
 from ops_center.control.budgets.counting import BudgetCounting
@@ -65,6 +64,8 @@ from ops_center.workers.hub import Hub
 from ops_center.workers.lifeline import READY, STOP, ControlSockets
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from ops_center.limits.valkey import ValkeyLimiter
 
 Scope = MutableMapping[str, Any]
@@ -89,7 +90,8 @@ class Application:
         self._closing = contextlib.AsyncExitStack()
         self.control: Control
         self.data_plane: DataPlane
-        self._control_app: Any
+        self._control_app: FastAPI | None = None  # until somebody asks for it
+        self._loading = asyncio.Lock()
         self._publisher: Publisher
         self._limiter: MemoryLimiter | ValkeyLimiter
         self._database: Database
@@ -173,7 +175,6 @@ class Application:
         self._keep_running(keep_retention(database, utc_now), name="retention")
         if self._hub is None:
             self.data_plane = self._data_plane(http, limiter, journal, health)
-        self._control_app = create_control_app(control)
         await self._create_first_admin()
 
     async def _follow_others(self, valkey_url: str) -> None:
@@ -272,7 +273,8 @@ class Application:
         """
         log.info("listening", url=url)
         self.control = dataclasses.replace(self.control, public_url=url)
-        self._control_app.state.control = self.control
+        if self._control_app is not None:
+            self._control_app.state.control = self.control
         link = await setup_link(self.control)
         if link is not None:
             log.info("set_up_the_first_admin", link=link)
@@ -286,7 +288,7 @@ class Application:
             return
         path = scope["path"]
         if path.startswith("/api/"):
-            await self._control_app(scope, receive, send)
+            await (self._control_app or await self._load_control_app())(scope, receive, send)
         elif path == "/healthz":
             await _plain(send, 200, b'{"status":"ok"}')
         elif path == "/readyz":
@@ -295,6 +297,16 @@ class Application:
             await self._render_metrics(scope, send)
         else:
             await self._console(scope, receive, send)
+
+    async def _load_control_app(self) -> FastAPI:
+        """For whoever asks first, beside the requests: many a gateway runs for weeks without, and is spared a
+        tenth of its memory and a third of its start."""
+        async with self._loading:
+            if self._control_app is None:
+                self._control_app = await asyncio.to_thread(_control_app, self.control)
+                gc.freeze()  # as in `serve`
+                self._control_app.state.control = self.control  # which `announce` may have changed meanwhile
+        return self._control_app
 
     async def _ready(self, send: Send) -> None:
         """Ready: configuration published and the database answers within two seconds."""
@@ -331,6 +343,12 @@ class Application:
             and principal.scope is KeyScope.ADMIN
             and (principal.expires_at is None or principal.expires_at > datetime.now(UTC))
         )
+
+
+def _control_app(control: Control) -> FastAPI:
+    from ops_center.control.api import create_control_app
+
+    return create_control_app(control)
 
 
 def public_url(settings: Settings) -> str:

@@ -13,8 +13,6 @@ import secrets
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
-import segno
-
 STEP_SECONDS = 30
 RECOVERY_CODES = 10
 _DIGITS = 6
@@ -39,6 +37,8 @@ def uri(secret: str, email: str, issuer: str) -> str:
 
 def qr_svg(text: str) -> str:
     """`text` as a QR code: a picture of its own, dark on white whatever surrounds it."""
+    import segno  # for this alone
+
     picture = io.BytesIO()
     segno.make(text, error="m").save(
         picture, kind="svg", scale=4, border=4, dark="#000", light="#fff", xmldecl=False, nl=False
