@@ -72,12 +72,16 @@ async def test_models_show_facts_with_their_sources(
         "cache_write_mtok": None,
         "cache_write_1h_mtok": None,
         "reasoning_mtok": None,
+        "input_audio_mtok": None,
+        "output_audio_mtok": None,
         "request_usd": 0,
+        "web_search_usd": 0.01,
         "tiered": False,
         "tiers": [],
         "source": "models.dev",
         "as_of": "2026-07-02",
     }
+    assert mini["sources"]["web_search_usd"] == "ops-center 2026-11-28"
     assert (mini["score"], mini["score_source"]) == (8.1, "benchmarks 2026-07-02")
     assert "tools" in mini["capabilities"]
     assert mini["served_as"] == ["gpt-3.5-turbo"]
@@ -366,6 +370,7 @@ async def test_each_value_says_where_it_comes_from(
         "input_mtok": "models.dev 2026-07-02",
         "output_mtok": "models.dev 2026-07-02",
         "cache_read_mtok": "models.dev 2026-07-02",
+        "web_search_usd": "ops-center 2026-11-28",
         "score": "benchmarks 2026-07-02",
     }
     assert models["anthropic/claude-opus-4.8"]["sources"]["context_window"] == "provider"

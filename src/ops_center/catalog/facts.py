@@ -22,7 +22,13 @@ OVERRIDE_PRICES = (
     "cache_read_mtok",
     "cache_write_mtok",
     "reasoning_mtok",
+    "input_audio_mtok",
+    "output_audio_mtok",
     "request_usd",
+    "web_search_usd",
+)
+_OF_ANY_SIZE = frozenset(
+    {"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "reasoning_mtok"}
 )
 
 # Served by OpenAI only under /v1/responses (https://platform.openai.com/docs/models, 2026-11); other
@@ -134,7 +140,7 @@ def _override_price(wanted: Mapping[str, Any], base: Price | None) -> Price | No
         changes["cache_write_1h_mtok"] = None
     if "output_mtok" in changes:
         changes.setdefault("reasoning_mtok", None)
-    if changes.keys() != {"request_usd"}:
+    if changes.keys() & _OF_ANY_SIZE:
         changes["tiers"] = ()
     return msgspec.structs.replace(base, **changes, source="override", as_of=_text(wanted.get("as_of")) or "")
 

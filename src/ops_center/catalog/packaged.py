@@ -84,6 +84,7 @@ class Fees(msgspec.Struct, frozen=True):
 
 
 class _FeesFile(msgspec.Struct, frozen=True):
+    as_of: str
     providers: dict[str, Fees]
 
 
@@ -146,13 +147,18 @@ def _scores() -> _Scores:
 
 
 @cache
-def _fees() -> dict[str, Fees]:
-    return msgspec.json.decode((_DATA / "fees.json").read_bytes(), type=_FeesFile).providers
+def _fees() -> _FeesFile:
+    return msgspec.json.decode((_DATA / "fees.json").read_bytes(), type=_FeesFile)
 
 
 def fees_of(provider_type: str) -> Fees | None:
     """What our table knows of a provider's fees; None for nothing."""
-    return _fees().get(catalog_id(provider_type))
+    return _fees().providers.get(catalog_id(provider_type))
+
+
+def source_of_fees() -> str:
+    """How our table of fees is named beside a value of it."""
+    return f"{_own().source} {_fees().as_of}"
 
 
 def catalog_id(provider_type: str) -> str:

@@ -29,7 +29,8 @@ from ops_center.types import CostSource, Extras, Price, Usage
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 2.0
 _AT_LEAST_EVERY = 30  # looks: what came in meanwhile under an older snapshot is found without a change
-_BATCH = 500
+_BATCH = 100  # records in one transaction: what waits for the loop meanwhile waits some 20 ms
+_PAUSE_SECONDS = 0.01  # between two, in which requests and the ingester have their turn
 _MOST_SHOWN = 50
 _NANO = Decimal(1_000_000_000)
 _AT = {name: place for place, name in enumerate(RECORD_COLUMNS)}
@@ -140,7 +141,7 @@ class Arrears:
             if last is None:
                 break
             after = last
-            await asyncio.sleep(0)
+            await asyncio.sleep(_PAUSE_SECONDS)
         if priced < each.requests:
             self._in_vain[key] = (price, each.requests - priced)
         return priced

@@ -46,6 +46,11 @@ class ModelPrice(ResponseModel):
     cache_write_1h_mtok: Usd | None
     reasoning_mtok: Usd | None
     """null: reasoning is billed as any output."""
+    input_audio_mtok: Usd | None
+    """null: not known; sound is reckoned as text then, and its cost marked as estimated."""
+    output_audio_mtok: Usd | None
+    web_search_usd: Usd | None
+    """Each search of the provider's own tool; null: not known."""
     request_usd: Usd
     tiered: bool
     """Whether larger requests have other prices."""
@@ -134,7 +139,10 @@ class ModelUpdate(RequestModel):
     cache_read_mtok: UsdInput | None = None
     cache_write_mtok: UsdInput | None = None
     reasoning_mtok: UsdInput | None = None
+    input_audio_mtok: UsdInput | None = None
+    output_audio_mtok: UsdInput | None = None
     request_usd: UsdInput | None = None
+    web_search_usd: UsdInput | None = None
     score: Score | None = None
     context_window: Tokens | None = None
     max_output_tokens: Tokens | None = None

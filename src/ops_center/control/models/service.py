@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ops_center.catalog.facts import OVERRIDE_PRICES, ModelFacts, resolve_model_facts
 from ops_center.catalog.names import OTHER_TASKS, canonical_name
+from ops_center.catalog.packaged import source_of_fees
 from ops_center.control.access import Actor
 from ops_center.control.audit_log.service import record
 from ops_center.control.context import Control
@@ -303,6 +304,9 @@ def _model(control: Control, row: ModelRow, led_to: Mapping[str, list[str]]) -> 
             cache_write_mtok=price.cache_write_mtok,
             cache_write_1h_mtok=price.cache_write_1h_mtok,
             reasoning_mtok=price.reasoning_mtok,
+            input_audio_mtok=price.input_audio_mtok,
+            output_audio_mtok=price.output_audio_mtok,
+            web_search_usd=price.web_search_usd,
             request_usd=price.request_usd,
             tiered=bool(price.tiers),
             tiers=[ModelPriceTier.model_validate(tier) for tier in price.tiers],
@@ -332,6 +336,8 @@ def _sources(facts: ModelFacts, below: ModelFacts, overridden: Sequence[str]) ->
         for field in OVERRIDE_PRICES:
             if _value(facts, field) is not None:
                 sources[field] = "override" if field in overridden else listed
+                if field == "web_search_usd" and field not in overridden:
+                    sources[field] = source_of_fees()
     if facts.score_source is not None:
         sources["score"] = facts.score_source
     return sources

@@ -49,7 +49,7 @@ def budget_threshold(budget: Budget, percent: int, owner_id: str | None) -> Even
     """So much of a budget is used up. A changed amount begins its thresholds anew."""
     start = budget.period_start_at
     name = "The budget of everything" if budget.subject_id is None else f"The budget of {budget.subject_name}"
-    used = f"{usd(budget.spent_usd)} of {usd(budget.amount_usd)} per {budget.period} are spent."
+    used = f"{_spent(budget)}."
     if budget.status != "spent":
         then = "Requests beyond it will be refused." if budget.hard else "It only warns: requests go on."
     else:
@@ -71,6 +71,11 @@ def budget_threshold(budget: Budget, percent: int, owner_id: str | None) -> Even
     )
 
 
+def _spent(budget: Budget) -> str:
+    estimated = f" ({budget.estimated_share:.1%} of it estimated)" if budget.estimated_share else ""
+    return f"{usd(budget.spent_usd)} of {usd(budget.amount_usd)} per {budget.period} are spent{estimated}"
+
+
 def budget_runs_out(budget: Budget, zone: ZoneInfo, owner_id: str | None) -> Event:
     """At the pace of its period so far it does not last; told once per period and amount."""
     assert budget.runs_out_at is not None and budget.projected_usd is not None
@@ -81,7 +86,7 @@ def budget_runs_out(budget: Budget, zone: ZoneInfo, owner_id: str | None) -> Eve
         key=f"budget:{budget.id}:{budget.period_start_at:%Y%m%d%H%M}:{budget.amount_usd.normalize():f}:runs_out",
         type="budget.runs_out",
         subject=f"{name} runs out {when} at this pace",
-        text=f"{usd(budget.spent_usd)} of {usd(budget.amount_usd)} per {budget.period} are spent; "
+        text=f"{_spent(budget)}; "
         f"it would come to {usd(budget.projected_usd)}.\n"
         + ("Requests beyond it will be refused." if budget.hard else "It only warns: requests go on."),
         data=_budget_facts(budget)

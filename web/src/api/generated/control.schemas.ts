@@ -1617,13 +1617,16 @@ export interface ModelPrice {
   cache_read_mtok: number | null;
   cache_write_1h_mtok: number | null;
   cache_write_mtok: number | null;
+  input_audio_mtok: number | null;
   input_mtok: number;
+  output_audio_mtok: number | null;
   output_mtok: number;
   reasoning_mtok: number | null;
   request_usd: number;
   source: string;
   tiered: boolean;
   tiers: ModelPriceTier[];
+  web_search_usd: number | null;
 }
 
 /**
@@ -1711,13 +1714,16 @@ export interface ModelUpdate {
   capabilities?: string[] | null;
   context_window?: number | null;
   enabled?: boolean | null;
+  input_audio_mtok?: number | null;
   input_mtok?: number | null;
   max_output_tokens?: number | null;
+  output_audio_mtok?: number | null;
   output_mtok?: number | null;
   reasoning_mtok?: number | null;
   request_usd?: number | null;
   score?: number | null;
   time_limits?: TimeLimitsInput | null;
+  web_search_usd?: number | null;
 }
 
 /**

@@ -49,7 +49,10 @@ const PRICES = [
   "cache_read_mtok",
   "cache_write_mtok",
   "reasoning_mtok",
+  "input_audio_mtok",
+  "output_audio_mtok",
   "request_usd",
+  "web_search_usd",
 ] as const;
 const FIELDS = [...PRICES, "score", "context_window", "max_output_tokens"] as const;
 type Field = (typeof FIELDS)[number];
@@ -62,7 +65,10 @@ const LABELS: Readonly<Record<Field, string>> = {
   cache_read_mtok: "Cached input $ per 1M",
   cache_write_mtok: "Cache write $ per 1M",
   reasoning_mtok: "Reasoning $ per 1M",
+  input_audio_mtok: "Sound in, $ per 1M",
+  output_audio_mtok: "Sound out, $ per 1M",
   request_usd: "$ per request",
+  web_search_usd: "$ per web search",
   score: "Score, 0 to 100",
   context_window: "Context window",
   max_output_tokens: "Longest answer",
@@ -72,7 +78,10 @@ const OTHERWISE: Partial<Record<Field, string>> = {
   cache_read_mtok: "billed as input",
   cache_write_mtok: "billed as input",
   reasoning_mtok: "billed as output",
+  input_audio_mtok: "unknown, counted as text",
+  output_audio_mtok: "unknown, counted as text",
   request_usd: "none",
+  web_search_usd: "unknown",
   score: "no benchmark",
 };
 const isPrice = (field: Field): boolean => (PRICES as readonly string[]).includes(field);
