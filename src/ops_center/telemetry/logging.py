@@ -12,8 +12,16 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+# structlog loads rich, where that is installed, for a kind of traceback that is not ours: 4 MB of each process.
+_hidden = "rich" not in sys.modules
+if _hidden:
+    sys.modules["rich"] = None  # type: ignore[assignment]
+
+import structlog  # noqa: E402
+from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
+
+if _hidden:
+    del sys.modules["rich"]
 
 _LEVELS = {
     "debug": logging.DEBUG,
