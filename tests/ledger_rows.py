@@ -63,6 +63,7 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "saved_usd": None,
         "fallback_from": None,
         "tags": None,
+        "fingerprint": None,
         "demo": False,
     }
     if fields.get("cost_usd", ...) is None:

@@ -73,6 +73,33 @@ def test_from_the_first_day_to_figures_that_lead_to_their_requests(
     expect(page).to_have_url(re.compile("/admin/litellm-providers"))
 
 
+def test_a_repeated_request_is_advice_with_its_money(console: Console, server: LiveServer) -> None:
+    [provider] = server.admin.get("/llm/providers").json()["providers"]
+    server.admin.patch(f"/llm/providers/{provider['id']}", json={"enabled": True})
+    secret = server.create_api_key("twice")
+    for text in ("word " * 8000, "word " * 8000, "other " * 8000):
+        answer = httpx.post(
+            f"{server.url}/v1/chat/completions",
+            headers={"authorization": f"Bearer {secret}"},
+            json={"model": "gpt-4o", "messages": [{"role": "user", "content": text}]},
+        )
+        assert answer.status_code == 200
+    rows = wait_until(
+        lambda: [row for row in server.requests() if row["api_key_name"] == "twice"][:3], what="the records"
+    )
+    page = console.open("/admin/savings")
+    console.sign_in()
+    advice = page.get_by_role("listitem", name="Duplicate requests: twice")
+    expect(advice).to_contain_text("1 of its requests had been sent before")
+    cost = {row["id"]: row["cost_usd"] for row in rows}
+    [found] = [
+        one for one in server.admin.get("/llm/savings").json()["advice"] if one["kind"] == "duplicates"
+    ]
+    assert found["saving_usd"] == pytest.approx(cost[found["examples"][0]])
+    advice.get_by_role("link", name="See one of them").click()
+    expect(page).to_have_url(re.compile("/admin/requests/req_"))
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (390, "light")])
 def test_it_is_accessible_and_fits(console: Console, width: int, scheme: Any) -> None:
     page = console.page
@@ -80,8 +107,11 @@ def test_it_is_accessible_and_fits(console: Console, width: int, scheme: Any) ->
     page.set_viewport_size({"width": width, "height": 900})
     console.open("/admin")
     console.sign_in()
-    expect(page.get_by_role("region", name="What changed?")).to_be_visible()
-    page.wait_for_load_state("networkidle")
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    for path, region in (("/admin", "What changed?"), ("/admin/savings", "Advice")):
+        console.open(path)
+        expect(page.get_by_role("region", name=region)).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

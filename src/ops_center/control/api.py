@@ -35,6 +35,7 @@ from ops_center.control.routing.endpoints import routes as routing
 from ops_center.control.routing_drafts.endpoints import routes as routing_drafts
 from ops_center.control.routing_versions.endpoints import routes as routing_versions
 from ops_center.control.saved_views.endpoints import routes as saved_views
+from ops_center.control.savings.endpoints import routes as savings
 from ops_center.control.second_factor.endpoints import own_routes as own_second_factor
 from ops_center.control.second_factor.endpoints import routes as second_factor
 from ops_center.control.sessions.endpoints import own_routes as own_sessions
@@ -61,6 +62,7 @@ NOUNS: tuple[Routes, ...] = (
     power_levels,
     own_power_level,
     usage,
+    savings,
     requests,
     saved_views,
     me,

@@ -6,6 +6,8 @@ Everything that happens to a request is noted here in passing; `settle` prices i
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -222,6 +224,7 @@ class Meter:
                 saved_usd=saved_usd,
                 fallback_from=self._fallback_from(credential_source),
                 tags=principal.tags,
+                fingerprint=None if measured is None else _fingerprint(call.body),
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
                 traceparent=_traceparent(call),
                 plan=encoded(self.plan, call.dropped, target.price if target else None)
@@ -319,6 +322,16 @@ def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, C
     if price is None:
         return usage, None, CostSource.UNKNOWN, NO_PRICE
     return usage, None, CostSource.UNKNOWN, NO_REQUEST_PRICE
+
+
+def _fingerprint(body: bytes) -> int | None:
+    """What the interpreter's own hash makes of a body: 64 bits under a random key of this process (SipHash,
+    https://peps.python.org/pep-0456/), so that who has the ledger can guess no body from it. None where the
+    environment fixes that key."""
+    return hash(body) if _HASHES_ARE_KEYED else None
+
+
+_HASHES_ARE_KEYED = bool(sys.flags.hash_randomization) and not os.environ.get("PYTHONHASHSEED", "").isdigit()
 
 
 def _traceparent(call: Call) -> str | None:

@@ -84,6 +84,7 @@ export type {
   SavedView,
   SavedViewCreate as SavedViewInput,
   SavedViewUpdate as SavedViewChange,
+  Savings,
   Session,
   Settings,
   SettingsUpdate as SettingsChange,

@@ -11,6 +11,7 @@ import {
   IconHome,
   IconKey,
   IconMessage,
+  IconPigMoney,
   IconPlugConnected,
   IconListDetails,
   IconServerBolt,
@@ -62,6 +63,7 @@ const ADMIN_GROUPS: NavigationGroup[] = [
     items: [
       { label: "Requests", to: "/admin/requests", icon: IconActivity, access: "read gateway" },
       { label: "Usage", to: "/admin/usage", icon: IconChartLine, access: "read gateway" },
+      { label: "Savings", to: "/admin/savings", icon: IconPigMoney, access: "read gateway" },
       { label: "Playground", to: "/playground", icon: IconMessage, access: "own" },
     ],
   },

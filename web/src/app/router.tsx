@@ -162,6 +162,13 @@ const usage = createRoute({
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/usage/UsagePage")), "UsagePage"),
 });
 
+const savings = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/savings",
+  beforeLoad: needs("read gateway"),
+  component: lazyRouteComponent(() => loadChunk(() => import("@/features/savings/SavingsPage")), "SavingsPage"),
+});
+
 const alerts = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/alerts",
@@ -292,6 +299,7 @@ const routeTree = root.addChildren([
     requests,
     request,
     usage,
+    savings,
     alerts,
     users,
     auditLog,

@@ -12,6 +12,34 @@ export interface Activity {
   requests_24h: number;
 }
 
+export type AdviceKind = typeof AdviceKind[keyof typeof AdviceKind];
+
+
+export const AdviceKind = {
+  cheaper_model: 'cheaper_model',
+  caching: 'caching',
+  duplicates: 'duplicates',
+  unused_key: 'unused_key',
+} as const;
+
+/**
+ * One thing to do. `saving_usd`: what the requests of the window would have cost less, exactly, under
+ * `assumption`; null where it is not about money. `path`: where in the console to try it or to act.
+ */
+export interface Advice {
+  action: string;
+  assumption: string;
+  calls: number;
+  cost_usd: number | null;
+  examples: string[];
+  kind: AdviceKind;
+  path: string;
+  requests: string | null;
+  saving_usd: number | null;
+  subject: string;
+  text: string;
+}
+
 export type AlertStatus = typeof AlertStatus[keyof typeof AlertStatus];
 
 
@@ -2718,6 +2746,27 @@ export interface SavedViewUpdate {
   name?: string | null;
   query?: ViewQuery | null;
   shared?: boolean | null;
+}
+
+/**
+ * Where the evidence is not enough, and why.
+ */
+export interface Unsure {
+  subject: string;
+  text: string;
+}
+
+/**
+ * The largest first. Two pieces of advice may be about the same requests, so there is no sum of them.
+ */
+export interface Savings {
+  advice: Advice[];
+  calls: number;
+  cost_usd: number;
+  from_at: string;
+  generated_at: string;
+  to_at: string;
+  unsure: Unsure[];
 }
 
 export interface SecondFactor {

@@ -101,6 +101,7 @@ import type {
   SavedViewCreate,
   SavedViewList,
   SavedViewUpdate,
+  Savings,
   SecondFactor,
   SessionList,
   Settings,
@@ -2155,6 +2156,31 @@ return request<RoutingVersionDetail>(getRollBackRoutingUrl(version),
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
     body: JSON.stringify(rollbackRequest)
+  }
+);}
+
+
+
+export const getGetSavingsUrl = () => {
+
+
+
+
+  return `/api/v1/llm/savings`
+}
+
+/**
+ * Advice from the traffic of the last 30 days, each with its money, its evidence and what is assumed.
+ * @summary Get Savings
+ */
+export const getSavings = async ( options?: Parameters<typeof request>[1]): Promise<Savings> => {
+
+  return request<Savings>(getGetSavingsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
   }
 );}
 

@@ -1,12 +1,12 @@
 /** What it costs: today, this month, and what the month will come to, each with the requests behind it. */
-import { Anchor, SimpleGrid, Stack, Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Group, SimpleGrid, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 
 import type { Home } from "@/api/types";
 import { RequestsLink } from "@/features/usage/RequestsLink";
 import { dayIn, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
 import { Panel } from "@/ui/Panel";
+import { PathLink } from "@/ui/PathLink";
 import { StatCard } from "@/ui/StatCard";
 
 type Cost = Home["cost"];
@@ -18,12 +18,10 @@ export function CostPanel({ cost, timeZone }: { cost: Cost; timeZone: string }) 
       title="What does it cost?"
       description={`Days and months of ${timeZone}. What users paid on their own keys is not in it.`}
       controls={
-        <Anchor
-          size="sm"
-          renderRoot={(props) => <Link {...props} to="/admin/usage" search={{ metric: "cost", period: "30d" }} />}
-        >
-          Explore usage
-        </Anchor>
+        <Group gap="md">
+          <PathLink path="/admin/savings">Savings advice</PathLink>
+          <PathLink path="/admin/usage?metric=cost&period=30d">Explore usage</PathLink>
+        </Group>
       }
     >
       <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="md">

@@ -1,0 +1,236 @@
+"""control/savings: every figure of an advice is reckoned anew here from the records; without evidence there is none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from clock import Clock
+from control_fixtures import Clients, ScriptedFetcher
+from ledger_rows import add_records, record
+from ops_center.control.context import Control
+from ops_center.control.savings.cheaper import break_even, cost_at
+from ops_center.control.usage.repository import Sums
+from ops_center.storage.database import Database
+from ops_center.storage.tables import api_keys
+from ops_center.transport.client import FetchAnswer
+from ops_center.types import Price, PriceTier
+from plane import running_plane
+
+pytestmark = pytest.mark.anyio
+
+DAY = timedelta(days=1)
+FACTS = {"context_window": 100_000, "max_output_tokens": 8000, "capabilities": ["tools"]}
+Row = dict[str, Any]
+
+
+@pytest.fixture
+async def provider(control_client: httpx.AsyncClient, control: Control, http_fetcher: ScriptedFetcher) -> str:
+    """One provider with models of known prices and scores."""
+    names = ("dear", "cheap", "worse", "narrow", "caching")
+    listed = ", ".join(f'{{"id": "{name}"}}' for name in names)
+    http_fetcher.answers["https://api.openai.com/v1/models"] = FetchAnswer(
+        200, {}, f'{{"data": [{listed}]}}'.encode()
+    )
+    made = await control_client.post(
+        "/llm/providers", json={"name": "OpenAI", "type": "openai", "api_key": "sk-canary-4b1d0c9e8f7a6b5c"}
+    )
+    await control.background.finished()
+    models = {row["name"]: row["id"] for row in (await control_client.get("/llm/models")).json()["models"]}
+    for name, facts in {
+        "dear": {"input_mtok": 10, "output_mtok": 40, "score": 60},
+        "cheap": {"input_mtok": 2, "output_mtok": 8, "score": 60},
+        "worse": {"input_mtok": 0.1, "output_mtok": 0.1, "score": 59},
+        "narrow": {"input_mtok": 0.1, "output_mtok": 0.1, "score": 90, "capabilities": []},
+        "caching": {
+            "input_mtok": 4,
+            "output_mtok": 8,
+            "cache_read_mtok": 0.4,
+            "cache_write_mtok": 5,
+            "score": 99,
+            "context_window": 10,
+        },
+    }.items():
+        answer = await control_client.patch(f"/llm/models/{models[name]}", json=FACTS | facts)
+        assert answer.status_code == 200, answer.text
+    return str(made.json()["id"])
+
+
+async def savings(client: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await client.get("/llm/savings")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def of_kind(answer: dict[str, Any], kind: str) -> list[Row]:
+    return [one for one in answer["advice"] if one["kind"] == kind]
+
+
+async def test_a_cheaper_model_of_equal_score_is_named_with_its_money(
+    provider: str, control_client: httpx.AsyncClient, clock: Clock, database: Database
+) -> None:
+    tokens = {"input_tokens": 5000, "output_tokens": 500}
+    cost = Decimal("0.07")  # 5,000 at $10 and 500 at $40 per million
+    rows = [
+        record(clock() - DAY, provider_id=provider, model="dear", cost_usd=cost, **tokens) for _ in range(20)
+    ]
+    # what a user paid on an own key is none of the platform's money
+    rows += [
+        record(
+            clock() - DAY,
+            provider_id=provider,
+            model="dear",
+            credential_source="byok",
+            own_cost_source="computed",
+            cost_usd=Decimal(0),
+            **tokens,
+        )
+    ]
+    await add_records(database, rows)
+    [advice] = of_kind(await savings(control_client), "cheaper_model")
+    assert advice["subject"] == "dear at OpenAI" and "cheap at OpenAI" in advice["text"]
+    assert advice["cost_usd"] == pytest.approx(1.4)
+    assert advice["saving_usd"] == pytest.approx(20 * (0.07 - (5000 * 2 + 500 * 8) / 1e6))
+    assert advice["path"] == "/playground?model=openai%2Fcheap"
+    listed = await control_client.get(f"/llm/requests?{advice['requests']}&limit=200")
+    assert len(listed.json()["requests"]) == advice["calls"] == 20
+
+    # below twenty requests, or with costs that nobody knows, nothing is claimed
+    await add_records(database, [record(clock() - DAY, provider_id=provider, model="dear", cost_usd=None)])
+    answer = await savings(control_client)
+    assert of_kind(answer, "cheaper_model") == []
+    assert {"subject": "dear at OpenAI", "text": "The cost of 1 of its requests is unknown."} in answer[
+        "unsure"
+    ]
+
+
+async def test_caching_that_loses_money_and_caching_that_nobody_can_judge(
+    provider: str, control_client: httpx.AsyncClient, clock: Clock, database: Database
+) -> None:
+    def rows(reads: int, writes: int) -> list[Row]:
+        return [
+            record(
+                clock() - DAY,
+                provider_id=provider,
+                model="caching",
+                input_tokens=10_000,
+                cache_read_tokens=reads,
+                cache_write_tokens=writes,
+                cost_usd=Decimal("0.05"),
+            )
+            for _ in range(20)
+        ]
+
+    await add_records(database, rows(0, 0))
+    answer = await savings(control_client)
+    [unsure] = [one for one in answer["unsure"] if one["subject"] == "caching at OpenAI"]
+    # writing costs $1 more and reading $3.60 less per million: 1 / 4.6
+    assert "21.7% of what is marked is read again" in unsure["text"]
+    assert of_kind(answer, "caching") == []
+
+    await add_records(database, rows(1000, 8000))
+    [advice] = of_kind(await savings(control_client), "caching")
+    lost = 20 * (8000 * (5 - 4) - 1000 * (4 - 0.4)) / 1e6
+    assert advice["saving_usd"] == pytest.approx(lost)
+    assert "11.1% of both; it pays from 21.7% on" in advice["text"]
+    await add_records(database, rows(30_000, 0))
+    assert of_kind(await savings(control_client), "caching") == []  # it pays by now
+
+
+async def test_requests_that_were_sent_twice_are_found_by_their_fingerprint(
+    control_client: httpx.AsyncClient, clock: Clock, database: Database
+) -> None:
+    costs = {11: ("0.05", "0.05", "0.02"), 12: ("0.5",), 13: ("1", "1")}
+    rows = [
+        record(clock() - n * DAY, fingerprint=mark, cost_usd=Decimal(cost), status=200 if mark != 13 else 503)
+        for mark, some in costs.items()
+        for n, cost in enumerate(some, 1)
+    ]
+    # another key's is none of this one's repetitions
+    rows.append(record(clock() - DAY, fingerprint=11, api_key_id="key_2", cost_usd=Decimal("0.05")))
+    await add_records(database, rows)
+    [advice] = of_kind(await savings(control_client), "duplicates")
+    assert (advice["calls"], advice["saving_usd"]) == (2, pytest.approx(0.07))
+    assert "newest 7 requests" in advice["assumption"]
+    same = await control_client.get(f"/llm/requests/{advice['examples'][0]}")
+    assert same.json()["cost_usd"] in (0.05, 0.02)
+
+
+async def test_keys_that_nobody_uses_are_named_to_admins(
+    control_client: httpx.AsyncClient, clients: Clients, control: Control, clock: Clock, database: Database
+) -> None:
+    ids = {}
+    for name in ("idle", "busy", "revoked", "young"):
+        made = await control_client.post("/me/api-keys", json={"name": name})
+        ids[name] = made.json()["id"]
+    await control_client.delete(f"/me/api-keys/{ids['revoked']}")
+    async with database.write() as conn:
+        await conn.execute(
+            update(api_keys).where(api_keys.c.name != "young").values(created_at=clock() - 40 * DAY)
+        )
+    await add_records(
+        database,
+        [
+            record(clock() - 35 * DAY, api_key_id=ids["idle"], api_key_name="idle"),
+            record(clock() - DAY, api_key_id=ids["busy"], api_key_name="busy"),
+        ],
+    )
+    [advice] = of_kind(await savings(control_client), "unused_key")
+    assert (advice["subject"], advice["saving_usd"], advice["path"]) == ("idle", None, "/admin/api-keys")
+    assert "used last on 2026-10-19" in advice["text"]
+    assert of_kind(await savings(await clients.signed_in("operator")), "unused_key") == []
+    assert (await (await clients.signed_in("user")).get("/llm/savings")).status_code == 403
+
+
+async def test_an_empty_gateway_has_no_advice(control_client: httpx.AsyncClient) -> None:
+    answer = await savings(control_client)
+    assert (answer["advice"], answer["unsure"], answer["calls"]) == ([], [], 0)
+
+
+# ── prices ────────────────────────────────────────────────────────────────────
+
+
+def test_a_price_with_tiers_is_never_reckoned_too_low() -> None:
+    price = Price(
+        input_mtok=Decimal(1),
+        output_mtok=Decimal(2),
+        request_usd=Decimal("0.001"),
+        tiers=(PriceTier(above_input_tokens=1000, input_mtok=Decimal(3), output_mtok=Decimal(4)),),
+        source="test",
+        as_of="2026-11-23",
+    )
+    sums = Sums(calls=10, input_tokens=1_000_000, output_tokens=500_000)
+    assert cost_at(sums, price) == Decimal(5) + Decimal("0.01")
+
+
+def test_caching_breaks_even_where_the_documents_say() -> None:
+    # https://docs.claude.com/en/docs/build-with-claude/prompt-caching: 1.25 times to write, 0.1 to read (2026-11)
+    price = Price(
+        input_mtok=Decimal(3),
+        output_mtok=Decimal(15),
+        cache_read_mtok=Decimal("0.3"),
+        cache_write_mtok=Decimal("3.75"),
+        source="test",
+        as_of="2026-11-23",
+    )
+    assert break_even(price) == pytest.approx(Decimal("0.2174"), abs=Decimal("0.0001"))
+
+
+# ── fingerprints ──────────────────────────────────────────────────────────────
+
+
+async def test_equal_bodies_have_equal_fingerprints_and_no_answer_none() -> None:
+    async with running_plane() as plane:
+        for text in ("the same", "the same", "another"):
+            answer = await plane.chat(messages=[{"role": "user", "content": text}])
+            assert answer.status_code == 200
+        await plane.chat(model="no-such-model")
+        first, second, other, refused = (one.fingerprint for one in plane.sink.records)
+        assert first is not None and first == second != other
+        assert refused is None
