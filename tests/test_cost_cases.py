@@ -20,12 +20,13 @@ from ops_center.catalog.facts import resolve_model_facts
 from ops_center.catalog.pricing import price_lines
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.pipeline import Plane, handle
+from ops_center.dataplane.tasks import TaskCall
 from ops_center.errors import OpsCenterError
 from ops_center.limits import MemoryLimiter
 from ops_center.providers.registry import provider_spec
 from ops_center.simulator.bedrock import frame
 from ops_center.snapshot import Provider, Target
-from ops_center.types import CostSource, Usage, UsageRecord
+from ops_center.types import CostSource, Price, Usage, UsageRecord
 from ops_center.wire.formats import WIRES
 from plane import SECRET, Records, Source, snapshot
 
@@ -51,6 +52,8 @@ class Case(msgspec.Struct, kw_only=True):
     cost_source: CostSource = CostSource.COMPUTED
     note: str | None = None
     listed: Decimal | None = None
+    override: dict[str, str] | None = None
+    task: str | None = None  # the endpoint, where it is none of conversations
     type: str = ""
     speaks: str = ""
     format: str = ""
@@ -74,11 +77,21 @@ def read() -> Iterator[Case]:
 
 
 ALL = list(read())
-every_case = pytest.mark.parametrize(
-    "case", ALL, ids=[f"{case.type} {case.format}: {case.name}".replace("'", "") for case in ALL]
-)
+TASK_CASES = [case for case in ALL if case.task is not None]
+CHATS = [case for case in ALL if case.task is None]
+
+
+def of_each(cases: Sequence[Case]) -> pytest.MarkDecorator:
+    names = [f"{case.type} {case.task or case.format}: {case.name}".replace("'", "") for case in cases]
+    return pytest.mark.parametrize("case", cases, ids=names)
+
+
+def price_of(case: Case) -> Price | None:
+    return resolve_model_facts(case.type, case.model, None, case.override).price
+
+
 # one of each format, cut at every byte; the first of each file has figures of all kinds
-ONE_PER_FORMAT = {case.format: case for case in reversed(ALL) if case.cost is not None}
+ONE_PER_FORMAT = {case.format: case for case in reversed(CHATS) if case.cost is not None}
 
 
 def answer_of(case: Case) -> bytes:
@@ -242,7 +255,7 @@ class Provided:
         self._client_leaves = client_leaves
 
     def header(self, name: bytes) -> bytes | None:
-        return None
+        return b"application/json" if name == b"content-type" else None
 
     async def read(self, most: int) -> bytes:
         return b"".join(self._pieces)
@@ -282,23 +295,24 @@ class Upstream:
     async def send(self, *_: Any, **__: Any) -> Provided:
         return self._provided
 
+    send_to = send
+
 
 async def metered(
     case: Case, client: str, pieces: Sequence[bytes], *, stream: bool, client_leaves: bool = False
 ) -> UsageRecord:
     """The record of one call whose provider sent these bytes."""
-    facts = resolve_model_facts(case.type, case.model, None, None)
     provider = Provider(
         id="prov_1", name="one", spec=provider_spec(case.speaks), base_url="http://x", credential="sk"
     )
-    target = Target(id="mdl_1", provider=provider, model=case.model, price=facts.price)
+    target = Target(id="mdl_1", provider=provider, model=case.model, price=price_of(case))
     message = {"role": "user", "content": "Say hello"}
     asked: dict[str, Any] = {"model": case.model, "messages": [message], "max_tokens": 100, "stream": stream}
     if client == "openai_responses":
         asked = {"model": case.model, "input": "Say hello", "stream": stream}
     exchange, sink = Exchange(), Records()
-    call = Call(
-        endpoint=PATH[client],
+    call = (Call if case.task is None else TaskCall)(
+        endpoint=case.task or PATH[client],
         client_format=client,
         wire=WIRES[client],
         headers={b"authorization": f"Bearer {SECRET}".encode()},
@@ -329,9 +343,9 @@ def seen(record: UsageRecord) -> tuple[Usage, Decimal | None, CostSource, Decima
     return record.usage, record.cost_usd, record.cost_source, record.listed_cost_usd
 
 
-@every_case
+@of_each(ALL)
 def test_the_price_is_the_one_written_beside_the_sum(case: Case) -> None:
-    price = resolve_model_facts(case.type, case.model, None, None).price
+    price = price_of(case)
     if case.price is None:
         assert price is None
         return
@@ -353,7 +367,7 @@ PRICES = (
 )
 
 
-@every_case
+@of_each(CHATS)
 async def test_bytes_in_cost_out_whole_streamed_and_translated(case: Case) -> None:
     expected = (case.tokens, case.cost, case.cost_source, case.listed)
     for client in clients_of(case):
@@ -364,10 +378,22 @@ async def test_bytes_in_cost_out_whole_streamed_and_translated(case: Case) -> No
             assert seen(record) == expected, case.sum
             assert (case.note is None) == (record.cost_note is None)
             assert (case.note or "") in (record.cost_note or "")
-        price = resolve_model_facts(case.type, case.model, None, None).price
+        price = price_of(case)
         if price is not None and case.cost is not None and case.cost_source is not CostSource.PROVIDER:
             lines = sum((line.usd for line in price_lines(case.tokens, price)), Decimal(0))
             assert abs(lines - case.cost) < Decimal("1e-9"), "the lines of the request's page add up to it"
+
+
+@of_each(TASK_CASES)
+async def test_what_is_no_conversation_costs_by_tokens_or_by_the_piece(case: Case) -> None:
+    answer = dict(case.answer)
+    if bytes(case.usage) != b"null":
+        answer["usage"] = "USAGE"
+    body = json.dumps(answer).encode().replace(USAGE, bytes(case.usage))
+    record = await metered(case, "openai_chat", [body], stream=False)
+    assert record.status == 200, record
+    assert seen(record) == (case.tokens, case.cost, case.cost_source, case.listed), case.sum
+    assert (case.note or "") in (record.cost_note or "")
 
 
 @pytest.mark.parametrize("client_leaves", [False, True], ids=["the provider breaks off", "the client leaves"])
