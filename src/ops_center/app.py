@@ -27,6 +27,7 @@ from ops_center.console.files import ConsoleFiles
 from ops_center.control.alerts.watch import keep_alerting
 from ops_center.control.arrears.service import Arrears
 from ops_center.control.auth.service import setup_link
+from ops_center.control.bodies.keeper import BodyKeeper
 from ops_center.control.budgets.counting import BudgetCounting
 from ops_center.control.byok.validation import keep_proven
 from ops_center.control.context import Control, utc_now
@@ -173,8 +174,12 @@ class Application:
         self._keep_running(keep_up(database), name="usage")
         self._keep_running(Arrears(control).run(), name="arrears")
         self._keep_running(keep_retention(database, utc_now), name="retention")
+        keeper = BodyKeeper(database, secrets, utc_now, lambda: publisher.current)
+        self._keep_running(keeper.run(), name="bodies")
         if self._hub is None:
-            self.data_plane = self._data_plane(http, limiter, journal, health)
+            self.data_plane = self._data_plane(http, limiter, journal, health, keeper)
+        else:
+            self._hub.on_kept = keeper.take
         await self._create_first_admin()
 
     async def _follow_others(self, valkey_url: str) -> None:
@@ -187,7 +192,12 @@ class Application:
         self._keep_running(notices.listen(self._publisher.follow), name="notices")
 
     def _data_plane(
-        self, http: HttpClient, limiter: MemoryLimiter | ValkeyLimiter, journal: UsageJournal, health: Health
+        self,
+        http: HttpClient,
+        limiter: MemoryLimiter | ValkeyLimiter,
+        journal: UsageJournal,
+        health: Health,
+        keeper: BodyKeeper,
     ) -> DataPlane:
         settings = self._settings
         timeouts = Timeouts(
@@ -203,6 +213,7 @@ class Application:
                 limiter=limiter,
                 sink=journal,
                 health=health,
+                bodies=keeper.take,
             )
         )
 

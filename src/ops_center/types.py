@@ -272,6 +272,24 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     plan: msgspec.Raw = NO_PLAN  # JSON of a `plan_record.PlanRecord`
 
 
+class KeptCall(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """What one request and its answer said, as they came: on its way to be redacted and sealed, in memory alone.
+    The sizes are those of the whole, of which the beginning may be all there is."""
+
+    request_id: str
+    started_at: datetime
+    client_format: str
+    request: bytes
+    request_size: int
+    request_type: str
+    answer: bytes
+    answer_size: int
+    answer_type: str
+
+    def __repr__(self) -> str:  # prompts stay out of logs and tracebacks
+        return f"KeptCall({self.request_id})"
+
+
 def new_id(prefix: str) -> str:
     """A fresh id such as `req_019a...`: 12 hex digits of Unix milliseconds, then 14 random ones.
 

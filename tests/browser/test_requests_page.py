@@ -132,6 +132,33 @@ def test_a_request_leaves_as_a_bundle(console: Console, server: LiveServer, secr
     assert len(bundle["routing"]["providers"]) == 1
 
 
+def test_prompt_and_answer_are_kept_when_switched_on_and_each_look_is_audited(
+    console: Console, server: LiveServer, secret: str
+) -> None:
+    before = ask(server, secret)
+    page = console.open(f"/admin/requests/{before}")
+    console.sign_in()
+    part = page.get_by_role("region", name="Prompt and answer", exact=True)
+    expect(part).to_contain_text("They are not kept.")
+    part.get_by_role("link", name="settings").click()
+    panel = page.get_by_role("region", name="Prompts and answers", exact=True)
+    panel.get_by_role("switch", name="Keep prompts and answers").check()
+    panel.get_by_role("button", name="Save Storing").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    kept = ask(server, secret)
+    wait_until(lambda: server.admin.get(f"/llm/requests/{kept}/bodies").status_code == 200, what="the bodies")
+    looks = len(server.admin.get("/audit-log?action=request.bodies_view").json()["entries"])
+    console.open(f"/admin/requests/{kept}")
+    part.get_by_role("button", name="Show prompt and answer").click()
+    expect(part.get_by_role("region", name="Prompt", exact=True)).to_contain_text('"content": "Hello"')
+    expect(part.get_by_role("region", name="Answer", exact=True)).to_contain_text("choices")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    log = server.admin.get("/audit-log?action=request.bodies_view").json()["entries"]
+    assert (len(log), log[0]["object_id"]) == (looks + 1, kept)
+    assert server.admin.patch("/settings", json={"bodies": {"keep": False}}).status_code == 200
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (390, "light")])
 def test_it_is_accessible_and_fits(
     console: Console, server: LiveServer, secret: str, width: int, scheme: Any

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     REQUESTS_READ = "requests:read"
     ALERTS_READ = "alerts:read"
     ALERTS_WRITE = "alerts:write"  # acknowledge and mute; what rings is among the settings
+    BODIES_READ = "bodies:read"  # prompts and answers, where they are kept
     VIEWS_READ = "views:read"  # saved views of usage and requests
     VIEWS_WRITE = "views:write"  # one's own
     VIEWS_SHARE = "views:share"

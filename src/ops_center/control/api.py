@@ -16,6 +16,7 @@ from ops_center.control.arrears.endpoints import routes as unpriced_models
 from ops_center.control.audit_log.endpoints import routes as audit_log
 from ops_center.control.auth.endpoints import routes as auth
 from ops_center.control.auth.endpoints import setup_routes as setup
+from ops_center.control.bodies.endpoints import routes as bodies
 from ops_center.control.budgets.endpoints import routes as budgets
 from ops_center.control.byok.endpoints import own_routes as own_provider_keys
 from ops_center.control.byok.endpoints import routes as byok
@@ -64,6 +65,7 @@ NOUNS: tuple[Routes, ...] = (
     usage,
     savings,
     requests,
+    bodies,
     saved_views,
     me,
     own_sessions,

@@ -22,6 +22,7 @@ from ops_center.catalog.aliases import merged
 from ops_center.catalog.facts import ModelFacts, resolve_model_facts
 from ops_center.catalog.packaged import packaged_models
 from ops_center.control.aliases.repository import listed as listed_aliases
+from ops_center.control.bodies.settings import BodySettings
 from ops_center.control.budgets.settings import LimitSettings
 from ops_center.control.byok.policy import ByokSettings, tightened
 from ops_center.control.power_levels.settings import PowerLevelSettings
@@ -92,6 +93,7 @@ class _Rows:
     byok_policy: ByokPolicy
     power_levels: PowerLevelSettings
     queueing: Queueing | None
+    keep_bodies: bool
 
 
 class Publisher:
@@ -204,6 +206,7 @@ class Publisher:
             byok_policy=(await read_setting(conn, ByokSettings)).policy,
             power_levels=await read_setting(conn, PowerLevelSettings),
             queueing=(await read_setting(conn, LimitSettings)).queueing,
+            keep_bodies=(await read_setting(conn, BodySettings)).keep,
         )
 
 
@@ -331,7 +334,7 @@ def _assemble(
         budgets=bounds.all,
         time_zone=rows.time_zone,
     )
-    return snapshot, facts
+    return msgspec.structs.replace(snapshot, keep_bodies=rows.keep_bodies), facts
 
 
 class _Budgets:

@@ -47,7 +47,8 @@ class Exchange(Protocol):
     A client that goes away cancels the task that answers it, after `gone` has turned true.
     """
 
-    gone: bool
+    @property
+    def gone(self) -> bool: ...
 
     @property
     def client_address(self) -> str:

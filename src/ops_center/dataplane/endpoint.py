@@ -13,12 +13,13 @@ import structlog
 from ops_center.dataplane.authenticate import authenticate
 from ops_center.dataplane.call import Call, Headers, line
 from ops_center.dataplane.count_tokens import count_tokens
+from ops_center.dataplane.keep import Kept
 from ops_center.dataplane.model_list import find_model, list_models
 from ops_center.dataplane.pipeline import Plane, handle
 from ops_center.dataplane.reject import reject
 from ops_center.dataplane.server import MAX_BODY_BYTES, HttpExchange
 from ops_center.dataplane.tasks import TaskCall
-from ops_center.errors import BadRequest, InternalError, NotFound, OpsCenterError, TooLarge
+from ops_center.errors import BadRequest, InternalError, NotFound, OpsCenterError, TooLarge, Unauthenticated
 from ops_center.providers.tasks import TASKS
 from ops_center.wire.formats import WIRES
 
@@ -66,6 +67,8 @@ class DataPlane:
             exchange=exchange,
             body=exchange.body,
         )
+        keeps = self._plane.bodies is not None and self._plane.snapshots.current.keep_bodies
+        kept = Kept(call) if keeps else None
         try:
             if exchange.too_large:
                 raise TooLarge(f"The request body is larger than {MAX_BODY_BYTES // (1024 * 1024)} MB.")
@@ -78,6 +81,8 @@ class DataPlane:
             else:
                 await _ANSWERS.get(endpoint, handle)(call, self._plane)
         except OpsCenterError as error:
+            if isinstance(error, Unauthenticated):
+                kept = None  # nobody's request: it has no record either
             if error.status >= 500 or error.detail:
                 log.warning(
                     "request_failed",
@@ -95,6 +100,9 @@ class DataPlane:
             log.exception("request_crashed", request_id=call.request_id)
             if not exchange.started:
                 await reject(call, InternalError("Something went wrong in the gateway."))
+        finally:
+            if kept is not None and self._plane.bodies is not None and endpoint is not None:
+                self._plane.bodies(kept.told())
 
     async def _answer_other(self, call: Call, exchange: HttpExchange) -> None:
         method, path = exchange.method.decode("latin-1"), exchange.path

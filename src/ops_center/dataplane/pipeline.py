@@ -9,7 +9,7 @@ from ops_center.dataplane.attempt import first_answer
 from ops_center.dataplane.authenticate import authenticate
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.meter import Meter
-from ops_center.dataplane.ports import Limiter, SnapshotSource, UsageSink
+from ops_center.dataplane.ports import BodySink, Limiter, SnapshotSource, UsageSink
 from ops_center.dataplane.relay import relay
 from ops_center.dataplane.upstream import Upstream
 from ops_center.health import Health
@@ -25,6 +25,7 @@ class Plane:
     limiter: Limiter
     sink: UsageSink
     health: Health = field(default_factory=Health)
+    bodies: BodySink | None = None  # None: nobody could keep them
 
 
 async def handle(call: Call, plane: Plane) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from ops_center.limits.demand import Demand, OutputLengths, Reservation
 from ops_center.limits.queue import Queue
 from ops_center.snapshot import Principal, Snapshot
-from ops_center.types import UsageRecord
+from ops_center.types import KeptCall, UsageRecord
 
 
 class Limiter(Protocol):
@@ -35,6 +35,12 @@ class Limiter(Protocol):
 class UsageSink(Protocol):
     def record(self, record: UsageRecord) -> None:
         """Make the record survive the death of this process before returning. Never raises."""
+        ...
+
+
+class BodySink(Protocol):
+    def __call__(self, kept: KeptCall) -> None:
+        """Take what was noted of a call, or give it up; never waits, never raises."""
         ...
 
 

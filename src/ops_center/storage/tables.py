@@ -527,6 +527,15 @@ plans = Table(
     Column("plan", Text, nullable=False),
 )
 
+# Prompts and answers, where an admin chose to keep them: control/bodies.
+request_bodies = Table(
+    "request_bodies",
+    metadata,
+    Column("request_id", String(40), primary_key=True),
+    Column("started_at", Instant, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),  # redacted JSON under a key of its own, which is sealed
+)
+
 journal_positions = Table(
     "journal_positions",
     metadata,

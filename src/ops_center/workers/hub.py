@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from decimal import Decimal
 
 import structlog
@@ -19,6 +20,7 @@ from ops_center.errors import LimitsUnavailable, OpsCenterError, RateLimited
 from ops_center.limits.demand import Demand
 from ops_center.limits.memory import Held, MemoryLimiter
 from ops_center.snapshot import Principal, Snapshot
+from ops_center.types import KeptCall
 from ops_center.workers.health import SharedHealth
 from ops_center.workers.messages import (
     Applied,
@@ -54,6 +56,7 @@ class Hub:
         self._server: asyncio.Server | None = None
         self._newest: NewSnapshot | None = None
         self._changed = asyncio.Event()
+        self.on_kept: Callable[[KeptCall], None] = lambda _: None
 
     async def open(self, listening: socket.socket, limiter: MemoryLimiter | None) -> None:
         """Take workers in. `limiter` is None where they ask Valkey themselves."""
@@ -211,6 +214,8 @@ class _Worker:
                 left = self._queueing.get(message.id)
                 if left is not None:
                     left.cancel()
+            case KeptCall():
+                self._hub.on_kept(message)
             case HealthReport():
                 self._hub.health.hear(self, message)
             case Applied():

@@ -27,7 +27,7 @@ from ops_center.errors import (
 from ops_center.health import Health
 from ops_center.limits.demand import NO_USAGE, Demand, OutputLengths, Reservation, granted
 from ops_center.snapshot import Principal, Snapshot, Target
-from ops_center.types import Usage
+from ops_center.types import KeptCall, Usage
 from ops_center.workers.health import HealthReporter
 from ops_center.workers.lifeline import LINK_SOCKET
 from ops_center.workers.messages import (
@@ -52,6 +52,7 @@ _TRY_AGAIN_SECONDS = 0.1
 _REPORT_SECONDS = 1.0
 _WAIT_FOR_LIMITS_SECONDS = 5.0  # for a control process that is being started again
 _MOST_SUBJECTS = 50_000
+_MOST_KEPT_BYTES = 16 * 1024 * 1024  # of prompts and answers, between two reports
 _NANO = Decimal(1_000_000_000)
 
 log = structlog.get_logger("ops_center.workers")
@@ -77,6 +78,7 @@ class Link:
         self._on_snapshot = on_snapshot
         self._on_retire = on_retire
         self._channel: Channel | None = None
+        self._kept_bytes = 0  # since the last report
         self._gone = asyncio.Event()
         self._snapshot: Snapshot | None = None
         self._unpacking: set[asyncio.Task[None]] = set()
@@ -91,6 +93,12 @@ class Link:
     def say(self, message: FromWorker, *, patient: bool = False) -> None:
         if self._channel is not None:
             self._channel.send(message, patient=patient)
+
+    def keep(self, kept: KeptCall) -> None:
+        """Send it up to be stored, unless there was too much of it in this second already."""
+        self._kept_bytes += len(kept.request) + len(kept.answer)
+        if self._kept_bytes <= _MOST_KEPT_BYTES:
+            self.say(kept)
 
     async def run(self) -> None:
         """Keep connected until cancelled."""
@@ -121,6 +129,7 @@ class Link:
     async def _report(self) -> None:
         self._reporter.forget()
         while True:
+            self._kept_bytes = 0
             report = self._reporter.report()
             if report is not None:
                 self.say(report)

@@ -8,6 +8,7 @@ import msgspec
 
 from ops_center.limits.demand import Demand, Pace
 from ops_center.snapshot import Budget, Queueing, Rate
+from ops_center.types import KeptCall
 
 # ── from a worker ─────────────────────────────────────────────────────────────
 
@@ -104,7 +105,7 @@ class HealthReport(msgspec.Struct, frozen=True, array_like=True, tag=6):
     credentials: tuple[CredentialReport, ...]
 
 
-FromWorker = Hello | Applied | Subject | Reserve | Wait | Leave | Settle | HealthReport
+FromWorker = Hello | Applied | Subject | Reserve | Wait | Leave | Settle | HealthReport | KeptCall
 
 
 # ── from the control process ──────────────────────────────────────────────────

@@ -121,6 +121,7 @@ async def work(settings: WorkerSettings) -> None:
             limiter=valkey or link.limiter,
             sink=journal,
             health=health,
+            bodies=link.keep,
         )
         config = uvicorn.Config(
             Forward(run_dir),

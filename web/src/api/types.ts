@@ -64,6 +64,8 @@ export type {
   ProviderUpdate as ProviderChange,
   // "Request" alone is the browser's own.
   Request as RequestRow,
+  KeptBody,
+  RequestBodies,
   RequestDetail,
   RequestPage as RequestList,
   Role,

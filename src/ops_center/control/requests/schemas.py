@@ -144,6 +144,8 @@ class RequestDetail(Request):
     """What the cost adds up from; empty where the provider reported it as one sum, or no price is known."""
     dropped: list[DroppedParameter]
     """Parameters that the provider asked last does not take."""
+    bodies_kept: bool
+    """Whether what was asked and answered is stored, redacted."""
 
 
 class RequestPage(ResponseModel):

@@ -11,6 +11,7 @@ import msgspec
 
 from ops_center.catalog.pricing import price_lines
 from ops_center.control.access import Actor
+from ops_center.control.bodies.repository import is_kept
 from ops_center.control.context import Control
 from ops_center.control.paging import Cursor
 from ops_center.control.requests import repository
@@ -64,6 +65,7 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
         row = await repository.by_id(conn, request_id)
         attempts = await repository.attempts_of(conn, request_id) if row is not None else ()
         kept = await repository.plan_of(conn, request_id) if row is not None else None
+        bodies_kept = await is_kept(conn, request_id)
         late = (
             await repository.late_price(conn, row.late_price_id)
             if row is not None and row.late_price_id is not None
@@ -83,6 +85,7 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
         dropped=[]
         if plan is None
         else [DroppedParameter(parameter=name, reason=reason) for name, reason in plan.dropped],
+        bodies_kept=bodies_kept,
     )
 
 

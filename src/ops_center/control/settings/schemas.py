@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ops_center.control.alerts.settings import AlertSettings
 from ops_center.control.auth.settings import SignInSettings
+from ops_center.control.bodies.settings import BodySettings
 from ops_center.control.budgets.settings import LimitSettings
 from ops_center.control.byok.policy import ByokSettings
 from ops_center.control.fields import Instant, RequestModel, ResponseModel
@@ -31,6 +32,7 @@ class Settings(ResponseModel):
     limits: LimitSettings
     notifications: NotificationSettings
     retention: RetentionSettings
+    bodies: BodySettings
     alerts: AlertSettings
 
 
@@ -45,6 +47,7 @@ class SettingsUpdate(RequestModel):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     notifications: NotificationSettings = Field(default_factory=NotificationSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    bodies: BodySettings = Field(default_factory=BodySettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import structlog
 from pydantic import Field
 
+from ops_center.control.bodies.keeper import delete_old_bodies
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.settings.section import Section
 from ops_center.errors import Invalid
@@ -71,5 +72,6 @@ async def delete_what_is_old(database: Database, now: datetime) -> None:
     async with database.read() as conn:
         settings = await read_setting(conn, RetentionSettings)
     deleted = await sweep(database, settings.ages, now)
+    deleted += await delete_old_bodies(database, now, settings.request_days)
     if deleted:
         _log.info("old_details_deleted", rows=deleted)

@@ -433,6 +433,27 @@ export interface BalanceWeights {
 }
 
 /**
+ * `keep`: store what is asked and answered from now on. Keys and other secrets are always taken out; e-mail
+ * addresses, phone numbers and card numbers where these say so. Of each at most `kilobytes`, for `days`.
+ */
+export interface BodySettings {
+  /**
+     * @minimum 1
+     * @maximum 365
+     */
+  days?: number;
+  keep?: boolean;
+  /**
+     * @minimum 1
+     * @maximum 1024
+     */
+  kilobytes?: number;
+  remove_cards?: boolean;
+  remove_emails?: boolean;
+  remove_phones?: boolean;
+}
+
+/**
  * Hours, days, ISO weeks (from Monday) and months on the organisation's calendar.
  */
 export type Bucket = typeof Bucket[keyof typeof Bucket];
@@ -1505,6 +1526,11 @@ export interface InvitationOffer {
   role: Role;
 }
 
+export interface KeptBody {
+  complete: boolean;
+  content: unknown;
+}
+
 export type LastTestErrorType = typeof LastTestErrorType[keyof typeof LastTestErrorType] | null;
 
 
@@ -2428,6 +2454,16 @@ export interface Request {
   user_id: string;
 }
 
+export type RequestBodiesRemoved = {[key: string]: number};
+
+export interface RequestBodies {
+  answer: KeptBody;
+  deleted_at: string;
+  removed: RequestBodiesRemoved;
+  request: KeptBody;
+  request_id: string;
+}
+
 export type RequestDetailCredential = typeof RequestDetailCredential[keyof typeof RequestDetailCredential];
 
 
@@ -2474,6 +2510,7 @@ export interface RequestDetail {
   api_key_id: string;
   api_key_name: string;
   attempts: Attempt[];
+  bodies_kept: boolean;
   cache_read_tokens: number;
   cache_write_tokens: number;
   cost_note: string | null;
@@ -2804,6 +2841,7 @@ export interface SignInSettings {
  */
 export interface Settings {
   alerts: AlertSettings;
+  bodies: BodySettings;
   byok: ByokSettings;
   limits: LimitSettings;
   notifications: NotificationSettings;
@@ -2821,6 +2859,7 @@ export interface Settings {
  */
 export interface SettingsUpdate {
   alerts?: AlertSettings;
+  bodies?: BodySettings;
   byok?: ByokSettings;
   limits?: LimitSettings;
   notifications?: NotificationSettings;

@@ -87,6 +87,7 @@ import type {
   RefreshResult,
   ReplayRequest,
   Request,
+  RequestBodies,
   RequestDetail,
   RequestPage,
   RequestTail,
@@ -1692,6 +1693,31 @@ export const getGetRequestUrl = (requestId: string,) => {
 export const getRequest = async (requestId: string, options?: Parameters<typeof request>[1]): Promise<RequestDetail> => {
 
   return request<RequestDetail>(getGetRequestUrl(requestId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getGetRequestBodiesUrl = (requestId: string,) => {
+
+
+
+
+  return `/api/v1/llm/requests/${requestId}/bodies`
+}
+
+/**
+ * What was asked and answered, redacted; whoever looks stands in the audit log.
+ * @summary Get Request Bodies
+ */
+export const getRequestBodies = async (requestId: string, options?: Parameters<typeof request>[1]): Promise<RequestBodies> => {
+
+  return request<RequestBodies>(getGetRequestBodiesUrl(requestId),
   {
     ...options,
     method: 'GET'

@@ -11,6 +11,7 @@ import { CopyButton } from "@/ui/CopyButton";
 import { CostCell } from "@/ui/CostCell";
 import { StatusDot } from "@/ui/StatusDot";
 
+import { BodiesPart } from "./BodiesPart";
 import { outcomeOf, words } from "./outcome";
 import classes from "./RequestView.module.css";
 
@@ -33,6 +34,11 @@ export function RequestView({ request, short = false }: RequestViewProps) {
             <Facts request={request} />
           </Part>
           {!short && <Costs request={request} />}
+          {!short && (
+            <Part title="Prompt and answer">
+              <BodiesPart request={request} />
+            </Part>
+          )}
         </Stack>
         <Stack gap="lg" miw={0} mt={short ? "lg" : undefined}>
           <Part title="Attempts">
@@ -79,7 +85,7 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
   const id = useId();
   return (
     <section aria-labelledby={id}>
-      <Title order={3} id={id} mb="xs" fz="md">
+      <Title order={2} id={id} mb="xs" fz="md">
         {title}
       </Title>
       {children}

@@ -1,7 +1,7 @@
 /** The calls that went through the gateway, newest first, and one of them in full. */
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
-import { getRequest, listRequests } from "@/api/generated/control";
+import { getRequest, getRequestBodies, listRequests } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
 import type { RequestsSearch } from "@/app/search";
 import { filterParams } from "@/features/usage/filters";
@@ -36,4 +36,14 @@ export const requestQuery = (id: string) =>
     queryKey: ["requests", "one", id],
     queryFn: ({ signal }) => getRequest(encodeURIComponent(id), { signal }),
     staleTime: Infinity,
+  });
+
+/** Asked for once per look, and forgotten with the page. */
+export const bodiesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["requests", "bodies", id],
+    queryFn: ({ signal }) => getRequestBodies(encodeURIComponent(id), { signal }),
+    staleTime: Infinity,
+    gcTime: 0,
+    retry: false,
   });

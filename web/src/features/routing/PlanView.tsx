@@ -80,7 +80,7 @@ function Targets({ plan, past }: { plan: RoutePlan; past: boolean }) {
   const measured = plan.targets.some((target) => target.expected_seconds !== null);
   return (
     <section aria-labelledby={heading}>
-      <Title order={4} id={heading} fz="sm" mb={6}>
+      <Title order={3} id={heading} fz="sm" mb={6}>
         {past ? "Order in which they were to be asked" : "Asked in this order, until one answers"}
         {oneReason && `: ${oneReason}`}
       </Title>
@@ -160,7 +160,7 @@ function Excluded({ plan }: { plan: RoutePlan }) {
   const untold = plan.excluded_total - plan.excluded.length;
   return (
     <section aria-labelledby={heading}>
-      <Title order={4} id={heading} fz="sm" mb={6}>
+      <Title order={3} id={heading} fz="sm" mb={6}>
         Left out, and why
       </Title>
       <Stack gap={8} component="ul" m={0} p={0} style={{ listStyle: "none" }}>

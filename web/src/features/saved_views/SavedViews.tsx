@@ -57,7 +57,7 @@ export function SavedViews({ page, shown, saved, onOpen }: SavedViewsProps) {
               {view.name}
             </Menu.Item>
           ))}
-          {(saved !== undefined || !isEmpty(shown)) && (
+          {views && views.length > 0 && (saved !== undefined || !isEmpty(shown)) && (
             <Menu.Item c="dimmed" onClick={() => onOpen({})}>
               Without a view
             </Menu.Item>

@@ -16,6 +16,7 @@ import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
 
+import { BodiesForm } from "./BodiesForm";
 import { Deliveries } from "./Deliveries";
 import { NotificationsForm } from "./NotificationsForm";
 import { QueueForm } from "./QueueForm";
@@ -53,6 +54,12 @@ export function SettingsPage() {
             </Panel>
             <Panel title="Limits" description="What happens to a request over a limit per minute or at once.">
               <QueueForm settings={settings.data} />
+            </Panel>
+            <Panel
+              title="Prompts and answers"
+              description="What is stored of them. Off, they pass through the gateway and leave nothing behind."
+            >
+              <BodiesForm settings={settings.data} />
             </Panel>
             <Panel
               title="Notifications"

@@ -72,7 +72,8 @@ export function UsagePage() {
             <Group gap="sm" align="flex-end">
               <Select
                 label="Metric"
-                w={210}
+                flex="1 1 150px"
+                maw={210}
                 allowDeselect={false}
                 data={METRICS.map((value) => ({ value, label: METRIC_LABELS[value] }))}
                 value={metric}
@@ -80,7 +81,8 @@ export function UsagePage() {
               />
               <Select
                 label="By"
-                w={150}
+                flex="1 1 110px"
+                maw={150}
                 allowDeselect={false}
                 data={[
                   ...DIMENSIONS.map((value) => ({ value, label: DIMENSION_LABELS[value] })),

@@ -1,0 +1,1 @@
+"""Prompts and answers, where an admin chose to keep them: redacted, sealed, for some days."""

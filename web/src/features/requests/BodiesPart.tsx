@@ -1,0 +1,115 @@
+/** What a request asked and was answered, where it is kept; looked at on purpose, for each look is audited. */
+import { Button, Code, Group, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { IconEye } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useId, useState } from "react";
+
+import { asApiError } from "@/api/request";
+import type { KeptBody, RequestBodies, RequestDetail } from "@/api/types";
+import { useMay } from "@/features/session/queries";
+import { absoluteTime, plural } from "@/format/format";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+import { bodiesQuery } from "./queries";
+
+const KINDS: Record<string, string> = {
+  secret: "secret",
+  email: "e-mail address",
+  phone: "phone number",
+  card: "card number",
+  file: "file",
+};
+
+export function BodiesPart({ request }: { request: RequestDetail }) {
+  const isAdmin = useMay("manage settings");
+  const [isOpen, setOpen] = useState(false);
+  if (!request.bodies_kept) {
+    return (
+      <Text size="sm" c="dimmed">
+        They are not kept.{" "}
+        {isAdmin ? (
+          <>
+            Storing them, redacted, is switched on in the <Link to="/admin/settings">settings</Link>, for requests from then
+            on.
+          </>
+        ) : (
+          "An admin can switch storing on, for requests from then on."
+        )}
+      </Text>
+    );
+  }
+  if (!isAdmin) {
+    return (
+      <Text size="sm" c="dimmed">
+        They are kept, and shown to admins only.
+      </Text>
+    );
+  }
+  return isOpen ? (
+    <Shown id={request.id} />
+  ) : (
+    <Group gap="sm">
+      <Button variant="default" size="xs" leftSection={<IconEye size={14} />} onClick={() => setOpen(true)}>
+        Show prompt and answer
+      </Button>
+      <Text size="xs" c="dimmed">
+        Each look is in the audit log.
+      </Text>
+    </Group>
+  );
+}
+
+function Shown({ id }: { id: string }) {
+  const query = useQuery(bodiesQuery(id));
+  if (query.isPending) return <Skeleton height={160} />;
+  if (query.isError) {
+    return (
+      <ProblemAlert
+        error={asApiError(query.error)}
+        title="Prompt and answer could not be loaded"
+        onRetry={() => void query.refetch()}
+      />
+    );
+  }
+  return (
+    <Stack gap="md">
+      <Body title="Prompt" body={query.data.request} />
+      <Body title="Answer" body={query.data.answer} />
+      <Text size="xs" c="dimmed">
+        {removedOf(query.data)} They are deleted on {absoluteTime(query.data.deleted_at)}.
+      </Text>
+    </Stack>
+  );
+}
+
+function removedOf({ removed }: RequestBodies): string {
+  const parts = Object.entries(removed).map(([kind, times]) => plural(times, KINDS[kind] ?? kind));
+  return parts.length ? `Taken out: ${parts.join(", ")}.` : "Nothing had to be taken out.";
+}
+
+function Body({ title, body }: { title: string; body: KeptBody }) {
+  const id = useId();
+  const text = typeof body.content === "string" ? body.content : JSON.stringify(body.content, null, 2);
+  return (
+    <div>
+      <Title order={3} id={id} fz="sm" mb={4}>
+        {title}
+      </Title>
+      <Code
+        block
+        tabIndex={0}
+        role="region"
+        aria-labelledby={id}
+        style={{ maxHeight: 420, overflow: "auto", whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}
+      >
+        {text}
+      </Code>
+      {!body.complete && (
+        <Text size="xs" c="dimmed" mt={4}>
+          Not all of it: it was longer than what is kept, or no text.
+        </Text>
+      )}
+    </div>
+  );
+}

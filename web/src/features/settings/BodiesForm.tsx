@@ -1,0 +1,104 @@
+/** Whether prompts and answers are kept, what is taken out of them, and for how long. */
+import { Checkbox, Group, NumberInput, Stack, Switch, Text } from "@mantine/core";
+import { useForm } from "@mantine/form";
+import { notifications } from "@mantine/notifications";
+
+import { asApiError } from "@/api/request";
+import type { Settings } from "@/api/types";
+import { BusyButton } from "@/ui/BusyButton";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+import { useChangeSettings } from "./queries";
+
+export function BodiesForm({ settings }: { settings: Settings }) {
+  const change = useChangeSettings();
+  const {
+    keep = false,
+    remove_emails = true,
+    remove_phones = true,
+    remove_cards = true,
+    kilobytes = 64,
+    days = 7,
+  } = settings.bodies;
+  const form = useForm({
+    initialValues: {
+      keep,
+      remove_emails,
+      remove_phones,
+      remove_cards,
+      kilobytes: kilobytes as number | string,
+      days: days as number | string,
+    },
+    validate: {
+      kilobytes: (value) => (value === "" ? "Say how much" : null),
+      days: (value) => (value === "" ? "Say for how long" : null),
+    },
+  });
+  const submit = form.onSubmit((values) => {
+    if (change.isPending) return;
+    change.mutate(
+      { bodies: { ...values, kilobytes: Number(values.kilobytes), days: Number(values.days) } },
+      {
+        onSuccess: () => notifications.show({ message: "Saved.", color: "green" }),
+        onError: (error) => {
+          const { param, message } = asApiError(error);
+          const field = param?.split(".").at(-1) ?? "";
+          if (field in values) form.setFieldError(field, message);
+        },
+      },
+    );
+  });
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack gap="md">
+        <Switch
+          label="Keep prompts and answers"
+          description="Encrypted, of requests from now on. Only admins see them, and each look is in the audit log."
+          {...form.getInputProps("keep", { type: "checkbox" })}
+        />
+        {form.values.keep && (
+          <>
+            <Stack gap="xs">
+              <Text size="sm" fw={500}>
+                Keys and other secrets are always taken out. Also take out
+              </Text>
+              <Group gap="lg">
+                <Checkbox label="E-mail addresses" {...form.getInputProps("remove_emails", { type: "checkbox" })} />
+                <Checkbox label="Phone numbers" {...form.getInputProps("remove_phones", { type: "checkbox" })} />
+                <Checkbox label="Card numbers" {...form.getInputProps("remove_cards", { type: "checkbox" })} />
+              </Group>
+            </Stack>
+            <Group grow align="flex-start" maw={430} preventGrowOverflow={false}>
+              <NumberInput
+                label="Most of each"
+                description="Kilobytes, up to 1,024."
+                min={1}
+                max={1024}
+                allowDecimal={false}
+                miw={160}
+                {...form.getInputProps("kilobytes")}
+              />
+              <NumberInput
+                label="Deleted after"
+                description="Days, up to 365."
+                min={1}
+                max={365}
+                allowDecimal={false}
+                miw={160}
+                {...form.getInputProps("days")}
+              />
+            </Group>
+          </>
+        )}
+        {change.isError && Object.keys(form.errors).length === 0 && (
+          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
+        )}
+        <Group>
+          <BusyButton type="submit" busy={change.isPending}>
+            Save Storing
+          </BusyButton>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
