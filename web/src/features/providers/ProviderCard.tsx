@@ -7,6 +7,7 @@ import { asApiError } from "@/api/request";
 import type { Provider } from "@/api/types";
 import { count, countExact, duration, estimatedPart, money, moneyExact, moneyWithUnknown, plural } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
+import { EstimatedCost } from "@/ui/EstimatedCost";
 import { Monogram } from "@/ui/Monogram";
 import { StatusDot } from "@/ui/StatusDot";
 import { TimeAgo } from "@/ui/TimeAgo";
@@ -133,7 +134,12 @@ function Figures({ provider }: { provider: Provider }) {
         value={
           provider.requests_30d === 0
             ? "–"
-            : `${moneyWithUnknown(provider.cost_30d_usd, provider.unknown_cost_requests_30d)}${provider.estimated_share_30d > 0 ? " est." : ""}`
+            : (
+                <EstimatedCost
+                  text={moneyWithUnknown(provider.cost_30d_usd, provider.unknown_cost_requests_30d)}
+                  part={provider.estimated_share_30d}
+                />
+              )
         }
         exact={costInWords(provider)}
       />
