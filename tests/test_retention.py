@@ -163,6 +163,9 @@ async def test_what_an_admin_sets_is_deleted_and_every_figure_stays(
     assert (await verify(control.database)).problem is None
     gone = await control_client.get(f"/llm/requests/{rows[-1]['request_id']}")
     assert gone.status_code == 404
+    first = (now - timedelta(days=30)).date()
+    assert listed["kept_from"] == f"{first}T00:00:00Z"
+    assert f"before {first}" in gone.json()["error"]["hint"]
 
     day = (now - timedelta(days=250)).replace(hour=0, minute=0, second=0, microsecond=0)
 

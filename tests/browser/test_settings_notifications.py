@@ -74,3 +74,22 @@ def test_whether_requests_wait_is_switched_in_the_settings(console: Console, ser
     expect(panel.get_by_label("Longest wait")).to_have_value("5")
     limits = server.admin.get("/settings").json()["limits"]
     assert (limits["queue"], limits["queue_seconds"]) == (True, 5)
+
+
+def test_how_long_details_are_kept_is_set_and_less_asks_first(console: Console, server: LiveServer) -> None:
+    page = console.open("/admin/settings")
+    console.sign_in()
+    panel = page.get_by_role("region", name="Retention", exact=True)
+    panel.get_by_label("Requests", exact=True).fill("0")
+    panel.get_by_role("button", name="Save Retention").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Save and Delete").click()
+    expect(panel.get_by_text("must be at least 1")).to_be_visible()
+    panel.get_by_label("Requests", exact=True).fill("30")
+    panel.get_by_label("Sums by quarter-hour").fill("")
+    panel.get_by_role("button", name="Save Retention").click()
+    expect(dialog.get_by_text("Requests older than 30 days: deleted within minutes")).to_be_visible()
+    dialog.get_by_role("button", name="Save and Delete").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    kept = {"request_days": 30, "plan_days": 90, "quarter_days": None, "day_days": None}
+    assert server.admin.get("/settings").json()["retention"] == kept

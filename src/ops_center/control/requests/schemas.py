@@ -149,11 +149,13 @@ class RequestDetail(Request):
 
 
 class RequestPage(ResponseModel):
-    """`stored`: what `tail` goes on from, so that none is missed; some may be in both."""
+    """`stored`: what `tail` goes on from, so that none is missed; some may be in both. `kept_from`: those that
+    started earlier are no longer kept (their sums are); null: none was ever deleted."""
 
     requests: list[Request]
     next_cursor: str | None
     stored: int
+    kept_from: Instant | None
 
 
 class RequestTail(ResponseModel):

@@ -27,6 +27,7 @@ from ops_center.control.requests.schemas import (
     RequestTail,
 )
 from ops_center.control.routing.plan import shown_plan
+from ops_center.control.usage.repository import requests_kept_from
 from ops_center.errors import NotFound
 from ops_center.plan_record import PlanRecord, decoded
 from ops_center.types import CostSource, Extras, Price, Usage
@@ -39,10 +40,12 @@ async def list_requests(control: Control, wanted: Wanted, cursor: str | None, li
     async with control.database.read() as conn:
         stored = await repository.newest_batch(conn)  # before the rows: what comes between is in both
         page = await repository.page(conn, wanted, start, limit)
+        kept_from = await requests_kept_from(conn)
     return RequestPage(
         requests=[Request(**record_fields(row)) for row in page.rows],
         next_cursor=None if page.next is None else page.next.encode(),
         stored=stored,
+        kept_from=kept_from,
     )
 
 
@@ -72,7 +75,7 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
             else None
         )
     if row is None:
-        raise NotFound("There is no request with this id")
+        raise await _not_found(control)
     plan = decoded(kept) if kept is not None else None
     return RequestDetail(
         **record_fields(row),
@@ -97,6 +100,13 @@ async def get_own_request(control: Control, actor: Actor, request_id: str) -> Re
     if row is None or row.user_id != actor.user_id:
         raise NotFound("There is no request with this id")
     return Request(**record_fields(row))
+
+
+async def _not_found(control: Control) -> NotFound:
+    async with control.database.read() as conn:
+        kept_from = await requests_kept_from(conn)
+    hint = f"Requests from before {kept_from:%Y-%m-%d} are no longer kept." if kept_from else None
+    return NotFound("There is no request with this id", hint=hint)
 
 
 def _price_of(plan: PlanRecord | None, late: RecordRow | None) -> Price | None:

@@ -290,6 +290,12 @@ class Key:
     name: str | None = None
 
 
+async def requests_kept_from(conn: AsyncConnection) -> datetime | None:
+    """Single requests that started earlier are no longer kept; None: none was ever deleted."""
+    slot = (await read_state(conn)).records_from
+    return instant_of(slot) if slot else None
+
+
 async def calendar_zone(conn: AsyncConnection) -> ZoneInfo:
     """The time zone whose days the rollups hold: the organisation's."""
     return (await read_state(conn)).zone

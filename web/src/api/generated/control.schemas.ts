@@ -2555,9 +2555,11 @@ export interface RequestDetail {
 }
 
 /**
- * `stored`: what `tail` goes on from, so that none is missed; some may be in both.
+ * `stored`: what `tail` goes on from, so that none is missed; some may be in both. `kept_from`: those that
+ * started earlier are no longer kept (their sums are); null: none was ever deleted.
  */
 export interface RequestPage {
+  kept_from: string | null;
   next_cursor: string | null;
   requests: Request[];
   stored: number;

@@ -82,6 +82,7 @@ export function RequestsPage() {
         <SavedViewNotice page="requests" saved={saved} />
         <Filters filter={filter} onNarrow={narrow} />
         {isLive && <LiveNotice tail={tail} />}
+        <KeptFrom from={requests.data?.kept_from} wanted={filter.from_at} isLast={requests.data && !next} />
         <StaleNotice query={requests} />
         {requests.isError && !requests.data ? (
           <ProblemAlert
@@ -237,6 +238,16 @@ function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: 
         </Group>
       )}
     </Stack>
+  );
+}
+
+/** Where a window, or the end of the list, reaches back to what is no longer kept. */
+function KeptFrom({ from, wanted, isLast = false }: { from?: string | null; wanted?: string; isLast?: boolean }) {
+  if (!from || (wanted ? Date.parse(wanted) >= Date.parse(from) : !isLast)) return null;
+  return (
+    <Text size="sm" c="dimmed" role="note">
+      Requests from before {absoluteTime(from)} are no longer kept; figures of usage still count them.
+    </Text>
   );
 }
 

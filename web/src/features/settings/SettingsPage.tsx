@@ -20,6 +20,7 @@ import { BodiesForm } from "./BodiesForm";
 import { Deliveries } from "./Deliveries";
 import { NotificationsForm } from "./NotificationsForm";
 import { QueueForm } from "./QueueForm";
+import { RetentionForm } from "./RetentionForm";
 import { SingleSignOnForm } from "./SingleSignOnForm";
 import { settingsQuery, useChangeSettings } from "./queries";
 
@@ -69,6 +70,9 @@ export function SettingsPage() {
                 <NotificationsForm settings={settings.data} />
                 <Deliveries />
               </Stack>
+            </Panel>
+            <Panel title="Retention" description="How long details are kept; what is older is deleted in the background.">
+              <RetentionForm settings={settings.data} />
             </Panel>
             <Panel title="Set elsewhere" description="These stand beside the figures that they change.">
               <List size="sm" spacing={6}>
