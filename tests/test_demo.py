@@ -17,12 +17,16 @@ from sqlalchemy import func, select
 
 from live import LiveServer, wait_until
 from ops_center.catalog.pricing import price_usage
+from ops_center.control.access import Actor
+from ops_center.control.alerts.service import list_alerts
+from ops_center.control.alerts.watch import look
 from ops_center.control.byok import service as byok
 from ops_center.control.context import Control, utc_now
 from ops_center.control.providers import service as providers
 from ops_center.control.publish import Publisher
+from ops_center.control.savings.service import get_savings
 from ops_center.control.users import service as users
-from ops_center.demo.company import ADMIN_EMAIL, PROGRAMS, PROVIDERS
+from ops_center.demo.company import ADMIN_EMAIL, PROGRAMS, PROVIDERS, RETIRES_SOON
 from ops_center.demo.seed import seed_demo
 from ops_center.demo.start import simulated_providers
 from ops_center.demo.traffic import KeyOwner, Served, make_traffic
@@ -34,7 +38,7 @@ from ops_center.storage.migrate import migrate
 from ops_center.storage.secrets import load_master_key
 from ops_center.storage.tables import api_keys, attempts, usage_records
 from ops_center.transport.client import HttpClient
-from ops_center.types import CostSource, Price, Usage, UsageRecord
+from ops_center.types import CostSource, Price, Role, Usage, UsageRecord
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 OWNERS = {
@@ -233,11 +237,21 @@ async def test_seeding_fills_an_installation_in_seconds(control: Control) -> Non
         ).scalar_one()
         stored = (await connection.execute(select(func.count()).select_from(usage_records))).scalar_one()
         tries = (await connection.execute(select(func.count()).select_from(attempts))).scalar_one()
-        keys = (await connection.execute(select(func.max(api_keys.c.created_at)))).scalar_one()
+        of_programs = select(func.max(api_keys.c.created_at)).where(api_keys.c.name != "Playground")
+        keys = (await connection.execute(of_programs)).scalar_one()
     assert (real, stored, tries) == (0, seeded.requests, seeded.attempts)
     assert keys <= now - timedelta(days=90)
     principals = control.publisher.current.principals
     assert principals[api_key_digest(seeded.api_key)].user_email == ADMIN_EMAIL
+    # something for each page that gives advice, reckoned from these records like any other
+    admin = Actor(user_id="", email="", role=Role.ADMIN, ip_address="")
+    kinds = {one.kind for one in (await get_savings(control, admin)).advice}
+    assert {"cheaper_model", "duplicates", "unused_key"} <= kinds
+    await look(control)
+    [alert] = [
+        one for one in (await list_alerts(control, "open", None, 9)).alerts if one.rule == "retirement"
+    ]
+    assert alert.subject_name == f"{RETIRES_SOON} at OpenRouter (demo)"
 
 
 @pytest.mark.anyio

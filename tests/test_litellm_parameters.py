@@ -107,6 +107,7 @@ def test_the_table_inside_the_package_is_read_without_importing_it(
         "input_cost_per_token_above_200k_tokens": 3e-07,
         "output_cost_per_token_above_200k_tokens": 1.2e-06,
         "supports_function_calling": True,
+        "deprecation_date": "2027-01-31",
     }
     listed = {
         "sample_spec": {},
@@ -128,6 +129,7 @@ def test_the_table_inside_the_package_is_read_without_importing_it(
             "output_mtok": "0.6",
             "tiers": [{"above_input_tokens": 200_000, "input_mtok": "0.3", "output_mtok": "1.2"}],
         },
+        "retires_on": "2027-01-31",
     }  # fmt: skip
     assert table["models"]["dall-e"]["price"] is None
     assert missing() is None

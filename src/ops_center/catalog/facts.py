@@ -88,11 +88,26 @@ def resolve_model_facts(
         price=price,
         score=score,
         score_source=score_source,
-        retires_on=_text(said.get("retires_on")),
+        retires_on=_retires_on(provider_type, said, here, sources),
         successor=_text(said.get("successor")),
         sources=sources,
         time_limits=_time_limits(wanted),
     )
+
+
+def _retires_on(
+    provider_type: str,
+    said: Mapping[str, Any],
+    here: packaged.PackagedModel | None,
+    sources: dict[str, str],
+) -> str | None:
+    """Of this very provider: the same model may live on at another."""
+    listed = _text(said.get("retires_on"))
+    if listed is not None:
+        sources["retires_on"] = "provider"
+    elif here is not None and here.retires_on is not None:
+        sources["retires_on"] = packaged.source_of(provider_type, own=False)
+    return listed or (here.retires_on if here is not None else None)
 
 
 def _time_limits(wanted: Mapping[str, Any]) -> TimeLimits | None:

@@ -7,6 +7,7 @@ the extra is not installed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -79,6 +80,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "max_output_tokens": _tokens(entry.get("max_output_tokens")),
         "capabilities": sorted(capabilities),
         "price": _price(entry),
+        "retires_on": _day(entry.get("deprecation_date")),
     }
 
 
@@ -113,6 +115,13 @@ def _mtok(value: Any) -> str | None:
     try:
         return format((Decimal(str(value)) * _MILLION).normalize(), "f")
     except InvalidOperation:
+        return None
+
+
+def _day(value: Any) -> str | None:
+    try:
+        return date.fromisoformat(value).isoformat() if isinstance(value, str) else None
+    except ValueError:
         return None
 
 

@@ -68,6 +68,7 @@ class PackagedModel(msgspec.Struct, frozen=True):
     max_output_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()
     price: _Rates | None = None
+    retires_on: str | None = None  # ISO date
 
 
 class _File(msgspec.Struct, frozen=True):

@@ -75,6 +75,10 @@ OPENAI, ANTHROPIC, OPENROUTER, LOCAL = (
     "Local vLLM (demo)",
 )
 
+RETIRES_SOON = "mistralai/mixtral-8x7b-instruct"  # at OpenRouter, in three weeks
+UNUSED_KEY = ("Prototype", "ben@example.com")
+MONTHLY_BUDGET_USD = 18
+
 PROVIDERS = (
     DemoProvider(
         type="openai",
@@ -180,6 +184,7 @@ PROGRAMS = (
         input_tokens=5200,
         output_tokens=900,
         stream=0.4,
+        repeats=0.15,
     ),
     Program(
         key_name="Nightly tagging",

@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 from pydantic import SecretStr
@@ -17,6 +18,8 @@ from pydantic import SecretStr
 from ops_center.control.access import Actor
 from ops_center.control.api_keys import service as api_keys
 from ops_center.control.api_keys.schemas import ApiKeyCreate
+from ops_center.control.budgets import service as budgets
+from ops_center.control.budgets.schemas import BudgetCreate
 from ops_center.control.byok import own_keys
 from ops_center.control.byok.schemas import ProviderKeyPut, ProviderKeyTest
 from ops_center.control.context import Control
@@ -25,9 +28,17 @@ from ops_center.control.providers.schemas import ProviderCreate
 from ops_center.control.users import repository as users_repository
 from ops_center.control.users import service as users
 from ops_center.control.users.schemas import UserCreate, UserUpdate
-from ops_center.demo.company import ADMIN_EMAIL, PEOPLE, PROGRAMS, PROVIDERS
+from ops_center.demo.company import (
+    ADMIN_EMAIL,
+    MONTHLY_BUDGET_USD,
+    PEOPLE,
+    PROGRAMS,
+    PROVIDERS,
+    UNUSED_KEY,
+)
 from ops_center.demo.traffic import KeyOwner, Served, make_traffic
 from ops_center.storage.journal.ledger import Ledger
+from ops_center.types import BudgetScope
 
 
 class Seeded(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +63,10 @@ async def seed_demo(
     admin = await _actor(control, ADMIN_EMAIL)
     await _add_providers(then, control, admin, simulator_urls)
     owners, admin_key = await _add_people_and_keys(then, control, admin)
+    amount = Decimal(MONTHLY_BUDGET_USD)
+    await budgets.create_budget(
+        then, admin, BudgetCreate(scope=BudgetScope.EVERYTHING, amount_usd=amount, hard=False)
+    )
     snapshot = await control.publisher.publish()
     records = list(make_traffic(PROGRAMS, owners, Served.of(snapshot.targets), now=now, days=days, seed=seed))
     await Ledger(control.database).add_demo(records)
@@ -116,5 +131,7 @@ async def _add_people_and_keys(
                 own.type for p in PEOPLE if p.email == owner.email for own in p.own_keys if own.good
             ),
         )
-    mine = await api_keys.create(then, admin, ApiKeyCreate(name="Playground", expires_at=None))
+    name, email = UNUSED_KEY
+    await api_keys.create(then, await _actor(then, email), ApiKeyCreate(name=name, expires_at=None))
+    mine = await api_keys.create(control, admin, ApiKeyCreate(name="Playground", expires_at=None))
     return owners, mine.secret

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import typer
@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from ops_center.app import Application, public_url
 from ops_center.app import serve as serve_application
-from ops_center.demo.company import ADMIN_EMAIL, PEOPLE, PROVIDERS
+from ops_center.demo.company import ADMIN_EMAIL, PEOPLE, PROVIDERS, RETIRES_SOON
 from ops_center.demo.seed import seed_demo
 from ops_center.settings import Settings
 from ops_center.simulator import SimulatorConfig
@@ -83,6 +83,7 @@ async def simulated_providers() -> AsyncIterator[dict[str, str]]:
                 if provider.api_key is None
                 else (provider.api_key, *_own_keys(provider.type)),
                 keep_requests=50,
+                retiring={RETIRES_SOON: (datetime.now(UTC) + timedelta(days=21)).date().isoformat()},
             )
             urls[provider.type] = (await stack.enter_async_context(await simulate(config))).url
         yield urls

@@ -74,6 +74,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     cached: float = 0.0  # share of the input that a prompt cache may hold
     stream: float = 1.0
+    repeats: float = 0.0  # share of the calls that send the one before again, to the byte
     strategy: str | None = None
     requested_model: str | None = None  # None: the model's own name
 
@@ -131,10 +132,38 @@ def make_traffic(
             choices = [(target, weight) for target, weight in places if target is not None]
             if not choices:
                 continue
+            before: UsageRecord | None = None
+            marks = random.Random(f"{seed}/{number}/{day.date().isoformat()}/bodies")
             for started_at in _moments(program, day, age, days, rng):
                 if now - timedelta(days=days) <= started_at < now - timedelta(seconds=30):
                     target = rng.choices([t for t, _ in choices], [w for _, w in choices])[0]
-                    yield _record(program, owners[program.key_name], target, served, started_at, now, rng)
+                    record = _record(program, owners[program.key_name], target, served, started_at, now, rng)
+                    record = _with_body(record, before, program, marks)
+                    yield record
+                    before = record
+
+
+def _with_body(
+    record: UsageRecord, before: UsageRecord | None, program: Program, rng: random.Random
+) -> UsageRecord:
+    """With a fingerprint of its own, or as one who sends the request before again."""
+    mark = rng.getrandbits(63)
+    if (
+        rng.random() < program.repeats
+        and before is not None
+        and (before.status, before.model, before.provider_id) == (200, record.model, record.provider_id)
+        and record.status == 200
+    ):
+        return msgspec.structs.replace(
+            record,
+            fingerprint=before.fingerprint,
+            usage=before.usage,
+            cost_usd=before.cost_usd,
+            cost_source=before.cost_source,
+            own_cost_usd=before.own_cost_usd,
+            saved_usd=before.saved_usd,
+        )
+    return msgspec.structs.replace(record, fingerprint=mark if record.status == 200 else None)
 
 
 def _moments(program: Program, day: datetime, age: int, days: int, rng: random.Random) -> list[datetime]:

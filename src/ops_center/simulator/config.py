@@ -99,6 +99,9 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     idle_close_seconds: float | None = None  # closes kept connections after this silence
     close_after_answer: bool = False  # closes after each answer without having announced it
 
+    # what the list says: OpenRouter's models that are served no more after a day, by id
+    retiring: dict[str, str] = {}
+
     # figures in the usage
     cached_tokens: int = 0  # OpenAI: so many of the prompt's tokens came from its cache
 

@@ -65,9 +65,9 @@ def chat(body: dict[str, Any], model: SimulatedModel, config: SimulatorConfig) -
     return reply
 
 
-def model_list(models: Mapping[str, SimulatedModel]) -> dict[str, Any]:
+def model_list(models: Mapping[str, SimulatedModel], retiring: Mapping[str, str]) -> dict[str, Any]:
     """The public list; prices are strings in USD per token, "-1" where they depend on the route."""
-    return {"data": [_model_row(model) for model in models.values()]}
+    return {"data": [_model_row(model, retiring.get(model.id)) for model in models.values()]}
 
 
 def _per_token(mtok: Decimal | None, dynamic: bool) -> str:
@@ -76,7 +76,7 @@ def _per_token(mtok: Decimal | None, dynamic: bool) -> str:
     return format((mtok or Decimal(0)) / 1_000_000, "f")
 
 
-def _model_row(model: SimulatedModel) -> dict[str, Any]:
+def _model_row(model: SimulatedModel, last_day: str | None) -> dict[str, Any]:
     pricing = {
         "prompt": _per_token(model.input_mtok, model.dynamic_price),
         "completion": _per_token(model.output_mtok, model.dynamic_price),
@@ -116,6 +116,7 @@ def _model_row(model: SimulatedModel) -> dict[str, Any]:
         },
         "per_request_limits": None,
         "supported_parameters": parameters,
+        "expiration_date": last_day,
     }
 
 

@@ -191,7 +191,7 @@ class Answerer:
         models = listed(family, config.list_magic_models)
         if family == "openrouter":
             if path == "/models":
-                return json_reply(openrouter.model_list(models))
+                return json_reply(openrouter.model_list(models, config.retiring))
             if path in ("/key", "/auth/key"):
                 return json_reply(openrouter.key_record(key, spent_usd))
         elif family == "anthropic":

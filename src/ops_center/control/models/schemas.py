@@ -84,7 +84,7 @@ class Model(ResponseModel):
     """For each field of `overridden`: the value that the other sources have, and that counts once the
     override is taken back; null where none of them knows one."""
     retires_on: date | None
-    """The day from which the provider serves it no more, where its list says so."""
+    """The day from which the provider serves it no more, where its list or a catalogue says so."""
     successor: str | None
     time_limits: TimeLimits
     """Its own; where it has none, its provider's hold."""
