@@ -146,7 +146,7 @@ async def _budgets(control: Control) -> Found:
 
 async def _alerts(conn: AsyncConnection) -> Found:
     """Those that are open; a provider that is down and a model that retires are looked at by themselves."""
-    opened = [row for row in await alerts.open_ones(conn) if row.rule not in _LOOKED_AT]
+    opened = await alerts.open_ones(conn)
     troubles = [
         Trouble(
             kind="alert",
@@ -158,6 +158,7 @@ async def _alerts(conn: AsyncConnection) -> Found:
             action="See the alert",
         )
         for row in opened
+        if row.rule not in _LOOKED_AT
     ]
     return Check(name="Alerts", found=f"{len(opened) or 'none'} open", well=not opened), troubles
 
@@ -210,7 +211,7 @@ async def _retirements(control: Control, conn: AsyncConnection) -> Found:
         for one in found
     ]
     said = (
-        f"{len(found)} retire soon"
+        f"{len(found)} {'retires' if len(found) == 1 else 'retire'} soon"
         if found
         else f"none retires within {RETIRES_WITHIN_DAYS} days, as far as is known"
     )
