@@ -74,7 +74,7 @@ def test_live_shows_each_request_once_and_says_when_it_cannot(
     show(page, "hidden")
     expect(status).to_contain_text("Paused")
     ask(server, secret)
-    wait_until(lambda: len(server.requests(limit=200)) == known + 4, what="the record")
+    wait_until(lambda: len(server.requests(limit=200)) == known + 4, what="the record", seconds=15)
     expect(rows(page)).to_have_count(known + 3)
     show(page, "visible")
     expect(rows(page)).to_have_count(known + 4)
@@ -92,7 +92,11 @@ def test_live_shows_each_request_once_and_says_when_it_cannot(
 
 def test_every_filter_stands_in_the_address(console: Console, server: LiveServer, secret: str) -> None:
     dear, lost = ask(server, secret, "gpt-4o"), ask(server, secret, "no-such-model")
-    wait_until(lambda: {dear, lost} <= {row["id"] for row in server.requests(limit=200)}, what="the records")
+    wait_until(
+        lambda: {dear, lost} <= {row["id"] for row in server.requests(limit=200)},
+        what="the records",
+        seconds=15,
+    )
     page = console.open("/admin/requests")
     console.sign_in()
     page.get_by_role("button", name="More filters").click()
@@ -146,7 +150,11 @@ def test_prompt_and_answer_are_kept_when_switched_on_and_each_look_is_audited(
     panel.get_by_role("button", name="Save Storing").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     kept = ask(server, secret)
-    wait_until(lambda: server.admin.get(f"/llm/requests/{kept}/bodies").status_code == 200, what="the bodies")
+    wait_until(
+        lambda: server.admin.get(f"/llm/requests/{kept}/bodies").status_code == 200,
+        what="the bodies",
+        seconds=15,
+    )
     looks = len(server.admin.get("/audit-log?action=request.bodies_view").json()["entries"])
     console.open(f"/admin/requests/{kept}")
     part.get_by_role("button", name="Show prompt and answer").click()

@@ -34,11 +34,6 @@ export function RequestView({ request, short = false }: RequestViewProps) {
             <Facts request={request} />
           </Part>
           {!short && <Costs request={request} />}
-          {!short && (
-            <Part title="Prompt and answer">
-              <BodiesPart request={request} />
-            </Part>
-          )}
         </Stack>
         <Stack gap="lg" miw={0} mt={short ? "lg" : undefined}>
           <Part title="Attempts">
@@ -66,6 +61,11 @@ export function RequestView({ request, short = false }: RequestViewProps) {
                     : "No plan was kept with this request."}
                 </Text>
               )}
+            </Part>
+          )}
+          {!short && (
+            <Part title="Prompt and answer">
+              <BodiesPart request={request} />
             </Part>
           )}
         </Stack>

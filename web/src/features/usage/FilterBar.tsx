@@ -1,6 +1,5 @@
 /** One bar of filters for whatever is counted: usage, requests. What it offers is what had calls. */
 import { Button, Group, Select } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
 import { IconChevronDown, IconChevronUp } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useId, useState, type ReactNode } from "react";
@@ -25,7 +24,8 @@ interface FilterBarProps extends FilterProps {
 const CHOSEN = ["provider", "model", "user", "team", "api_key", "tag", "credential"] as const satisfies readonly Dimension[];
 
 export function FilterBar({ filter, onNarrow, more }: FilterBarProps) {
-  const [isOpen, { toggle }] = useDisclosure((more?.used ?? 0) > 0);
+  const [chosen, setChosen] = useState<boolean>();
+  const isOpen = chosen ?? (more?.used ?? 0) > 0;
   const id = useId();
   return (
     <Group gap="sm" align="flex-end" role="search" aria-label="Filters">
@@ -51,7 +51,7 @@ export function FilterBar({ filter, onNarrow, more }: FilterBarProps) {
           rightSection={isOpen ? <IconChevronUp size={14} /> : <IconChevronDown size={14} />}
           aria-expanded={isOpen}
           aria-controls={id}
-          onClick={toggle}
+          onClick={() => setChosen(!isOpen)}
         >
           {more.used > 0 ? `More filters (${more.used})` : "More filters"}
         </Button>
