@@ -84,6 +84,7 @@ class LiveServer:
         ready = False
         try:
             wait_until(self._ready, seconds=START_SECONDS, what="the server's start")
+            httpx.get(f"{self.url}/api/v1/auth/me", timeout=30)  # the first call loads the control API
             ready = True
         except AssertionError as error:
             raise AssertionError(f"{error}; its log:\n{self.logs}") from None
