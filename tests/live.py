@@ -107,8 +107,14 @@ class LiveServer:
         return self._end(signal.SIGTERM, seconds)
 
     def kill(self) -> int:
-        """`kill -9`."""
-        return self._end(signal.SIGKILL, 10.0)
+        """`kill -9`, and wait until workers that it left behind have ended, too."""
+        code = self._end(signal.SIGKILL, 10.0)
+        wait_until(lambda: not self._listens(), seconds=20, what="the end of the workers")
+        return code
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _end(self, how: signal.Signals, seconds: float) -> int:
         process, self.process = self.process, None

@@ -311,13 +311,13 @@ def test_figures_have_three_digits(value: float, shown: str) -> None:
 
 
 def test_the_page_shows_the_committed_result() -> None:
-    committed = max(results.RESULTS.glob("*.json"), key=lambda path: results.read(path).measured_at)
+    committed = max(results.RESULTS.glob("[0-9]*.json"), key=lambda path: results.read(path).measured_at)
     result = results.read(committed)
     assert results.section(result) in results.PAGE.read_text()
     assert result.rows == results.rows(result.raw)
 
 
 def test_a_page_without_its_marks_is_refused() -> None:
-    result = results.read(next(results.RESULTS.glob("*.json")))
+    result = results.read(next(results.RESULTS.glob("[0-9]*.json")))
     with pytest.raises(ValueError, match="no place"):
         results.into_page("# Performance", result)

@@ -323,7 +323,7 @@ async def test_hundreds_that_race_wait_and_leave_hold_nothing_in_the_end(
 
     tasks = [asyncio.create_task(told()) for _ in range(300)]
     for task in chance.sample(tasks, 90):
-        asyncio.get_running_loop().call_later(chance.random() * 0.6, task.cancel)
+        asyncio.get_running_loop().call_later(chance.random() * 0.3, task.cancel)
     async with asyncio.timeout(30):
         await asyncio.gather(*tasks, return_exceptions=True)
     await empty(*limiters)

@@ -59,7 +59,12 @@ async def test_pages_hold_every_request_once_newest_first(
 async def test_a_page_that_ends_with_the_list_has_no_cursor(
     control_client: httpx.AsyncClient, control: Control, clock: Clock
 ) -> None:
-    assert await page(control_client) == {"requests": [], "next_cursor": None, "stored": 0}
+    assert await page(control_client) == {
+        "requests": [],
+        "next_cursor": None,
+        "stored": 0,
+        "kept_from": None,
+    }
     await add_records(control.database, [record(clock.now) for _ in range(3)])
     assert (await page(control_client, limit=3))["next_cursor"] is None
     assert (await page(control_client, limit=2))["next_cursor"] is not None
