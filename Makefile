@@ -9,7 +9,7 @@ JAVASCRIPT_CLIENTS := tests/sdk/javascript
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 PYTHON_SOURCES := $(shell find src -name '*.py')
 
-.PHONY: install run test test-litellm clients lock lint clean
+.PHONY: install run test test-litellm test-collector clients lock lint clean
 
 install: $(STAMPS)/python $(STAMPS)/bytecode $(PUBLIC)/index.html
 
@@ -28,6 +28,13 @@ $(STAMPS)/python-litellm: $(STAMPS)/python requirements/litellm.txt pyproject.to
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python .venv-litellm/bin/python --require-hashes requirements/litellm.txt
 	$(BIN)/uv pip install --quiet --python .venv-litellm/bin/python --no-deps --editable .
 	@touch $@
+
+# Built of the OpenTelemetry project's own modules, which takes Go and a minute or two: not part of `test`.
+test-collector: install $(STAMPS)/collector
+	$(BIN)/python -m pytest -q tests/collector
+
+$(STAMPS)/collector: $(wildcard tests/collector/*.go) tests/collector/go.mod tests/collector/go.sum
+	cd tests/collector && go build -trimpath -ldflags="-s -w" -o $(CURDIR)/$@ .
 
 $(VENV)/bin/python:
 	$(PYTHON) tools/require_python.py
