@@ -60,6 +60,17 @@ DASHBOARDS: Mapping[str, str] = {
     "errors by provider, 30 d": f"{_EXPLORE}errors&period=30d&group=provider&status=error",
     "p95 by model of a provider, 30 d": f"{_EXPLORE}latency_p95&period=30d&group=model&provider_id=prov_1",
     "cost by model, own keys left out, 30 d": f"{_EXPLORE}cost&period=30d&group=model&credential=platform",
+    "cost by key of a provider, 90 d": f"{_EXPLORE}cost&period=90d&group=api_key&provider_id=prov_1",
+    "cost by user on the platform's keys, 90 d": f"{_EXPLORE}cost&period=90d&group=user&credential=platform",
+    "calls by key that failed, 90 d": f"{_EXPLORE}calls&period=90d&group=api_key&status=error",
+    "cost by model of a team, 30 d": f"{_EXPLORE}cost&period=30d&group=model&team_id=team_1",
+    "p95 by model of a user, 90 d": f"{_EXPLORE}latency_p95&period=90d&group=model&user_id=usr_7",
+    "cost by model of a user, 7 d by hour": f"{_EXPLORE}cost&period=7d&bucket=hour&group=model&user_id=usr_7",
+    "cost by key of a provider that failed, 30 d": (
+        f"{_EXPLORE}cost&period=30d&group=api_key&status=error&provider_id=prov_1"
+    ),
+    "home page": "/home",
+    "savings": "/llm/savings",
     "providers' cards": "/llm/providers",
     "API keys": "/llm/api-keys",
     "own keys": "/llm/byok/summary",

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from ledger_rows import Crash, Crashing, add_records, random_records, some_record
 from ops_center.cli import app
+from ops_center.control.usage.dimensions import NONE
 from ops_center.control.usage.repository import (
     Dimension,
     Filters,
@@ -28,9 +29,13 @@ from ops_center.control.usage.repository import (
 )
 from ops_center.storage.database import Database
 from ops_center.storage.journal.ledger import Entry, Ledger, entry
+from ops_center.storage.retention import Ages, sweep
 from ops_center.storage.rollups import histogram
-from ops_center.storage.rollups.rebuild import change_time_zone, rebuild
+from ops_center.storage.rollups.rebuild import bring_up_to_date, change_time_zone, rebuild
+from ops_center.storage.rollups.store import change_state
 from ops_center.storage.rollups.sums import (
+    CALLER,
+    WAY,
     day_of_quarter,
     first_quarter_of_day,
     instant_of,
@@ -114,6 +119,53 @@ async def test_a_rebuild_gives_what_was_kept_as_records_arrived(database: Databa
 
     kept = await rows()
     await rebuild(database)
+    assert await rows() == kept
+
+
+async def test_any_two_facts_give_what_the_full_series_say(database: Database) -> None:
+    dice = random.Random(4)
+    entries = [entry(some_record(dice, number, NOW), b"", 0) for number in range(150)]
+    await Ledger(database).add(entries, "usage-1.jsonl", 0)
+    window = Window(
+        NOW - timedelta(days=2, minutes=30), NOW + timedelta(hours=1)
+    )  # quarter-hours, days, both
+    seen: dict[Dimension, set[str]] = {}
+    async with database.read() as connection:
+        for dimension in Dimension:
+            values = by_value(await sums(connection, window, by=dimension))
+            seen[dimension] = {NONE if value is None else value for value in values}
+        everything = {dimension: frozenset(values) for dimension, values in seen.items()}
+        for by in Dimension:
+            for fact in Dimension:
+                if fact.value < by.value or fact is by is Dimension.TAG:  # a single tag is shown alone
+                    continue
+                some = frozenset({dice.choice(sorted(seen[fact]))})
+                narrow, wide = Filters(values={fact: some}), Filters(values=everything | {fact: some})
+                found, expected = [
+                    by_value(await sums(connection, window, by=by, filters=filters, histograms=True))
+                    for filters in (narrow, wide)
+                ]
+                assert found == expected, (by, fact)
+                assert found, (by, fact)
+
+
+async def test_what_lost_its_records_gets_series_of_a_newer_layout(database: Database) -> None:
+    await add_records(database, random_records(NOW, 120, days=60))
+    await sweep(database, Ages(20, None, 40, None), NOW)  # records, quarter-hours and days, each further back
+
+    async def rows() -> list[list[object]]:
+        async with database.read() as connection:
+            return [
+                sorted(map(tuple, await connection.execute(select(table))))
+                for table in (usage_quarters, usage_days)
+            ]
+
+    kept = await rows()
+    async with database.write() as connection:
+        for table in (usage_quarters, usage_days):
+            await connection.execute(delete(table).where(table.c.kind.in_([CALLER, WAY])))
+        await change_state(connection, layout=2)
+    await bring_up_to_date(database, "UTC")
     assert await rows() == kept
 
 

@@ -22,12 +22,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -553,9 +555,9 @@ stored_batches = Table(
     Column("request_ids", Text, nullable=False),  # a JSON list, in the order of the journal
 )
 
-# What records are counted under: every fact by which they can be grouped ("full"), and for each fact a
-# series that knows only that one, so that a chart reads a handful of rows per day ("own": the calls on users'
-# own keys, by user and type); storage/rollups/.
+# What records are counted under: every fact by which they can be grouped ("full"), those of who asked ("caller"),
+# those of where it went ("way"), and for each fact a series that knows only that one, so that a chart reads a
+# handful of rows per day ("own": the calls on users' own keys, by user and type); storage/rollups/.
 usage_series = Table(
     "usage_series",
     metadata,
@@ -579,14 +581,14 @@ usage_series = Table(
 )
 
 
-def _rollup(name: str) -> Table:
+def _rollup(name: str, *constraints: SchemaItem) -> Table:
     """Sums of the usage records of one series in one slot of time. Money in nano-dollars, times in microseconds."""
     return Table(
         name,
         metadata,
-        Column("kind", String(16), primary_key=True),
-        Column("slot", Integer, primary_key=True, autoincrement=False),
-        Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+        Column("kind", String(16), nullable=False),
+        Column("slot", Integer, nullable=False, autoincrement=False),
+        Column("series_id", BigInteger, nullable=False, autoincrement=False),
         Column("calls", BigInteger, nullable=False),
         Column("failed_calls", BigInteger, nullable=False),  # status 400 and above
         Column("input_tokens", BigInteger, nullable=False),
@@ -617,12 +619,19 @@ def _rollup(name: str) -> Table:
         # histograms of the calls that succeeded: storage/rollups/histogram.py
         Column("latencies", LargeBinary, nullable=True),
         Column("first_chunks", LargeBinary, nullable=True),
+        *constraints,
         sqlite_with_rowid=False,
     )
 
 
-usage_quarters = _rollup("usage_quarters")  # slot: quarter-hours since 1970 UTC
-usage_days = _rollup("usage_days")  # slot: days since 1970 on the organisation's calendar
+# slot: quarter-hours since 1970 UTC. The running one is written all the time, and lies together.
+usage_quarters = _rollup(
+    "usage_quarters", PrimaryKeyConstraint("kind", "slot", "series_id"), Index(None, "series_id", "slot")
+)
+# slot: days since 1970 on the organisation's calendar. A series lies together, since few are asked for at once.
+usage_days = _rollup(
+    "usage_days", PrimaryKeyConstraint("kind", "series_id", "slot"), Index(None, "kind", "slot")
+)
 
 rollup_state = Table(
     "rollup_state",

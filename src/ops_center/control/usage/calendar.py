@@ -4,6 +4,7 @@ them. Pure."""
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ops_center.control.usage.schemas import Bucket, Period
@@ -53,6 +54,7 @@ def next_start(start: date, bucket: Bucket) -> date:
             return start + DAY
 
 
+@lru_cache(maxsize=10_000)
 def bucket_start(at: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """The instant, in UTC, at which the bucket begins that `at` lies in."""
     local = at.astimezone(zone)

@@ -9,15 +9,16 @@ records are exactly those that started at or after `from_at` and before `to_at`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from operator import add, attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Join, Subquery, Table, Text, and_, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage.dimensions import NONE, Dimension
@@ -25,8 +26,12 @@ from ops_center.errors import ProviderAuthError, ProviderRateLimited
 from ops_center.storage.rollups.histogram import Histogram, merged, percentile
 from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
+    CALLER,
     FIGURES,
+    FULL,
+    KINDS,
     OWN,
+    WAY,
     instant_of,
     quarter_of,
     tags_of,
@@ -191,10 +196,14 @@ class Sums:
     first_chunks: Histogram = field(default_factory=dict)
 
     def __add__(self, other: Sums) -> Sums:
-        whole = Sums()
-        for name in FIGURES:
-            setattr(whole, name, getattr(self, name) + getattr(other, name))
-        whole.last_at = max((at for at in (self.last_at, other.last_at) if at), default=None)
+        if self is NOTHING or other is NOTHING:
+            return other if self is NOTHING else self
+        whole = Sums(*map(add, _figures_of(self), _figures_of(other)))
+        whole.last_at = (
+            max(self.last_at, other.last_at)
+            if self.last_at and other.last_at
+            else self.last_at or other.last_at
+        )
         whole.latencies = _both(self.latencies, other.latencies)
         whole.first_chunks = _both(self.first_chunks, other.first_chunks)
         return whole
@@ -245,6 +254,8 @@ class Sums:
 
 
 NOTHING = Sums()
+_figures_of = attrgetter(*FIGURES)
+assert tuple(each.name for each in fields(Sums))[: len(FIGURES)] == FIGURES
 BASIC = (  # what every answer about usage says
     "calls",
     "failed_calls",
@@ -260,10 +271,10 @@ _MONEY = frozenset(name for name in FIGURES if isinstance(usage_days.c[name].typ
 
 def _sums_of(values: Sequence[Any], figures: Sequence[str]) -> Sums:
     """`values` in the order of `figures`."""
-    found = Sums()
+    found: dict[str, Any] = {}
     for name, value in zip(figures, values, strict=True):
-        setattr(found, name, value if name in _MONEY else int(value))
-    return found
+        found[name] = value if name in _MONEY else int(value)
+    return Sums(**found)
 
 
 def _both(one: Histogram, other: Histogram) -> Histogram:
@@ -333,12 +344,15 @@ async def sums(
 
 
 def _kind(by: Dimension | None, filters: Filters) -> str:
-    """The series that are enough to answer: those of one fact where only one is asked for."""
+    """The series that are enough to answer: of those that know the facts asked for, the narrowest."""
     used = filters.dimensions | ({by} if by is not None else set())
     if not used:
         return Dimension.CREDENTIAL.value
     several_tags = len(filters.values.get(Dimension.TAG, ())) > 1  # a record may have both
-    return next(iter(used)).value if len(used) == 1 and not several_tags else "full"
+    if len(used) == 1 and not several_tags:
+        return next(iter(used)).value
+    facts = {_COLUMN[dimension].name for dimension in used}
+    return next(kind for kind in (WAY, CALLER, FULL) if facts.issubset(KINDS[kind]))
 
 
 async def is_kept(conn: AsyncConnection, window: Window, *, finely: bool = False) -> bool:
@@ -401,16 +415,29 @@ async def _read(
     state: State,
     figures: Sequence[str],
 ) -> list[tuple[Key, Sums]]:
-    columns = _grouped(table, by, step)
+    # First each series by itself, in the order in which the table lies, then the few sums of those: no row is sorted
+    # by a name.
+    key = [
+        column
+        for column in table.primary_key
+        if column is table.c.series_id or (step and column is table.c.slot)
+    ]
+    last_at = func.max(table.c.last_started_at, type_=Instant).label("last_at")
+    each = (
+        select(*key, func.count().label("rows"), *_summed(table, figures), last_at)
+        .where(*_rows(table, kind, start, end, conditions))
+        .group_by(*key)
+        .subquery()
+    )
+    columns = _grouped(each, by, step)
     query = (
         select(
             *columns,
-            func.count().label("rows"),
-            *(func.sum(table.c[name], type_=table.c[name].type).label(name) for name in figures),
-            func.max(table.c.last_started_at, type_=Instant).label("last_at"),
+            func.sum(each.c.rows).label("rows"),
+            *_summed(each, figures),
+            func.max(each.c.last_at, type_=Instant).label("last_at"),
         )
-        .select_from(_joined(table, by, conditions))
-        .where(*_in_slots(table, kind, start, end), *conditions)
+        .select_from(each if by is None else _named(each))
         .group_by(*columns)
     )
     found = []
@@ -437,11 +464,11 @@ async def _read_histograms(
     into: Mapping[Key, Sums],
 ) -> None:
     """Add the histograms of the same rows; they are merged here, since no database can."""
-    query = (
-        select(*_grouped(table, by, step), table.c.latencies, table.c.first_chunks)
-        .select_from(_joined(table, by, conditions))
-        .where(*_in_slots(table, kind, start, end), *conditions)
+    query = select(*_grouped(table, by, step), table.c.latencies, table.c.first_chunks).where(
+        *_rows(table, kind, start, end, conditions)
     )
+    if by is not None:
+        query = query.select_from(_named(table))
     latencies: dict[Key, list[bytes | None]] = {}
     first_chunks: dict[Key, list[bytes | None]] = {}
     keys: dict[tuple[Any, ...], list[Key]] = {}
@@ -459,24 +486,35 @@ async def _read_histograms(
         one.first_chunks = _both(one.first_chunks, merged(first_chunks[key]))
 
 
-def _grouped(table: Table, by: Dimension | None, step: Step | None) -> list[ColumnElement[Any]]:
+def _grouped(rows: Table | Subquery, by: Dimension | None, step: Step | None) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = []
     if step is not None:
-        columns.append(table.c.slot)
+        columns.append(rows.c.slot)
     if by is not None:
         value, name = _COLUMNS[by]
         columns += [value] if value is name else [value, name]
     return columns
 
 
-def _joined(table: Table, by: Dimension | None, conditions: Sequence[ColumnElement[bool]]) -> Any:
-    if by is None and not conditions:
-        return table
-    return table.join(usage_series, usage_series.c.id == table.c.series_id)
+def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElement[Any]]:
+    return [func.sum(rows.c[name], type_=usage_days.c[name].type).label(name) for name in figures]
 
 
-def _in_slots(table: Table, kind: str, start: int, end: int) -> tuple[ColumnElement[bool], ...]:
-    return table.c.kind == kind, table.c.slot >= start, table.c.slot < end
+def _named(rows: Table | Subquery) -> Join:
+    """Rows beside what their series is of."""
+    return rows.join(usage_series, usage_series.c.id == rows.c.series_id)
+
+
+def _rows(
+    table: Table, kind: str, start: int, end: int, conditions: Sequence[ColumnElement[bool]] = ()
+) -> list[ColumnElement[bool]]:
+    """Which rows of a table: some slots of one kind of series, of those that meet the conditions. Days lie by series,
+    so that they are always read by their numbers."""
+    found = [table.c.kind == kind, table.c.slot >= start, table.c.slot < end]
+    if conditions or table is usage_days:
+        some = select(_s.id).where(_s.kind == kind, *conditions).correlate(None)
+        found.append(table.c.series_id.in_(some))
+    return found
 
 
 def _keys(row: Any, table: Table, by: Dimension | None, step: Step | None, state: State) -> Iterable[Key]:
@@ -510,11 +548,19 @@ def by_value(found: Mapping[Key, Sums]) -> dict[str | None, Sums]:
 async def last_at(conn: AsyncConnection, by: Dimension) -> dict[str, datetime]:
     """When the newest request of each value started."""
     value, days = _COLUMN[by], usage_days
+    newest = (
+        select(days.c.last_started_at)
+        .where(days.c.kind == by.value, days.c.series_id == _s.id)
+        .order_by(days.c.slot.desc())
+        .limit(1)
+        .correlate(usage_series)
+        .scalar_subquery()
+    )
     query = (
-        select(value.label("value"), func.max(days.c.last_started_at, type_=Instant).label("at"))
-        .select_from(days.join(usage_series, usage_series.c.id == days.c.series_id))
-        .where(days.c.kind == by.value, value.is_not(None))
+        select(value.label("value"), func.max(newest, type_=Instant).label("at"))
+        .where(_s.kind == by.value, value.is_not(None))
         .group_by(value)
+        .having(func.max(newest).is_not(None))
     )
     return {row.value: row.at for row in await conn.execute(query)}
 
@@ -533,7 +579,7 @@ async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> li
     query = (
         select(age, *figures)
         .where(
-            *_in_slots(table, Dimension.CREDENTIAL.value, end - days * _QUARTERS_A_DAY, end),
+            *_rows(table, Dimension.CREDENTIAL.value, end - days * _QUARTERS_A_DAY, end),
         )
         .group_by("age")
     )
@@ -563,8 +609,8 @@ async def on_own_keys(
                 *(func.sum(table.c[name], type_=table.c[name].type).label(name) for name in FIGURES),
                 func.max(table.c.last_started_at, type_=Instant).label("last_at"),
             )
-            .select_from(table.join(usage_series, series.id == table.c.series_id))
-            .where(*_in_slots(table, OWN, start, end))
+            .select_from(_named(table))
+            .where(*_rows(table, OWN, start, end))
             .group_by(series.user_id, series.provider_type)
         )
         if user_id is not None:
@@ -603,15 +649,17 @@ async def reach_of_provider(conn: AsyncConnection, provider_id: str, window: Win
 async def first_at(conn: AsyncConnection, filters: Filters = EVERYTHING) -> datetime | None:
     """When the quarter-hour of the oldest record begins (the day, where quarter-hours are gone); None without
     any."""
-    state, kind, conditions = await read_state(conn), _kind(None, filters), filters.hold()
+    state, kind = await read_state(conn), _kind(None, filters)
+    some = select(_s.id).where(_s.kind == kind, *filters.hold())
 
     async def oldest(table: Table, start: int = 0) -> int | None:
         query = (
-            select(func.min(table.c.slot))
-            .select_from(_joined(table, None, conditions))
-            .where(table.c.kind == kind, table.c.slot >= start, *conditions)
+            select(table.c.slot)
+            .where(table.c.kind == kind, table.c.slot >= start, table.c.series_id.in_(some))
+            .order_by(table.c.slot)
+            .limit(1)
         )
-        slot: int | None = (await conn.execute(query)).scalar_one()
+        slot: int | None = (await conn.execute(query)).scalar_one_or_none()
         return slot
 
     if state.days_fixed_before:

@@ -135,7 +135,7 @@ def in_buckets(
 ) -> list[tuple[datetime, Sums]]:
     """One entry per bucket, oldest first, none missing. The first and the last may be cut by the window."""
     starts: dict[int, datetime] = {}
-    of_bucket: dict[datetime, Sums] = defaultdict(Sums)
+    of_bucket: dict[datetime, Sums] = {}
     for key, sums in found.items():
         slot = key.slot
         assert slot is not None, "these sums do not tell times apart"
@@ -147,7 +147,7 @@ def in_buckets(
                 else midnight(date_of_epoch_day(slot), zone)
             )
             start = starts[slot] = bucket_start(at, bucket, zone)
-        of_bucket[start] += sums
+        of_bucket[start] = of_bucket.get(start, NOTHING) + sums
     return [(start, of_bucket.get(start, NOTHING)) for start in buckets(from_at, to_at, bucket, zone)]
 
 

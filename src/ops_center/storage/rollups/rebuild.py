@@ -69,6 +69,8 @@ async def rebuild(database: Database, time_zone: str | None = None) -> None:
     async with database.read() as connection:
         state = await read_state(connection)
     start = max(state.records_from, state.quarters_from)
+    await _derive(database, rollups, usage_quarters, state.quarters_from, start)
+    await _derive(database, rollups, usage_days, 0, state.days_fixed_before)
     while start < NO_SLOT:
         async with database.write() as connection:
             await rollups.take_turn(connection)
@@ -78,6 +80,27 @@ async def rebuild(database: Database, time_zone: str | None = None) -> None:
     await change_time_zone(database, time_zone or state.time_zone)
     async with database.write() as connection:
         await change_state(connection, layout=LAYOUT)
+
+
+async def _derive(database: Database, rollups: Rollups, table: Table, start: int, end: int) -> None:
+    """Every kind of series anew from the full ones, where nothing tells more any longer."""
+    slots = select(table.c.slot).where(table.c.kind == FULL, table.c.slot < end).order_by(table.c.slot)
+    while start < end:
+        async with database.write() as connection:
+            await rollups.take_turn(connection)
+            query = slots.where(table.c.slot >= start).offset(_MOST_ROWS).limit(1)
+            last = (await connection.execute(query)).scalar_one_or_none()
+            step_end = end if last is None else max(last, start + 1)
+            sums = await stored_sums(connection, FULL, start, step_end, table=table)
+            await _delete(connection, table, start, step_end)
+            await rollups.put(connection, table, with_every_kind(sums))
+        start = step_end
+
+
+async def _delete(connection: AsyncConnection, table: Table, start: int, end: int) -> None:
+    slot = table.c.slot
+    for kind in KINDS:
+        await connection.execute(delete(table).where(table.c.kind == kind, slot >= start, slot < end))
 
 
 async def change_time_zone(database: Database, time_zone: str) -> None:
@@ -132,12 +155,7 @@ async def _start_of_step(connection: AsyncConnection, end_day: int, state: State
 
 
 async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start: int, end: int) -> None:
-    for kind in KINDS:
-        await connection.execute(
-            delete(usage_quarters).where(
-                usage_quarters.c.kind == kind, usage_quarters.c.slot >= start, usage_quarters.c.slot < end
-            )
-        )
+    await _delete(connection, usage_quarters, start, end)
     await rollups.put(
         connection, usage_quarters, with_every_kind(await sums_of_records(connection, start, end))
     )
@@ -146,12 +164,7 @@ async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start
 async def _rebuild_days(
     connection: AsyncConnection, rollups: Rollups, start: int, end: int, state: State
 ) -> None:
-    for kind in KINDS:
-        await connection.execute(
-            delete(usage_days).where(
-                usage_days.c.kind == kind, usage_days.c.slot >= start, usage_days.c.slot < end
-            )
-        )
+    await _delete(connection, usage_days, start, end)
     first_slot = state.first_quarter_of(start) if start else 0
     end_slot = state.first_quarter_of(end) if end < NO_SLOT else NO_SLOT
     quarters = await stored_sums(connection, FULL, first_slot, end_slot)

@@ -1,6 +1,7 @@
 """Adds usage records up, in memory: rows of `usage_records` in, sums per quarter-hour and series out. Pure.
 
-A series is what records are counted under: all facts that they can be grouped by ("full"), or one of them.
+A series is what records are counted under: all facts that they can be grouped by ("full"), those of who asked,
+those of which way it went, or a single one. The narrower, the fewer rows a question reads.
 """
 
 from __future__ import annotations
@@ -23,13 +24,18 @@ from ops_center.types import CostSource, CredentialSource
 QUARTER = timedelta(minutes=15)
 QUARTER_US: Final = 900_000_000
 QUARTERS_A_DAY: Final = 96  # of UTC, which never changes its clock
-LAYOUT: Final = 2  # one more whenever what is added up changes: a start then builds the rollups anew
+LAYOUT: Final = 3  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
+CALLER: Final = "caller"  # who asked, and how that ended
+WAY: Final = "way"  # where it went, and how that ended
 OWN: Final = "own"  # of calls on users' own keys alone
+_HOW: Final = ("credential_source", "status", "strategy")  # few values each
 IDENTITY = tuple(column.name for column in usage_series.columns if column.name not in ("id", "kind"))
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     FULL: IDENTITY,
+    CALLER: ("api_key_id", "api_key_name", "user_id", "user_email", "team_id", "team_name", *_HOW, "tags"),
+    WAY: ("provider_id", "provider_name", "provider_type", "model", *_HOW),
     "provider": ("provider_id", "provider_name", "provider_type"),
     "model": ("model",),
     "api_key": ("api_key_id", "api_key_name"),
@@ -78,12 +84,16 @@ _facts_of = itemgetter(
         )
     )
 )
-_masks = {
+_places = {
     kind: tuple(position if name in names else None for position, name in enumerate(IDENTITY))
     for kind, names in KINDS.items()
-    if kind not in (FULL, "tag")
 }
-_OWN_MASK = _masks.pop(OWN)
+# Which kinds are added up from which: the narrow ones from the two in between, which are far fewer than the full.
+_FROM: Final[dict[str, tuple[str, ...]]] = {
+    FULL: (CALLER, WAY),
+    CALLER: ("api_key", "user", "team"),
+    WAY: ("provider", "model", "credential", "status", "strategy"),
+}
 _TAGS, _CREDENTIAL = IDENTITY.index("tags"), IDENTITY.index("credential_source")
 _COST = {
     CostSource.PROVIDER.value: FIGURES.index("provider_cost_usd"),
@@ -231,16 +241,22 @@ def _add_own(figures: list[int], own_cost: int | None, saved: int | None) -> Non
 
 def with_every_kind(full: Sums) -> Sums:
     """The same sums under every kind of series."""
+    between = _added_up(full, _between)
+    return full | between | _added_up(between, _narrow)
+
+
+def _added_up(sums: Sums, series_of: Callable[[Series], Sequence[Series]]) -> Sums:
+    """The sums under each of the series that count them too."""
     cells: dict[tuple[int, Series], list[Sum]] = {}
-    for (slot, (_, identity)), one in full.items():
-        for series in narrower(identity):
-            key = (slot, series)
+    for (slot, series), one in sums.items():
+        for other in series_of(series):
+            key = (slot, other)
             cell = cells.get(key)
             if cell is None:
                 cells[key] = [one]
             else:
                 cell.append(one)
-    return full | {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
+    return {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
 
 
 def _whole(parts: Sequence[Sum]) -> Sum:
@@ -258,15 +274,23 @@ def _whole(parts: Sequence[Sum]) -> Sum:
 
 
 @lru_cache(maxsize=20_000)
-def narrower(identity: Identity) -> list[Series]:
-    """The series of one fact that records of `identity` are counted under too: one per tag, else none."""
-    series: list[Series] = [(kind, _only(mask, identity)) for kind, mask in _masks.items()]
-    if identity[_CREDENTIAL] == _BYOK_SOURCE:
-        series.append((OWN, _only(_OWN_MASK, identity)))
-    nothing: Identity = (None,) * len(IDENTITY)
-    for tag in tags_of(identity[_TAGS]) or (None,):
-        text = None if tag is None else msgspec.json.encode([tag]).decode()
-        series.append(("tag", (*nothing[:_TAGS], text, *nothing[_TAGS + 1 :])))
+def _between(full: Series) -> list[Series]:
+    """The series that count what a full one counts, but for the narrow ones: those of the calls on own keys too."""
+    _, identity = full
+    own = (OWN,) if identity[_CREDENTIAL] == _BYOK_SOURCE else ()
+    return [(kind, _only(_places[kind], identity)) for kind in (*_FROM[FULL], *own)]
+
+
+@lru_cache(maxsize=20_000)
+def _narrow(between: Series) -> list[Series]:
+    """The series of one fact that count what one of those counts; of tags one each, else none."""
+    kind, identity = between
+    series = [(narrow, _only(_places[narrow], identity)) for narrow in _FROM.get(kind, ())]
+    if kind == CALLER:
+        nothing: Identity = (None,) * len(IDENTITY)
+        for tag in tags_of(identity[_TAGS]) or (None,):
+            text = None if tag is None else msgspec.json.encode([tag]).decode()
+            series.append(("tag", (*nothing[:_TAGS], text, *nothing[_TAGS + 1 :])))
     return series
 
 
@@ -292,11 +316,13 @@ def by_day(quarters: Sums, day_of_slot: Callable[[int], int | None]) -> Sums:
     return {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
 
 
+@lru_cache(maxsize=20_000)
 def day_of_quarter(slot: int, zone: ZoneInfo) -> int:
     """The day, since 1970 on the calendar of `zone`, on which a quarter-hour begins."""
     return (_EPOCH + slot * QUARTER).astimezone(zone).toordinal() - _EPOCH_DAY
 
 
+@lru_cache(maxsize=2_000)
 def first_quarter_of_day(day: int, zone: ZoneInfo) -> int:
     """The quarter-hour with which a day of `zone` begins: at midnight, or when the clock jumps over that."""
     at = date.fromordinal(day + _EPOCH_DAY)
