@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from sqlalchemy import update
 
@@ -16,6 +17,7 @@ from ledger_rows import add_records, record
 from ops_center.control.context import Control
 from ops_center.control.savings.cheaper import break_even, cost_at
 from ops_center.control.usage.repository import Sums
+from ops_center.dataplane.fingerprint import fingerprint
 from ops_center.storage.database import Database
 from ops_center.storage.tables import api_keys
 from ops_center.transport.client import FetchAnswer
@@ -227,10 +229,28 @@ def test_caching_breaks_even_where_the_documents_say() -> None:
 
 async def test_equal_bodies_have_equal_fingerprints_and_no_answer_none() -> None:
     async with running_plane() as plane:
+        unkeyed = plane.source.current
+        plane.source.current = msgspec.structs.replace(unkeyed, fingerprint_key=b"k" * 32)
         for text in ("the same", "the same", "another"):
             answer = await plane.chat(messages=[{"role": "user", "content": text}])
             assert answer.status_code == 200
         await plane.chat(model="no-such-model")
-        first, second, other, refused = (one.fingerprint for one in plane.sink.records)
+        plane.source.current = unkeyed
+        await plane.chat()
+        first, second, other, refused, keyless = (one.fingerprint for one in plane.sink.records)
         assert first is not None and first == second != other
-        assert refused is None
+        assert refused is keyless is None
+
+
+def test_a_fingerprint_fits_the_ledger_and_depends_on_every_byte_and_on_the_key() -> None:
+    body = bytes(range(256)) * 40
+    bodies = [
+        body,
+        body[:-1],
+        body + b" ",
+        b"",
+        *(body[:n] + b"!" + body[n + 1 :] for n in range(0, 8000, 97)),
+    ]
+    marks = [fingerprint(key, one) for key in (b"k" * 32, b"l" * 32) for one in bodies]
+    assert len(set(marks)) == len(marks)
+    assert all(mark is not None and -(2**63) <= mark < 2**63 for mark in marks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import stat
@@ -15,7 +16,14 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
 from ops_center.storage.database import Database
-from ops_center.storage.secrets import SecretBox, SecretError, load_master_key, preview, rotate_master_key
+from ops_center.storage.secrets import (
+    SecretBox,
+    SecretError,
+    installation_key,
+    load_master_key,
+    preview,
+    rotate_master_key,
+)
 from ops_center.storage.tables import credentials, sealed_secrets
 
 pytestmark = pytest.mark.anyio
@@ -204,6 +212,22 @@ async def test_a_rotation_seals_the_other_secrets_too(database: Database, data_d
     assert rotation.resealed == 1
     assert after.is_current(resealed)
     assert after.open(resealed, "setting:mail.password") == SECRET
+
+
+async def test_a_key_of_the_installation_is_made_once_sealed_and_outlives_a_rotation(
+    database: Database, data_dir: Path
+) -> None:
+    box = load_master_key(None, data_dir)
+    keys = await asyncio.gather(*(installation_key(database, box, "marks", NOW) for _ in range(5)))
+    assert len(set(keys)) == 1 and len(keys[0]) == 32
+    assert await installation_key(database, box, "others", NOW) != keys[0]
+    await rotate_master_key(database, None, data_dir)
+    async with database.read() as connection:
+        stored = b"".join((await connection.execute(select(sealed_secrets.c.secret))).scalars())
+    assert keys[0] not in stored and base64.b64encode(keys[0]) not in stored
+    assert await installation_key(database, load_master_key(None, data_dir), "marks", NOW) == keys[0]
+    with pytest.raises(SecretError):
+        await installation_key(database, SecretBox([KEY]), "marks", NOW)
 
 
 async def test_a_running_server_follows_a_rotation_beside_it(database: Database, data_dir: Path) -> None:

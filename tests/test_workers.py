@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -345,7 +346,7 @@ def test_workers_serve_on_while_the_control_process_is_killed_and_comes_back(
 def test_everything_ends_with_the_supervisor_and_starts_again_without_loss(
     server: LiveServer, connections: list[httpx.Client]
 ) -> None:
-    secret = server.create_api_key()
+    secret = server.create_api_key("before and after")
     answers = [ask(client, secret) for client in connections]
     before = children(server)
     server.kill()
@@ -355,6 +356,15 @@ def test_everything_ends_with_the_supervisor_and_starts_again_without_loss(
         assert server.wait_for_request(answer.headers["x-request-id"])["status"] == 200
     ids = [row["id"] for row in server.requests(limit=200)]
     assert len(ids) == len(set(ids))
+    # who sent the same twice is known across workers and starts
+    with httpx.Client(base_url=server.url) as client:
+        again = ask(client, secret)
+    server.wait_for_request(again.headers["x-request-id"])
+    with closing(sqlite3.connect(server.data_dir / "ops-center.db")) as db:
+        found = db.execute(
+            "SELECT fingerprint, count(*) FROM usage_records WHERE api_key_name = 'before and after' GROUP BY 1"
+        ).fetchall()
+    assert [count for mark, count in found if mark is not None] == [CONNECTIONS + 1]
 
 
 def _runs(pid: int) -> bool:

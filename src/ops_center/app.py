@@ -55,7 +55,7 @@ from ops_center.snapshot import api_key_digest
 from ops_center.storage.database import Database
 from ops_center.storage.journal import JournalIngester, UsageJournal, rejected_lines
 from ops_center.storage.migrate import migrate
-from ops_center.storage.secrets import load_master_key
+from ops_center.storage.secrets import SecretBox, SecretError, installation_key, load_master_key
 from ops_center.telemetry.metrics import CONTENT_TYPE, Metrics
 from ops_center.transport.client import HttpClient
 from ops_center.transport.mail import Mailer
@@ -136,7 +136,9 @@ class Application:
         closing.callback(litellm.close)
         http = HttpClient(processes={NAME: litellm.socket_path})
         closing.push_async_callback(http.close)
-        publisher = self._publisher = Publisher(database, secrets, utc_now)
+        publisher = self._publisher = Publisher(
+            database, secrets, utc_now, await _fingerprint_key(database, secrets)
+        )
         health = self._hub.health if self._hub is not None else Health()
         control = self.control = Control(
             database=database,
@@ -361,6 +363,15 @@ class Application:
             and principal.scope is KeyScope.ADMIN
             and (principal.expires_at is None or principal.expires_at > datetime.now(UTC))
         )
+
+
+async def _fingerprint_key(database: Database, secrets: SecretBox) -> bytes:
+    """None at all where it cannot be opened: a restored database with another master key should still serve."""
+    try:
+        return await installation_key(database, secrets, "fingerprints", utc_now())
+    except SecretError as error:
+        log.error("no_fingerprints", reason="their key cannot be opened", detail=error.message)
+        return b""
 
 
 def _control_app(control: Control) -> FastAPI:

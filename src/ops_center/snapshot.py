@@ -262,6 +262,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     by_task: Mapping[str, tuple[Target, ...]] = {}  # capability beside chat → models that have it
     aliases: Mapping[str, tuple[str, ...]] = {}  # alias → canonical names, best first
     keep_bodies: bool = False  # whether prompts and answers are noted
+    fingerprint_key: bytes = b""  # of the installation, secret; none: requests get no fingerprints
     budgets: tuple[Budget, ...] = ()  # every hard one, whoever it belongs to
     time_zone: str = "UTC"  # the organisation's, whose calendar budgets follow
     levels: Mapping[PowerLevel, LevelRule] = {}  # those that an admin has narrowed

@@ -264,7 +264,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     saved_usd: Decimal | None = None  # None: unknown
     fallback_from: CredentialSource | None = None  # whose credential had failed before the other's served
     tags: tuple[str, ...] = ()  # of the API key
-    # equal for requests with the same body, within one process; keyed by it, so that it reveals nothing of the body
+    # equal for requests with the same body; made with a key of the installation, so that it reveals nothing of it
     fingerprint: int | None = None
 
     attempts: tuple[AttemptRecord, ...] = ()

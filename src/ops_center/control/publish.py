@@ -99,8 +99,15 @@ class _Rows:
 class Publisher:
     """Holds the current snapshot; satisfies the data plane's `SnapshotSource`."""
 
-    def __init__(self, database: Database, secrets: SecretBox, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        secrets: SecretBox,
+        clock: Callable[[], datetime],
+        fingerprint_key: bytes = b"",
+    ) -> None:
         self._database = database
+        self._fingerprint_key = fingerprint_key
         self._secrets = secrets
         self._clock = clock
         self._current = _EMPTY
@@ -182,6 +189,7 @@ class Publisher:
         snapshot, self._facts = await asyncio.to_thread(
             _assemble, rows, self._secrets, now, self._facts, self._current.version + 1
         )
+        snapshot = msgspec.structs.replace(snapshot, fingerprint_key=self._fingerprint_key)
         _log.info(
             "snapshot_published",
             version=snapshot.version,

@@ -6,8 +6,6 @@ Everything that happens to a request is noted here in passing; `settle` prices i
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +22,7 @@ from ops_center.catalog.pricing import (
     price_usage,
 )
 from ops_center.dataplane.call import Call
+from ops_center.dataplane.fingerprint import fingerprint
 from ops_center.dataplane.ports import UsageSink
 from ops_center.errors import OpsCenterError, ProviderError
 from ops_center.health import Health, Ticket
@@ -115,6 +114,7 @@ class Meter:
     __slots__ = (
         "_call",
         "_health",
+        "_key",
         "_principal",
         "_settled",
         "_sink",
@@ -126,9 +126,11 @@ class Meter:
         "reservation",
     )
 
-    def __init__(self, call: Call, principal: Principal, sink: UsageSink, health: Health) -> None:
+    def __init__(self, call: Call, principal: Principal, key: bytes, sink: UsageSink, health: Health) -> None:
+        """`key`: what fingerprints are made with."""
         self._call = call
         self._health = health
+        self._key = key
         self._principal = principal
         self._sink = sink
         self._settled = False
@@ -224,7 +226,7 @@ class Meter:
                 saved_usd=saved_usd,
                 fallback_from=self._fallback_from(credential_source),
                 tags=principal.tags,
-                fingerprint=None if measured is None else _fingerprint(call.body),
+                fingerprint=None if measured is None else fingerprint(self._key, call.body),
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
                 traceparent=_traceparent(call),
                 plan=encoded(self.plan, call.dropped, target.price if target else None)
@@ -322,16 +324,6 @@ def _by_units(price: Price | None, units: int) -> tuple[Usage, Decimal | None, C
     if price is None:
         return usage, None, CostSource.UNKNOWN, NO_PRICE
     return usage, None, CostSource.UNKNOWN, NO_REQUEST_PRICE
-
-
-def _fingerprint(body: bytes) -> int | None:
-    """What the interpreter's own hash makes of a body: 64 bits under a random key of this process (SipHash,
-    https://peps.python.org/pep-0456/), so that who has the ledger can guess no body from it. None where the
-    environment fixes that key."""
-    return hash(body) if _HASHES_ARE_KEYED else None
-
-
-_HASHES_ARE_KEYED = bool(sys.flags.hash_randomization) and not os.environ.get("PYTHONHASHSEED", "").isdigit()
 
 
 def _traceparent(call: Call) -> str | None:

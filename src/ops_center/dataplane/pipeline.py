@@ -32,7 +32,7 @@ async def handle(call: Call, plane: Plane) -> None:
     """Answer one call. Raises an OpsCenterError while nothing has been sent to the client yet."""
     snapshot = plane.snapshots.current
     principal = authenticate(call, snapshot)
-    with Meter(call, principal, plane.sink, plane.health) as meter:
+    with Meter(call, principal, snapshot.fingerprint_key, plane.sink, plane.health) as meter:
         route = call.read()
         plan = meter.plan = resolve(snapshot, principal, route, plane.health)
         admitted = admit(call, principal, route, plan, plane)

@@ -16,6 +16,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -188,6 +189,23 @@ async def _key_ids_in_use(database: Database) -> set[bytes]:
             for _, secret, _ in _SEALED
             for sealed in (await connection.execute(select(secret))).scalars()
         }
+
+
+async def installation_key(database: Database, box: SecretBox, name: str, now: datetime) -> bytes:
+    """32 random bytes that this installation keeps for one purpose, sealed like any other secret. Made when they are
+    first asked for; every server on the same database gets the same. Raises SecretError."""
+    query = select(sealed_secrets.c.secret).where(sealed_secrets.c.name == name)
+    async with database.read() as connection:
+        sealed = (await connection.execute(query)).scalar_one_or_none()
+    if sealed is None:
+        async with database.write() as connection:
+            fresh = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
+            statement = database.insert_ignoring_duplicates(sealed_secrets)
+            await connection.execute(
+                statement.values(name=name, secret=box.seal(fresh, name), updated_at=now)
+            )
+            sealed = (await connection.execute(query)).scalar_one()
+    return base64.b64decode(box.open(sealed, name))
 
 
 def preview(secret: str) -> str:

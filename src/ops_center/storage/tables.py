@@ -449,7 +449,7 @@ usage_records = Table(
     Column("queue_seconds", Float, nullable=True),  # waited for a place in a limit; null: not at all
     Column("tags", JSON(none_as_null=True), nullable=True),  # of the API key then; null: none
     Column("extras", JSON(none_as_null=True), nullable=True),  # `types.Extras`
-    Column("fingerprint", BigInteger, nullable=True),  # of the body, comparable within one process
+    Column("fingerprint", BigInteger, nullable=True),  # of the body, under a key of the installation
     Column("late_price_id", String(40), nullable=True),  # priced in arrears, by this row of `late_prices`
     Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
     Index(None, "started_at", "request_id"),

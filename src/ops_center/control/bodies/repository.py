@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
-from ops_center.storage.secrets import SecretBox
-from ops_center.storage.tables import request_bodies, sealed_secrets
+from ops_center.storage.secrets import SecretBox, installation_key
+from ops_center.storage.tables import request_bodies
 
 _b = request_bodies.c
 _KEY_NAME = "bodies"
@@ -22,16 +20,7 @@ _KEY_NAME = "bodies"
 async def box_of_bodies(database: Database, box: SecretBox, now: datetime) -> SecretBox:
     """What seals bodies: a key of its own, itself sealed by the master key like any other secret, so that a new
     master key need not touch each of them. Made when it is first needed."""
-    async with database.write() as conn:
-        query = select(sealed_secrets.c.secret).where(sealed_secrets.c.name == _KEY_NAME)
-        sealed = (await conn.execute(query)).scalar_one_or_none()
-        if sealed is None:
-            fresh = base64.b64encode(os.urandom(32)).decode()
-            statement = database.insert_ignoring_duplicates(sealed_secrets)
-            values = {"name": _KEY_NAME, "secret": box.seal(fresh, _KEY_NAME), "updated_at": now}
-            await conn.execute(statement.values(**values))
-            sealed = (await conn.execute(query)).scalar_one()
-    return SecretBox([base64.b64decode(box.open(sealed, _KEY_NAME))])
+    return SecretBox([await installation_key(database, box, _KEY_NAME, now)])
 
 
 async def add(database: Database, conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:

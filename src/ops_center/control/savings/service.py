@@ -217,8 +217,7 @@ async def _about_duplicates(
                 saving_usd=one.cost_usd,
                 cost_usd=None,
                 calls=one.repetitions,
-                assumption=f"Among the newest {looked.requests:,} requests. Of equal ones the dearest counts as the first. "
-                "Requests are compared within one run of one server process, so there may be more.",
+                assumption=f"Among the newest {looked.requests:,} requests. Of equal ones the dearest counts as the first.",
                 requests=requests_of(
                     looked.from_at or window.from_at,
                     window.to_at,
