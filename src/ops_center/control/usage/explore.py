@@ -19,7 +19,7 @@ from ops_center.control.usage import repository
 from ops_center.control.usage.calendar import next_bucket
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.filters import requests_of
-from ops_center.control.usage.repository import NOTHING, Filters, Key, Sums, Window
+from ops_center.control.usage.repository import NOTHING, Filters, Key, Sums, Window, added_up
 from ops_center.control.usage.schemas import (
     Bucket,
     Explore,
@@ -106,7 +106,7 @@ async def explore(control: Control, asked: Question) -> Explore:
         earlier = None if is_all else window.before()
         if earlier is not None and not await repository.is_kept(conn, earlier):
             earlier = None
-        step, histograms = step_of(asked.bucket), measure.histograms
+        step, histograms = step_of(asked.bucket, window, zone), measure.histograms
         figures = (*repository.BASIC, *measure.needs)
 
         over_time = await repository.sums(
@@ -293,7 +293,7 @@ class _Drawing:
         rest = [sums for value, sums in values.items() if value not in shown]
         if not rest or by is Dimension.TAG:
             return None  # tags overlap: what is left over is no sum
-        sums = sum(rest, NOTHING)
+        sums = added_up(rest)
         total = self.measure.of(sums)
         return ExploreGroup(
             value=None,

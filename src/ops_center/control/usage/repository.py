@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from operator import add, attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.usage.dimensions import NONE, Dimension
 from ops_center.errors import ProviderAuthError, ProviderRateLimited
 from ops_center.storage.rollups.histogram import Histogram, merged, percentile
+from ops_center.storage.rollups.histogram import add as add_histogram
 from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
     CALLER,
@@ -50,7 +52,7 @@ from ops_center.storage.tables import (
 from ops_center.types import CredentialSource
 
 _MILLION = Decimal(1_000_000)
-_QUARTERS_A_DAY = 96
+_QUARTERS_A_DAY, _QUARTERS_AN_HOUR = 96, 4
 
 _r = usage_records.c
 _s = usage_series.c
@@ -280,19 +282,41 @@ def _sums_of(values: Sequence[Any], figures: Sequence[str]) -> Sums:
 def _both(one: Histogram, other: Histogram) -> Histogram:
     if not one or not other:
         return one or other
-    return {bucket: one.get(bucket, 0) + other.get(bucket, 0) for bucket in one.keys() | other.keys()}
+    whole = dict(one)
+    add_histogram(whole, other)
+    return whole
+
+
+def added_up(parts: Sequence[Sums]) -> Sums:
+    """The sum of many, column by column: several times quicker than one after the other."""
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
+    columns: Iterable[tuple[Any, ...]] = zip(*map(_figures_of, parts), strict=True)
+    whole = Sums(*[sum(column) for column in columns])
+    whole.last_at = max((part.last_at for part in parts if part.last_at), default=None)
+    for part in parts:
+        if part.latencies:
+            add_histogram(whole.latencies, part.latencies)
+        if part.first_chunks:
+            add_histogram(whole.first_chunks, part.first_chunks)
+    return whole
 
 
 class Step(StrEnum):
     """How finely time is told apart."""
 
     QUARTER = "quarter"
+    HOUR = "hour"  # of UTC, by its first quarter-hour
     DAY = "day"
+
+    @property
+    def is_fine(self) -> bool:
+        return self is not Step.DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Whose sums they are. `slot`: a quarter-hour or a day (on the organisation's calendar) since 1970, None for
+    """Whose sums they are. `slot`: a quarter-hour (an hour by its first) or a day (on the organisation's calendar) since 1970, None for
     the whole window. `value`: what it is grouped by, None for what has none (no provider was asked, no team).
     `name`: what that was called then."""
 
@@ -334,12 +358,13 @@ async def sums(
     if only is not None and by is not None:
         conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
     found: dict[Key, Sums] = {}
-    for table, start, end in parts(window, state, finely=step is Step.QUARTER):
-        for key, one in await _read(conn, table, start, end, kind, by, step, conditions, state, figures):
+    for table, start, end in parts(window, state, finely=step is not None and step.is_fine):
+        part = _Part(table, start, end, kind, by, step, conditions, state)
+        for key, one in await _read(conn, part, figures):
             known = found.get(key)
             found[key] = one if known is None else known + one
         if histograms:
-            await _read_histograms(conn, table, start, end, kind, by, step, conditions, state, into=found)
+            await _read_histograms(conn, part, into=found)
     return found
 
 
@@ -403,33 +428,89 @@ def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[T
     return found
 
 
-async def _read(
-    conn: AsyncConnection,
-    table: Table,
-    start: int,
-    end: int,
-    kind: str,
-    by: Dimension | None,
-    step: Step | None,
-    conditions: Sequence[ColumnElement[bool]],
-    state: State,
-    figures: Sequence[str],
-) -> list[tuple[Key, Sums]]:
-    # First each series by itself, in the order in which the table lies, then the few sums of those: no row is sorted
-    # by a name.
-    key = [
-        column
-        for column in table.primary_key
-        if column is table.c.series_id or (step and column is table.c.slot)
-    ]
+@dataclass(frozen=True)
+class _Part:
+    """Some slots of one table, of one kind of series, and what their sums are told apart by."""
+
+    table: Table
+    start: int
+    end: int
+    kind: str
+    by: Dimension | None
+    step: Step | None
+    conditions: Sequence[ColumnElement[bool]]
+    state: State
+
+    @cached_property
+    def day(self) -> int | None:
+        """The one day that all of its quarter-hours belong to, where days are told apart."""
+        if self.step is not Step.DAY or self.table is not usage_quarters:
+            return None
+        day = self.state.day_of(self.start)
+        return day if day == self.state.day_of(self.end - 1) else None
+
+    @property
+    def tells_slots(self) -> bool:
+        return self.step is not None and self.day is None
+
+    def rows(self) -> list[ColumnElement[bool]]:
+        table = self.table
+        if not self.by_series:
+            return _in_slots(table, self.kind, self.start, self.end)
+        some = select(_s.id).where(_s.kind == self.kind, *self.conditions).correlate(None)
+        of_series = [table.c.series_id.in_(some), table.c.slot >= self.start, table.c.slot < self.end]
+        # A series is of one kind: to say which is needed where rows lie by it, and misleads SQLite where they do not.
+        return [table.c.kind == self.kind, *of_series] if table is usage_days else of_series
+
+    @property
+    def by_series(self) -> bool:
+        """Whether the rows are found series by series: where some are chosen, and in days, which lie that way."""
+        return bool(self.conditions) or self.table is usage_days
+
+    def told_apart(self, rows: Table | Subquery) -> list[ColumnElement[Any]]:
+        """The columns to group by."""
+        columns: list[ColumnElement[Any]] = []
+        if self.tells_slots:
+            slot = rows.c.slot
+            columns.append(
+                (slot - slot % _QUARTERS_AN_HOUR).label("slot") if self.step is Step.HOUR else slot
+            )
+        if self.by is not None:
+            value, name = _COLUMNS[self.by]
+            columns += [value] if value is name else [value, name]
+        return columns
+
+    def keys(self, row: Any) -> Iterable[Key]:
+        """Whose sums a row of `told_apart` begins."""
+        slot = self.day
+        if self.tells_slots:
+            slot = row.slot
+            if self.step is Step.DAY and self.table is usage_quarters:
+                slot = self.state.day_of(slot)
+        if self.by is None:
+            return (Key(slot),)
+        value, name = _COLUMNS[self.by]
+        if self.by is Dimension.TAG:
+            return [Key(slot, tag, tag) for tag in tags_of(row.tags)] or (Key(slot),)
+        text, called = row._mapping[value], row._mapping[name]
+        return (Key(slot, None if text is None else str(text), None if called is None else str(called)),)
+
+
+async def _read(conn: AsyncConnection, part: _Part, figures: Sequence[str]) -> list[tuple[Key, Sums]]:
+    # First each series by itself, in the order in which its rows are found, then the few sums of those: no row is
+    # sorted by a name.
+    table = part.table
+    key = [table.c.series_id]
+    if part.tells_slots:
+        key.insert(1 if part.by_series else 0, table.c.slot)
     last_at = func.max(table.c.last_started_at, type_=Instant).label("last_at")
     each = (
         select(*key, func.count().label("rows"), *_summed(table, figures), last_at)
-        .where(*_rows(table, kind, start, end, conditions))
+        .where(*part.rows())
         .group_by(*key)
         .subquery()
     )
-    columns = _grouped(each, by, step)
+    columns = part.told_apart(each)
     query = (
         select(
             *columns,
@@ -437,7 +518,7 @@ async def _read(
             *_summed(each, figures),
             func.max(each.c.last_at, type_=Instant).label("last_at"),
         )
-        .select_from(each if by is None else _named(each))
+        .select_from(each if part.by is None else _named(each))
         .group_by(*columns)
     )
     found = []
@@ -446,28 +527,15 @@ async def _read(
             continue
         one = _sums_of(row[-len(figures) - 1 : -1], figures)
         one.last_at = row.last_at
-        found += [(key, one) for key in _keys(row, table, by, step, state)]
+        found += [(key, one) for key in part.keys(row)]
     return found
 
 
-async def _read_histograms(
-    conn: AsyncConnection,
-    table: Table,
-    start: int,
-    end: int,
-    kind: str,
-    by: Dimension | None,
-    step: Step | None,
-    conditions: Sequence[ColumnElement[bool]],
-    state: State,
-    *,
-    into: Mapping[Key, Sums],
-) -> None:
+async def _read_histograms(conn: AsyncConnection, part: _Part, *, into: Mapping[Key, Sums]) -> None:
     """Add the histograms of the same rows; they are merged here, since no database can."""
-    query = select(*_grouped(table, by, step), table.c.latencies, table.c.first_chunks).where(
-        *_rows(table, kind, start, end, conditions)
-    )
-    if by is not None:
+    table = part.table
+    query = select(*part.told_apart(table), table.c.latencies, table.c.first_chunks).where(*part.rows())
+    if part.by is not None:
         query = query.select_from(_named(table))
     latencies: dict[Key, list[bytes | None]] = {}
     first_chunks: dict[Key, list[bytes | None]] = {}
@@ -476,7 +544,7 @@ async def _read_histograms(
         group = tuple(row[:-2])
         of_group = keys.get(group)
         if of_group is None:
-            of_group = keys[group] = list(_keys(row, table, by, step, state))
+            of_group = keys[group] = list(part.keys(row))
         for key in of_group:
             latencies.setdefault(key, []).append(row[-2])
             first_chunks.setdefault(key, []).append(row[-1])
@@ -484,16 +552,6 @@ async def _read_histograms(
         one = into[key]
         one.latencies = _both(one.latencies, merged(packed))
         one.first_chunks = _both(one.first_chunks, merged(first_chunks[key]))
-
-
-def _grouped(rows: Table | Subquery, by: Dimension | None, step: Step | None) -> list[ColumnElement[Any]]:
-    columns: list[ColumnElement[Any]] = []
-    if step is not None:
-        columns.append(rows.c.slot)
-    if by is not None:
-        value, name = _COLUMNS[by]
-        columns += [value] if value is name else [value, name]
-    return columns
 
 
 def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElement[Any]]:
@@ -505,44 +563,20 @@ def _named(rows: Table | Subquery) -> Join:
     return rows.join(usage_series, usage_series.c.id == rows.c.series_id)
 
 
-def _rows(
-    table: Table, kind: str, start: int, end: int, conditions: Sequence[ColumnElement[bool]] = ()
-) -> list[ColumnElement[bool]]:
-    """Which rows of a table: some slots of one kind of series, of those that meet the conditions. Days lie by series,
-    so that they are always read by their numbers."""
-    found = [table.c.kind == kind, table.c.slot >= start, table.c.slot < end]
-    if conditions or table is usage_days:
-        some = select(_s.id).where(_s.kind == kind, *conditions).correlate(None)
-        found.append(table.c.series_id.in_(some))
-    return found
-
-
-def _keys(row: Any, table: Table, by: Dimension | None, step: Step | None, state: State) -> Iterable[Key]:
-    slot = None
-    if step is not None:
-        slot = row.slot
-        if step is Step.DAY and table is usage_quarters:
-            slot = state.day_of(slot)
-    if by is None:
-        return (Key(slot),)
-    value, name = _COLUMNS[by]
-    if by is Dimension.TAG:
-        return [Key(slot, tag, tag) for tag in tags_of(row.tags)] or (Key(slot),)
-    text, called = row._mapping[value], row._mapping[name]
-    return (Key(slot, None if text is None else str(text), None if called is None else str(called)),)
+def _in_slots(table: Table, kind: str, start: int, end: int) -> list[ColumnElement[bool]]:
+    return [table.c.kind == kind, table.c.slot >= start, table.c.slot < end]
 
 
 def total(found: Mapping[Key, Sums]) -> Sums:
-    return sum(found.values(), NOTHING)
+    return added_up(list(found.values()))
 
 
 def by_value(found: Mapping[Key, Sums]) -> dict[str | None, Sums]:
     """The sums of each value, whatever it was called and whenever it was."""
-    whole: dict[str | None, Sums] = {}
+    of_value: dict[str | None, list[Sums]] = {}
     for key, one in found.items():
-        known = whole.get(key.value)
-        whole[key.value] = one if known is None else known + one
-    return whole
+        of_value.setdefault(key.value, []).append(one)
+    return {value: added_up(parts) for value, parts in of_value.items()}
 
 
 async def last_at(conn: AsyncConnection, by: Dimension) -> dict[str, datetime]:
@@ -579,7 +613,7 @@ async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> li
     query = (
         select(age, *figures)
         .where(
-            *_rows(table, Dimension.CREDENTIAL.value, end - days * _QUARTERS_A_DAY, end),
+            *_in_slots(table, Dimension.CREDENTIAL.value, end - days * _QUARTERS_A_DAY, end),
         )
         .group_by("age")
     )
@@ -610,7 +644,7 @@ async def on_own_keys(
                 func.max(table.c.last_started_at, type_=Instant).label("last_at"),
             )
             .select_from(_named(table))
-            .where(*_rows(table, OWN, start, end))
+            .where(*_in_slots(table, OWN, start, end))
             .group_by(series.user_id, series.provider_type)
         )
         if user_id is not None:

@@ -26,12 +26,12 @@ from ops_center.control.usage.calendar import (
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.repository import (
     EVERYTHING,
-    NOTHING,
     Filters,
     Key,
     Step,
     Sums,
     Window,
+    added_up,
 )
 from ops_center.control.usage.schemas import (
     Bucket,
@@ -69,7 +69,7 @@ async def get_own_usage(control: Control, period: Period, bucket: Bucket, filter
             conn,
             window,
             by=Dimension.PROVIDER,
-            step=step_of(bucket),
+            step=step_of(bucket, window, zone),
             filters=filters,
             figures=repository.BASIC,
         )
@@ -125,9 +125,13 @@ def check_bucket(window: Window, bucket: Bucket) -> None:
         )
 
 
-def step_of(bucket: Bucket) -> Step:
-    """How finely time must be told apart to fill such buckets."""
-    return Step.QUARTER if bucket is Bucket.HOUR else Step.DAY
+def step_of(bucket: Bucket, window: Window, zone: ZoneInfo) -> Step:
+    """How finely time must be told apart to fill such buckets: hours begin with those of UTC in most zones."""
+    if bucket is not Bucket.HOUR:
+        return Step.DAY
+    ends = (window.from_at or window.to_at, window.to_at)
+    offsets = [at.astimezone(zone).utcoffset() or timedelta() for at in ends]
+    return Step.QUARTER if any(offset % timedelta(hours=1) for offset in offsets) else Step.HOUR
 
 
 def in_buckets(
@@ -135,20 +139,16 @@ def in_buckets(
 ) -> list[tuple[datetime, Sums]]:
     """One entry per bucket, oldest first, none missing. The first and the last may be cut by the window."""
     starts: dict[int, datetime] = {}
-    of_bucket: dict[datetime, Sums] = {}
+    of_bucket: dict[datetime, list[Sums]] = {}
     for key, sums in found.items():
         slot = key.slot
         assert slot is not None, "these sums do not tell times apart"
         start = starts.get(slot)
         if start is None:
-            at = (
-                instant_of(slot)
-                if step_of(bucket) is Step.QUARTER
-                else midnight(date_of_epoch_day(slot), zone)
-            )
+            at = instant_of(slot) if bucket is Bucket.HOUR else midnight(date_of_epoch_day(slot), zone)
             start = starts[slot] = bucket_start(at, bucket, zone)
-        of_bucket[start] = of_bucket.get(start, NOTHING) + sums
-    return [(start, of_bucket.get(start, NOTHING)) for start in buckets(from_at, to_at, bucket, zone)]
+        of_bucket.setdefault(start, []).append(sums)
+    return [(start, added_up(of_bucket.get(start, []))) for start in buckets(from_at, to_at, bucket, zone)]
 
 
 async def _cards(control: Control, now: datetime) -> Cards:
@@ -156,7 +156,7 @@ async def _cards(control: Control, now: datetime) -> Cards:
         total_providers, active_models = await repository.configured(conn)
         ages = await repository.by_age_in_days(conn, Window.last(None, now), 2 * _CARD_DAYS)
     recent = ages[:_CARD_DAYS]
-    current, previous = sum(recent, NOTHING), sum(ages[_CARD_DAYS:], NOTHING)
+    current, previous = added_up(recent), added_up(ages[_CARD_DAYS:])
     return Cards(
         total_providers=total_providers,
         active_models=active_models,
