@@ -428,7 +428,7 @@ async def test_a_test_says_what_came_of_it(
     log = (await admin.get("/audit-log", params={"action": "settings.test"})).json()
     assert [entry["after"]["success"] for entry in log["entries"]] == [False, True, True]
     await admin.patch("/settings", json={"notifications": {"email_enabled": False}})
-    assert await test("email") == {"success": False, "message": "E-mail was switched off."}
+    assert await test("email") == {"success": False, "message": "Email was switched off."}
     assert await listed(admin) == []
 
 

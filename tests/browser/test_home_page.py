@@ -37,6 +37,7 @@ def test_from_the_first_day_to_figures_that_lead_to_their_requests(
     expect(page).to_have_url(re.compile("/admin$"))
     expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="From here to the first answer")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="Set a budget").get_by_role("link")).to_be_visible()
     expect(page.get_by_text("All good")).to_be_visible()
     expect(page.get_by_role("region", name="What does it cost?")).to_have_count(0)  # no figure out of nothing
     page.get_by_role("button", name="Add a provider now").click()

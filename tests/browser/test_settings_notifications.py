@@ -39,7 +39,7 @@ def test_both_ways_are_set_and_tested_and_no_secret_comes_back(console: Console,
         expect(panel.get_by_text("webhook_secret is required")).to_be_visible()
         panel.get_by_role("button", name="Make a Secret").click()
         panel.get_by_role("switch", name="These are on a private network").check()
-        panel.get_by_role("switch", name="Send e-mail").check()
+        panel.get_by_role("switch", name="Send email").check()
         panel.get_by_label("SMTP host").fill("127.0.0.1")
         panel.get_by_label("Port").fill("1")
         panel.get_by_label("From").fill("ops@example.com")

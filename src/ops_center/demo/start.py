@@ -105,7 +105,7 @@ async def _welcome(settings: Settings, password: str, api_key: str, started: flo
   Ops-Center demo, ready in {seconds:.1f} s. Everything in it is made up, and gone when you stop it (Ctrl-C).
 
     Console    {url}/admin
-    E-mail     {ADMIN_EMAIL}
+    Email      {ADMIN_EMAIL}
     Password   {password}
 
     curl {url}/v1/chat/completions \\

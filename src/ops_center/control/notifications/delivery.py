@@ -120,7 +120,7 @@ async def _email(
     note: Notification,
 ) -> str:
     if not settings.email_enabled:
-        raise NotDelivered("E-mail was switched off.", final=True)
+        raise NotDelivered("Email was switched off.", final=True)
     server = MailServer(
         host=settings.smtp_host,
         port=settings.smtp_port,

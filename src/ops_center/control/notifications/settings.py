@@ -73,7 +73,7 @@ class NotificationSettings(Section):
         if self.email_enabled:
             for field in ("smtp_host", "email_from"):
                 if not getattr(self, field):
-                    raise Invalid(f"{field} is required to send e-mail", param=f"notifications.{field}")
+                    raise Invalid(f"{field} is required to send email", param=f"notifications.{field}")
             if self.smtp_tls == "none" and not self.allow_private_network:
                 raise Invalid(
                     "smtp_tls may be none on a private network only", param="notifications.smtp_tls"

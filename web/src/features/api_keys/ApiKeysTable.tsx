@@ -119,7 +119,7 @@ export function ApiKeysTable({ keys, withOwner = false, searched = false, onCrea
                     Edit
                   </Button>
                 )}
-                {onRotate && (
+                {onRotate && !hasExpired(key) && (
                   <Button size="compact-xs" variant="default" onClick={() => onRotate(key)} aria-label={`Rotate ${key.name}`}>
                     Rotate
                   </Button>

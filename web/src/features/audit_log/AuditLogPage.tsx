@@ -8,6 +8,7 @@ import { asApiError } from "@/api/request";
 import type { AuditEntry } from "@/api/types";
 import type { AuditLogSearch } from "@/app/search";
 import { EmptyState } from "@/ui/EmptyState";
+import { Filters } from "@/ui/Filters";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { SearchField } from "@/ui/SearchField";
@@ -37,7 +38,7 @@ export function AuditLogPage() {
       />
       <Stack gap="md">
         <ChainStatus />
-        <Filters filter={filter} onNarrow={narrow} />
+        <AuditFilters filter={filter} onNarrow={narrow} />
         <StaleNotice query={log} />
         {log.isError && !log.data ? (
           <ProblemAlert
@@ -138,17 +139,28 @@ function ExportMenu({ search }: { search: AuditLogSearch }) {
   );
 }
 
-function Filters({ filter, onNarrow }: { filter: AuditLogSearch; onNarrow: (to: AuditLogSearch) => void }) {
+function AuditFilters({ filter, onNarrow }: { filter: AuditLogSearch; onNarrow: (to: AuditLogSearch) => void }) {
   const actions = useQuery(actionsQuery);
+  const { object, ...fields } = filter;
+  const used = Object.values(fields).filter((value) => value !== undefined).length;
   return (
-    <Group gap="sm" align="flex-end">
-      <SearchField
-        label="What"
-        placeholder="Name or id"
-        flex="1 1 180px"
-        value={filter.object ?? ""}
-        onSearch={(object) => onNarrow({ object: object || undefined })}
-      />
+    <Filters
+      used={used}
+      onClear={
+        used > 0 || object !== undefined
+          ? () => onNarrow({ object: undefined, actor: undefined, action: undefined, from: undefined, to: undefined })
+          : undefined
+      }
+      search={
+        <SearchField
+          label="What"
+          placeholder="Name or id"
+          flex="1 1 180px"
+          value={object ?? ""}
+          onSearch={(text) => onNarrow({ object: text || undefined })}
+        />
+      }
+    >
       <SearchField
         label="Who"
         placeholder="Email"
@@ -162,7 +174,7 @@ function Filters({ filter, onNarrow }: { filter: AuditLogSearch; onNarrow: (to: 
         placeholder="All"
         clearable
         searchable
-        w={180}
+        flex="0 1 180px"
         data={actions.data ?? []}
         value={filter.action ?? null}
         onChange={(action) => onNarrow({ action: action ?? undefined })}
@@ -170,17 +182,17 @@ function Filters({ filter, onNarrow }: { filter: AuditLogSearch; onNarrow: (to: 
       <TextInput
         label="From"
         type="date"
-        w={150}
+        flex="0 1 150px"
         value={filter.from ?? ""}
         onChange={(event) => onNarrow({ from: event.currentTarget.value || undefined })}
       />
       <TextInput
         label="To"
         type="date"
-        w={150}
+        flex="0 1 150px"
         value={filter.to ?? ""}
         onChange={(event) => onNarrow({ to: event.currentTarget.value || undefined })}
       />
-    </Group>
+    </Filters>
   );
 }

@@ -11,5 +11,7 @@ test("a change names the old and the new value of each field", () => {
 
 test("what was made is told in one line without its empty fields", () => {
   expect(changesOf(null, { name: "OpenAI", models: null, disabled: false })).toEqual(["name: OpenAI"]);
+  expect(changesOf(null, { tags: [], warn_at: [50, 80] })).toEqual(["warn at: 50, 80"]);
+  expect(changesOf({ tags: [] }, { tags: ["a", "b"] })).toEqual(["tags: none → a, b"]);
   expect(changesOf(null, null)).toEqual([]);
 });

@@ -3,12 +3,16 @@
 type Fields = Record<string, unknown> | null;
 
 function shown(value: unknown): string {
-  if (value === null || value === undefined || value === "") return "none";
+  if (isNothing(value)) return "none";
   if (typeof value === "boolean") return value ? "on" : "off";
+  if (Array.isArray(value) && value.every((one) => typeof one !== "object")) return value.join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-const isEmpty = (value: unknown): boolean => value === null || value === undefined || value === "" || value === false;
+const isNothing = (value: unknown): boolean =>
+  value === null || value === undefined || value === "" || (Array.isArray(value) && value.length === 0);
+
+const isEmpty = (value: unknown): boolean => isNothing(value) || value === false;
 
 const label = (name: string): string => name.replaceAll("_", " ");
 

@@ -24,7 +24,7 @@ export function ByokUsersPage() {
       <PageHeader
         title="BYOK users"
         description={
-          summary
+          summary && summary.byok_users > 0
             ? `${money(summary.saved_total_usd)} saved so far, ${money(summary.saved_30d_usd)} of it in the last 30 days. You see that somebody has a key and whether it works; nothing of the key itself.`
             : "Who brings their own provider keys, and what that saves."
         }

@@ -1,10 +1,11 @@
 /** The filter bar of the models: everything it says stands in the address. */
-import { Button, Group, Select } from "@mantine/core";
+import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
 import type { ModelsSearch } from "@/app/search";
 import { providersQuery } from "@/features/providers/queries";
 import { count, money } from "@/format/format";
+import { Filters } from "@/ui/Filters";
 import { SearchField } from "@/ui/SearchField";
 
 import { CAPABILITY_OPTIONS, capabilityLabel } from "./words";
@@ -21,18 +22,31 @@ const STATES = [
   { value: "false", label: "Disabled" },
 ];
 
+const NO_FIELD = {
+  provider_id: undefined,
+  capability: undefined,
+  max_price: undefined,
+  min_context: undefined,
+  enabled: undefined,
+} satisfies ModelsSearch;
+
 export function ModelFilters({ search, onNarrow }: ModelFiltersProps) {
   const providers = useQuery(providersQuery);
-  const { view: _view, sort: _sort, page: _page, ...filters } = search;
+  const used = Object.keys(NO_FIELD).filter((name) => search[name as keyof typeof NO_FIELD]).length;
   return (
-    <Group gap="sm" align="flex-end">
-      <SearchField
-        label="Search"
-        placeholder="Model or provider"
-        flex="1 1 200px"
-        value={search.search ?? ""}
-        onSearch={(text) => onNarrow({ search: text || undefined })}
-      />
+    <Filters
+      used={used}
+      onClear={used > 0 || search.search ? () => onNarrow({ search: undefined, ...NO_FIELD }) : undefined}
+      search={
+        <SearchField
+          label="Search"
+          placeholder="Model or provider"
+          flex="1 1 200px"
+          value={search.search ?? ""}
+          onSearch={(text) => onNarrow({ search: text || undefined })}
+        />
+      }
+    >
       <Select
         label="Provider"
         placeholder="All"
@@ -88,24 +102,7 @@ export function ModelFilters({ search, onNarrow }: ModelFiltersProps) {
         value={search.enabled ?? null}
         onChange={(enabled) => onNarrow({ enabled: (enabled as "true" | "false" | null) ?? undefined })}
       />
-      {Object.values(filters).some(Boolean) && (
-        <Button
-          variant="subtle"
-          onClick={() =>
-            onNarrow({
-              search: undefined,
-              provider_id: undefined,
-              capability: undefined,
-              max_price: undefined,
-              min_context: undefined,
-              enabled: undefined,
-            })
-          }
-        >
-          Clear filters
-        </Button>
-      )}
-    </Group>
+    </Filters>
   );
 }
 

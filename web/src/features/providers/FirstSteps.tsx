@@ -10,6 +10,7 @@ import { asApiError } from "@/api/request";
 import type { Provider } from "@/api/types";
 import { useCreateApiKey } from "@/features/api_keys/queries";
 import { Snippets } from "@/features/api_keys/Snippets";
+import { budgetsQuery } from "@/features/budgets/queries";
 import { useMay } from "@/features/session/queries";
 import { duration, money } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
@@ -33,6 +34,7 @@ interface FirstStepsProps {
 /** Shown until the first request has arrived; nothing afterwards. */
 export function FirstSteps({ providers, onAdd }: FirstStepsProps) {
   const first = useQuery(firstRequestQuery);
+  const budgets = useQuery({ ...budgetsQuery, enabled: first.data === null });
   const [wasEmpty, setWasEmpty] = useState(false);
   const queryClient = useQueryClient();
   const arrived = wasEmpty && Boolean(first.data);
@@ -45,6 +47,7 @@ export function FirstSteps({ providers, onAdd }: FirstStepsProps) {
   if (first.data === null && !wasEmpty) setWasEmpty(true);
   if (first.data === undefined || (first.data && !wasEmpty)) return null;
   const added = providers.length > 0;
+  const hasBudget = (budgets.data?.budgets.length ?? 0) > 0;
   const tested = providers.some((provider) => provider.last_test?.success);
   return (
     <Paper component="section" aria-labelledby="first-steps" p="lg" bg="var(--oc-surface)">
@@ -79,6 +82,13 @@ export function FirstSteps({ providers, onAdd }: FirstStepsProps) {
             </Text>
           ) : (
             added && <FirstRequest />
+          )}
+        </Step>
+        <Step number={4} done={hasBudget} title="Set a budget">
+          {!hasBudget && (
+            <Text size="sm" c="dimmed">
+              Until there is one, whoever has an API key may spend what they like. <Link to="/admin/budgets">Set one</Link>
+            </Text>
           )}
         </Step>
       </Stack>

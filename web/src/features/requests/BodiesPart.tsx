@@ -15,7 +15,7 @@ import { bodiesQuery } from "./queries";
 
 const KINDS: Record<string, string> = {
   secret: "secret",
-  email: "e-mail address",
+  email: "email address",
   phone: "phone number",
   card: "card number",
   file: "file",

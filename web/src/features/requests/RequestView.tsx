@@ -56,9 +56,7 @@ export function RequestView({ request, short = false }: RequestViewProps) {
                 <PlanView plan={request.plan} past />
               ) : (
                 <Text size="sm" c="dimmed">
-                  {request.status >= 400 && request.attempts.length === 0
-                    ? "No plan was made: the request was refused before anybody could be chosen."
-                    : "No plan was kept with this request."}
+                  {withoutPlan(request)}
                 </Text>
               )}
             </Part>
@@ -79,6 +77,21 @@ export function RequestView({ request, short = false }: RequestViewProps) {
       )}
     </Stack>
   );
+}
+
+const DAY_MS = 86_400_000;
+
+/** Why no plan is shown. Retention keeps plans for a day at least, so it deleted none of today's. */
+function withoutPlan({ status, attempts, started_at }: RequestDetail): string {
+  const refused = status >= 400 && attempts.length === 0;
+  if (Date.now() - Date.parse(started_at) < DAY_MS) {
+    return refused
+      ? "No plan was made: the request was refused before anybody could be chosen."
+      : "No plan was kept with this request.";
+  }
+  return refused
+    ? "No plan is kept: the request was refused before anybody could be chosen, or its plan was deleted when its days were over."
+    : "The plan was deleted when its days were over: the settings keep plans for fewer days than requests.";
 }
 
 function Part({ title, children }: { title: string; children: ReactNode }) {

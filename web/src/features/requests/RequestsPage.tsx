@@ -82,7 +82,7 @@ export function RequestsPage() {
         <SavedViewNotice page="requests" saved={saved} />
         <Filters filter={filter} onNarrow={narrow} />
         {isLive && <LiveNotice tail={tail} />}
-        <KeptFrom from={requests.data?.kept_from} wanted={filter.from_at} isLast={requests.data && !next} />
+        <KeptFrom from={requests.data?.kept_from} wanted={filter.from_at} isLast={rows && !next && (isFiltered || rows.length > 0)} />
         <StaleNotice query={requests} />
         {requests.isError && !requests.data ? (
           <ProblemAlert
@@ -211,15 +211,18 @@ export function RequestsPage() {
 function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: RequestsSearch) => void }) {
   return (
     <Stack gap="xs">
-      <SearchField
-        label="Search"
-        placeholder="Request id, model, key or user"
-        value={filter.search ?? ""}
-        onSearch={(search) => onNarrow({ search: search || undefined })}
-      />
       <FilterBar
         filter={filter}
         onNarrow={onNarrow}
+        search={
+          <SearchField
+            label="Search"
+            placeholder="Request id, model, key or user"
+            flex={1}
+            value={filter.search ?? ""}
+            onSearch={(search) => onNarrow({ search: search || undefined })}
+          />
+        }
         more={{
           used: moreUsed(filter),
           fields: <MoreFilters filter={filter} onNarrow={onNarrow} />,

@@ -46,7 +46,7 @@ export function SavingsPage() {
         {data && (
           <Panel
             title="Advice"
-            description={`From ${plural(data.calls, "request")} for ${money(data.cost_usd)} since ${dateOnly(data.from_at)}. Two pieces of advice may be about the same requests, so they do not add up.`}
+            description={data.calls === 0 ? undefined : `From ${plural(data.calls, "request")} for ${money(data.cost_usd)} since ${dateOnly(data.from_at)}. Two pieces of advice may be about the same requests, so they do not add up.`}
           >
             {data.advice.length === 0 ? (
               <EmptyState title={data.calls === 0 ? "No requests in the last 30 days" : "Nothing to save that can be shown"}>

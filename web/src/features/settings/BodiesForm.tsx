@@ -63,7 +63,7 @@ export function BodiesForm({ settings }: { settings: Settings }) {
                 Keys and other secrets are always taken out. Also take out
               </Text>
               <Group gap="lg">
-                <Checkbox label="E-mail addresses" {...form.getInputProps("remove_emails", { type: "checkbox" })} />
+                <Checkbox label="Email addresses" {...form.getInputProps("remove_emails", { type: "checkbox" })} />
                 <Checkbox label="Phone numbers" {...form.getInputProps("remove_phones", { type: "checkbox" })} />
                 <Checkbox label="Card numbers" {...form.getInputProps("remove_cards", { type: "checkbox" })} />
               </Group>

@@ -41,7 +41,7 @@ export function Deliveries() {
             <>
               <Text size="sm">{subject}</Text>
               <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
-                {channel === "email" ? "E-mail to" : "Webhook"} {recipient}
+                {channel === "email" ? "Email to" : "Webhook"} {recipient}
               </Text>
             </>
           ),

@@ -74,9 +74,9 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md" maw={520}>
-        <Fieldset legend="E-mail">
+        <Fieldset legend="Email">
           <Stack gap="md">
-            <Switch label="Send e-mail" {...form.getInputProps("email_enabled", { type: "checkbox" })} />
+            <Switch label="Send email" {...form.getInputProps("email_enabled", { type: "checkbox" })} />
             <Group align="flex-start" gap="md" grow>
               <TextInput label="SMTP host" placeholder="smtp.example.com" {...form.getInputProps("smtp_host")} />
               <NumberInput label="Port" min={1} max={65_535} {...form.getInputProps("smtp_port")} />

@@ -8,7 +8,7 @@ import { Table } from "@/ui/Table";
 import { Trend } from "@/ui/Trend";
 
 import { RequestsLink } from "./RequestsLink";
-import { DIMENSION_LABELS, figure, linesOf, METRIC_LABELS } from "./words";
+import { DIMENSION_LABELS, figure, isUnpriced, LESS_IS_GOOD, linesOf, METRIC_LABELS } from "./words";
 
 export function against(period: Period): string {
   return `vs previous ${PERIODS.find((one) => one.value === period)?.label ?? period}`;
@@ -69,7 +69,7 @@ export function GroupsTable({ explored, period }: GroupsTableProps) {
           textAlign: "right",
           noWrap: true,
           hidden: rows.every((row) => row.figures.share === null),
-          render: ({ figures }) => (figures.share === null ? "–" : share(figures.share)),
+          render: ({ figures }) => (figures.share === null || isUnpriced(metric, figures) ? "–" : share(figures.share)),
         },
         {
           accessor: "trend",
@@ -77,7 +77,7 @@ export function GroupsTable({ explored, period }: GroupsTableProps) {
           noWrap: true,
           hidden: explored.previous_from_at === null,
           render: ({ figures, key }) =>
-            key === "other" ? "–" : <Trend percent={figures.change_pct} against={against(period)} />,
+            key === "other" ? "–" : <Trend percent={figures.change_pct} against={against(period)} lessIsGood={LESS_IS_GOOD.has(metric)} />,
         },
         ...(metric === "calls"
           ? []
@@ -180,6 +180,7 @@ export function PointsTable({ explored }: { explored: Explore }) {
 }
 
 export function summaryOf({ totals }: Explore): string {
+  if (totals.calls === 0) return " ";
   const parts = [`${count(totals.calls)} calls`, money(totals.cost_usd)];
   if (totals.estimated_cost_usd > 0) parts.push(`${share(totals.estimated_share)} of the cost estimated`);
   if (totals.unknown_cost_calls > 0) parts.push(`${count(totals.unknown_cost_calls)} calls of unknown cost`);

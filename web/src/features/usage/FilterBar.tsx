@@ -1,13 +1,13 @@
 /** One bar of filters for whatever is counted: usage, requests. What it offers is what had calls. */
-import { Button, Group, Select } from "@mantine/core";
-import { IconChevronDown, IconChevronUp } from "@tabler/icons-react";
+import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useId, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 
 import type { Dimension } from "@/api/types";
 import type { FilterSearch } from "@/app/search";
+import { Filters } from "@/ui/Filters";
 
-import { isFiltered, NO_FILTER, PARAMETERS } from "./filters";
+import { NO_FILTER, PARAMETERS, usedOf } from "./filters";
 import { choicesQuery, nameQuery, type Choice } from "./queries";
 import { DIMENSION_LABELS } from "./words";
 
@@ -17,18 +17,22 @@ interface FilterProps {
 }
 
 interface FilterBarProps extends FilterProps {
-  /** What only this page can be filtered by: how many of these are used, their fields, and what clears them. */
+  search?: ReactNode;
+  /** What only this page can be filtered by: how many of these are used, their fields, and what clears them too. */
   more?: { used: number; fields: ReactNode; onClear: () => void };
 }
 
 const CHOSEN = ["provider", "model", "user", "team", "api_key", "tag", "credential"] as const satisfies readonly Dimension[];
 
-export function FilterBar({ filter, onNarrow, more }: FilterBarProps) {
-  const [chosen, setChosen] = useState<boolean>();
-  const isOpen = chosen ?? (more?.used ?? 0) > 0;
-  const id = useId();
+export function FilterBar({ filter, onNarrow, search, more }: FilterBarProps) {
+  const used = usedOf(filter);
   return (
-    <Group gap="sm" align="flex-end" role="search" aria-label="Filters">
+    <Filters
+      used={used}
+      onClear={used + (more?.used ?? 0) > 0 ? (more?.onClear ?? (() => onNarrow(NO_FILTER))) : undefined}
+      search={search}
+      more={more}
+    >
       {CHOSEN.map((dimension) => (
         <DimensionSelect
           key={dimension}
@@ -45,28 +49,7 @@ export function FilterBar({ filter, onNarrow, more }: FilterBarProps) {
           onChoose={(strategy) => onNarrow({ strategy })}
         />
       )}
-      {more && (
-        <Button
-          variant="default"
-          rightSection={isOpen ? <IconChevronUp size={14} /> : <IconChevronDown size={14} />}
-          aria-expanded={isOpen}
-          aria-controls={id}
-          onClick={() => setChosen(!isOpen)}
-        >
-          {more.used > 0 ? `More filters (${more.used})` : "More filters"}
-        </Button>
-      )}
-      {(isFiltered(filter) || (more?.used ?? 0) > 0) && (
-        <Button variant="subtle" onClick={more?.onClear ?? (() => onNarrow(NO_FILTER))}>
-          Clear filters
-        </Button>
-      )}
-      {more && (
-        <Group id={id} gap="sm" align="flex-end" w="100%" hidden={!isOpen} display={isOpen ? undefined : "none"}>
-          {more.fields}
-        </Group>
-      )}
-    </Group>
+    </Filters>
   );
 }
 

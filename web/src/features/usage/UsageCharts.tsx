@@ -151,7 +151,7 @@ function CostByProvider({ usage }: { usage: OwnUsage }) {
                   </Text>
                 </Tooltip>
                 <Text size="sm" c="dimmed" w={48} ta="right" className="oc-figures">
-                  {share(slice.share)}
+                  {slice.cost_usd === 0 && slice.unknown_cost_calls > 0 ? "–" : share(slice.share)}
                 </Text>
               </Group>
             </UnstyledButton>

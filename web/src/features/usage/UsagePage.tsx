@@ -19,7 +19,7 @@ import { StaleNotice } from "@/ui/StaleNotice";
 import { GroupsTable, PointsTable, summaryOf } from "./ExploreTable";
 import { download } from "./exportShown";
 import { FilterBar } from "./FilterBar";
-import { filterOf, isFiltered, NO_FILTER } from "./filters";
+import { NO_FILTER, usedOf } from "./filters";
 import { exploreQuery } from "./queries";
 import { RangeControls } from "./RangeControls";
 import { useRange } from "./useRange";
@@ -135,7 +135,7 @@ export function UsagePage() {
 }
 
 function Nothing({ search, onClear }: { search: UsageSearch; onClear: () => void }) {
-  return isFiltered(filterOf(search)) ? (
+  return usedOf(search) > 0 ? (
     <EmptyState
       title="No request fits in this period"
       action={

@@ -29,7 +29,7 @@ export function UsagePanel({ of }: { of: UsageOf }) {
   return (
     <Panel
       title="Usage Analytics"
-      description={data ? summary(data.totals) : " "}
+      description={data && data.totals.calls > 0 ? summary(data.totals) : " "}
       controls={<RangeControls range={range} onRefresh={() => void usage.refetch()} />}
     >
       <Stack gap="md" aria-busy={usage.isPlaceholderData || undefined} style={{ opacity: usage.isPlaceholderData ? 0.6 : 1 }}>

@@ -49,8 +49,9 @@ export const filterOf = (search: FilterSearch): FilterSearch => ({
 
 export const NO_FILTER: FilterSearch = filterOf({});
 
-export const isFiltered = (filter: FilterSearch): boolean =>
-  Object.values(filterOf(filter)).some((value) => value !== undefined);
+/** How many of the filters are used. */
+export const usedOf = (filter: FilterSearch): number =>
+  Object.values(filterOf(filter)).filter((value) => value !== undefined).length;
 
 /** The `requests` of a figure as a search of the requests' page; narrowed to a point of it. */
 export function requestsBehind(query: string, point?: ExplorePoint): RequestsSearch {

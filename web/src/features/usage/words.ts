@@ -21,6 +21,17 @@ export const METRIC_LABELS: Record<Metric, string> = {
   savings: "Savings",
 };
 
+/** Metrics that are better the lower they are. */
+export const LESS_IS_GOOD: ReadonlySet<Metric> = new Set<Metric>([
+  "cost",
+  "errors",
+  "error_rate",
+  "latency_p50",
+  "latency_p95",
+  "time_to_first_chunk_p50",
+  "time_to_first_chunk_p95",
+]);
+
 export const DIMENSION_LABELS: Record<Dimension, string> = {
   provider: "Provider",
   model: "Model",
@@ -68,7 +79,7 @@ export interface Line {
 }
 
 /** Nothing is known of its cost: a $0 would be a lie. */
-const isUnpriced = (metric: Metric, group: Pick<ExploreGroup, "cost_usd" | "unknown_cost_calls">): boolean =>
+export const isUnpriced = (metric: Metric, group: Pick<ExploreGroup, "cost_usd" | "unknown_cost_calls">): boolean =>
   metric === "cost" && group.cost_usd === 0 && group.unknown_cost_calls > 0;
 
 /** The lines of the chart: the groups and what is left of them, or everything as one. */
