@@ -64,6 +64,8 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "fallback_from": None,
         "tags": None,
         "fingerprint": None,
+        "opening": None,
+        "opening_tokens": None,
         "demo": False,
     }
     if fields.get("cost_usd", ...) is None:

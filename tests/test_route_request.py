@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from ops_center.dataplane.call import Call
 from ops_center.errors import BadRequest
 from ops_center.route_request import Options, estimated_tokens, needs_of, read_options
+from ops_center.wire import chat, openai_chat
 from plane import RunningPlane, provider, running_plane, snapshot, target
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
@@ -128,3 +131,37 @@ async def test_a_wrong_wish_is_refused_before_anything_is_sent(plane: RunningPla
     response = await plane.chat(model="sim-ok", provider={"sort": "beauty"})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "provider.sort")
     assert plane.simulator.inference_requests == []
+
+
+@pytest.mark.parametrize(
+    ("client_format", "body"),
+    [
+        (chat.OPENAI_CHAT, {"messages": [], "max_tokens": 77, "response_format": {"type": "json_schema"}}),
+        (
+            chat.OPENAI_RESPONSES,
+            {"input": "hi", "max_output_tokens": 77, "text": {"format": {"type": "json_schema"}}},
+        ),
+        (
+            chat.OPENAI_RESPONSES,
+            {
+                "input": "hi",
+                "max_tokens": 5,
+                "max_output_tokens": 77,
+                "text": {"format": {"type": "json_schema"}},
+            },
+        ),
+    ],
+    ids=["chat", "responses", "responses-with-a-field-of-chat"],
+)
+def test_length_and_schema_are_read_under_the_names_of_the_format(client_format: str, body: Any) -> None:
+    call = Call(
+        endpoint="",
+        client_format=client_format,
+        wire=openai_chat,
+        headers={},
+        exchange=None,  # type: ignore[arg-type]
+        body=json.dumps({"model": "m", **body}).encode(),
+    )
+    request = call.read()
+    assert request.max_output_tokens == 77
+    assert request.needs == {"structured_output"}

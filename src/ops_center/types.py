@@ -266,6 +266,10 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tags: tuple[str, ...] = ()  # of the API key
     # equal for requests with the same body; made with a key of the installation, so that it reveals nothing of it
     fingerprint: int | None = None
+    opening: int | None = (
+        None  # equal where the provider could have cached the same beginning, had it been marked
+    )
+    opening_tokens: int | None = None  # of that beginning, estimated
 
     attempts: tuple[AttemptRecord, ...] = ()
     traceparent: str | None = None  # the caller's W3C trace context

@@ -78,6 +78,7 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: msgspec.Raw = NULL
     max_completion_tokens: msgspec.Raw = NULL
     tools: msgspec.Raw = NULL
+    system: msgspec.Raw = NULL  # instructions beside the messages
     response_format: msgspec.Raw = NULL
     # wishes about the route, in OpenRouter's and LiteLLM's words
     models: msgspec.Raw = NULL
@@ -95,9 +96,14 @@ class _ResponsesHead(
     RequestHead,
     frozen=True,
     kw_only=True,
-    rename={"max_tokens": "max_output_tokens", "response_format": "text"},
+    rename={"max_tokens": "max_output_tokens", "response_format": "text", "system": "instructions"},
 ):
     """OpenAI's Responses; its `input` may be left out where a stored prompt stands in for it."""
+
+    # again, because fields that are inherited keep their names
+    max_tokens: msgspec.Raw = NULL
+    response_format: msgspec.Raw = NULL
+    system: msgspec.Raw = NULL
 
 
 class _CompletionsHead(RequestHead, frozen=True, kw_only=True):

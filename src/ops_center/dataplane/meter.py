@@ -22,7 +22,7 @@ from ops_center.catalog.pricing import (
     price_usage,
 )
 from ops_center.dataplane.call import Call
-from ops_center.dataplane.fingerprint import fingerprint
+from ops_center.dataplane.fingerprint import fingerprint, opening
 from ops_center.dataplane.ports import UsageSink
 from ops_center.errors import OpsCenterError, ProviderError
 from ops_center.health import Health, Ticket
@@ -188,6 +188,7 @@ class Meter:
             cost_usd, source = _FREE, CostSource.COMPUTED
         self.cost_usd = cost_usd
         first_chunk = last.first_chunk if last and call.stream else None
+        begins = None if measured is None else opening(self._key, call, target, usage)
         self._sink.record(
             UsageRecord(
                 request_id=call.request_id,
@@ -227,6 +228,8 @@ class Meter:
                 fallback_from=self._fallback_from(credential_source),
                 tags=principal.tags,
                 fingerprint=None if measured is None else fingerprint(self._key, call.body),
+                opening=begins[0] if begins else None,
+                opening_tokens=begins[1] if begins else None,
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
                 traceparent=_traceparent(call),
                 plan=encoded(self.plan, call.dropped, target.price if target else None)

@@ -450,6 +450,9 @@ usage_records = Table(
     Column("tags", JSON(none_as_null=True), nullable=True),  # of the API key then; null: none
     Column("extras", JSON(none_as_null=True), nullable=True),  # `types.Extras`
     Column("fingerprint", BigInteger, nullable=True),  # of the body, under a key of the installation
+    # of a beginning that the provider would have cached, had it been marked, and its estimated length
+    Column("opening", BigInteger, nullable=True),
+    Column("opening_tokens", BigInteger, nullable=True),
     Column("late_price_id", String(40), nullable=True),  # priced in arrears, by this row of `late_prices`
     Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
     Index(None, "started_at", "request_id"),
@@ -471,6 +474,19 @@ usage_records = Table(
         "started_at",
         sqlite_where=text("fallback_from IS NOT NULL"),
         postgresql_where=text("fallback_from IS NOT NULL"),
+    ),
+    # those with a beginning to cache, with all that advice asks of them
+    Index(
+        "ix_usage_records_opening",
+        "started_at",
+        "provider_id",
+        "model",
+        "opening",
+        "opening_tokens",
+        "api_key_id",
+        "credential_source",
+        sqlite_where=text("opening IS NOT NULL"),
+        postgresql_where=text("opening IS NOT NULL"),
     ),
     # those that need a price, with all that the list of them says
     Index(

@@ -96,6 +96,15 @@ def caching_gain(sums: Sums, price: Price) -> Decimal | None:
     return (gain / _MILLION).quantize(_NANO_USD)
 
 
+def caching_would_gain(read_tokens: int, write_tokens: int, price: Price) -> Decimal:
+    """What tokens of ordinary input would have cost less by, had some been written to the cache and the others read
+    from it. At the price of short requests, where it has tiers: the least there is to gain."""
+    read = price.input_mtok if price.cache_read_mtok is None else price.cache_read_mtok
+    write = price.input_mtok if price.cache_write_mtok is None else price.cache_write_mtok
+    gain = read_tokens * (price.input_mtok - read) - write_tokens * (write - price.input_mtok)
+    return (gain / _MILLION).quantize(_NANO_USD)
+
+
 def break_even(price: Price) -> Decimal | None:
     """How much of what passes through the cache must be reads, 0 to 1, for it to pay; None where writing is not
     dearer, or reading not cheaper, than ordinary input."""

@@ -11,7 +11,7 @@ class Advice(ResponseModel):
     """One thing to do. `saving_usd`: what the requests of the window would have cost less, exactly, under
     `assumption`; null where it is not about money. `path`: where in the console to try it or to act."""
 
-    kind: Literal["cheaper_model", "caching", "duplicates", "unused_key"]
+    kind: Literal["cheaper_model", "caching", "caching_would_pay", "duplicates", "unused_key"]
     subject: str
     text: str
     saving_usd: Usd | None

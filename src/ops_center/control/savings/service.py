@@ -17,7 +17,14 @@ from ops_center.control.access import Actor, Permission
 from ops_center.control.context import Control
 from ops_center.control.notifications.events import usd
 from ops_center.control.savings import repository
-from ops_center.control.savings.cheaper import break_even, caching_gain, cheapest, cost_at
+from ops_center.control.savings.cheaper import (
+    break_even,
+    caching_gain,
+    caching_would_gain,
+    cheapest,
+    cost_at,
+)
+from ops_center.control.savings.repository import Opening, OpeningsLooked
 from ops_center.control.savings.schemas import Advice, Savings, Unsure
 from ops_center.control.usage import repository as usage
 from ops_center.control.usage.dimensions import Dimension
@@ -31,6 +38,7 @@ _LEAST_CALLS = 20
 _LEAST_USD = Decimal("0.01")
 _LEAST_SHARE = Decimal("0.1")  # of the cost, so that nobody moves for a rounding
 _CACHED_FROM_TOKENS = 1024  # https://docs.claude.com/en/docs/build-with-claude/prompt-caching (2026-11)
+_LEAST_OPENING_USD = Decimal("0.001")  # below, marking one is not worth the trouble
 _MOST_KEYS_NAMED = 20
 
 
@@ -44,9 +52,13 @@ async def get_savings(control: Control, actor: Actor) -> Savings:
     async with control.database.read() as conn:
         whole = await usage.totals(conn, window)
         used = await _used(control, conn, window)
+        found, looked = await repository.openings(conn, window)
         for target, sums in used:
+            place = target.provider.id, target.model
             _about_model(control, target, sums, window, advice, unsure)
-            _about_caching(target, sums, window, advice, unsure)
+            _about_caching(target, sums, window, advice, unsure, noted=place in looked.by_target)
+            there = [one for one in found if (one.provider_id, one.model) == place]
+            await _about_openings(conn, target, there, looked, window, advice)
         await _about_duplicates(conn, window, advice, unsure)
         if actor.may(Permission.API_KEYS_READ):
             await _about_keys(conn, now, advice)
@@ -146,9 +158,16 @@ def _about_model(
 
 
 def _about_caching(
-    target: Target, sums: Sums, window: Window, advice: list[Advice], unsure: list[Unsure]
+    target: Target,
+    sums: Sums,
+    window: Window,
+    advice: list[Advice],
+    unsure: list[Unsure],
+    *,
+    noted: bool,
 ) -> None:
-    """Whether writing the prompt cache pays; where nobody writes it, what would have to be true."""
+    """Whether writing the prompt cache pays; where nobody writes it and no beginning was noted, what would have to be
+    true."""
     price, name = target.price, f"{target.model} at {target.provider.name}"
     if price is None or sums.calls < _LEAST_CALLS:
         return
@@ -183,7 +202,7 @@ def _about_caching(
         return
     needed = break_even(price)
     mean = sums.input_tokens // sums.calls
-    if needed is None or sums.cache_read_tokens or mean < _CACHED_FROM_TOKENS or price.tiers:
+    if noted or needed is None or sums.cache_read_tokens or mean < _CACHED_FROM_TOKENS or price.tiers:
         return
     # what could be won at most: everything but one write is a read
     assert price.cache_read_mtok is not None
@@ -194,9 +213,71 @@ def _about_caching(
         Unsure(
             subject=name,
             text=f"Its {sums.calls:,} requests of {mean:,} input tokens on average use no prompt cache. Whether their "
-            "beginnings repeat is not recorded, so what caching would save is not known: it pays once "
+            "beginnings repeat was not noted, so what caching would save is not known: it pays once "
             f"{needed:.1%} of what is marked is read again, and could save less than {usd(most)} here.",
         )
+    )
+
+
+async def _about_openings(
+    conn: AsyncConnection,
+    target: Target,
+    found: list[Opening],
+    looked: OpeningsLooked,
+    window: Window,
+    advice: list[Advice],
+) -> None:
+    """What marking beginnings for the cache would have saved: those for which it pays, and no others."""
+    price = target.price
+    if price is None:
+        return
+    paying = [
+        one
+        for one in found
+        if caching_would_gain(one.read_tokens, one.write_tokens, price) >= _LEAST_OPENING_USD
+    ]
+    read, written = sum(one.read_tokens for one in paying), sum(one.write_tokens for one in paying)
+    gain = caching_would_gain(read, written, price)
+    calls, reads = sum(one.calls for one in paying), sum(one.reads for one in paying)
+    if calls < _LEAST_CALLS or gain < _LEAST_USD:
+        return
+    paying.sort(key=lambda one: (-one.read_tokens, one.newest))
+    ids = frozenset[str]().union(*(one.key_ids for one in paying))
+    filters = _filters(target)
+    if len(ids) <= _MOST_KEYS_NAMED:
+        filters = Filters(values={**filters.values, Dimension.API_KEY: ids})
+    noted = looked.by_target[target.provider.id, target.model]
+    assert looked.from_at is not None
+    advice.append(
+        Advice(
+            kind="caching_would_pay",
+            subject=f"{target.model} at {target.provider.name}",
+            text=f"{reads:,} of {calls:,} requests began as another had no more than five minutes before, and none of them "
+            f"used the prompt cache ({_named(await repository.key_names(conn, ids), len(ids))}). Marked for it, these "
+            f"beginnings of {(read + written) // calls:,} tokens on average would have cost {usd(gain)} less. Mark the "
+            "last part that stays the same with cache_control.",
+            saving_usd=gain,
+            cost_usd=None,
+            calls=calls,
+            assumption=f"An estimate from the newest {noted:,} requests that could have used it, since "
+            f"{looked.from_at:%Y-%m-%d %H:%M} UTC: {read:,} tokens read and {written:,} written instead of "
+            f"sent, at the price of {price.source} {price.as_of}. Tokens of a beginning are its share of the body's bytes; "
+            "requests at the same moment would each have to write it.",
+            requests=requests_of(looked.from_at, window.to_at, filters),
+            examples=[one.newest for one in paying[:3]],
+            path=f"/admin/requests/{paying[0].newest}",
+            action="See one of them",
+        )
+    )
+
+
+def _named(names: list[str], count: int) -> str:
+    shown = ", ".join(names[:3])
+    more = count - len(names[:3])
+    return (
+        f"API key {shown}"
+        if count == 1 and names
+        else f"API keys {shown}" + (f" and {more} more" if more else "")
     )
 
 

@@ -18,6 +18,7 @@ export type AdviceKind = typeof AdviceKind[keyof typeof AdviceKind];
 export const AdviceKind = {
   cheaper_model: 'cheaper_model',
   caching: 'caching',
+  caching_would_pay: 'caching_would_pay',
   duplicates: 'duplicates',
   unused_key: 'unused_key',
 } as const;

@@ -20,6 +20,7 @@ type Advice = Savings["advice"][number];
 const KINDS: Record<Advice["kind"], string> = {
   cheaper_model: "Cheaper model of equal score",
   caching: "Prompt caching loses money",
+  caching_would_pay: "Prompt caching would pay",
   duplicates: "Duplicate requests",
   unused_key: "Key that nobody uses",
 };
@@ -52,7 +53,7 @@ export function SavingsPage() {
               <EmptyState title={data.calls === 0 ? "No requests in the last 30 days" : "Nothing to save that can be shown"}>
                 {data.calls === 0
                   ? "Advice comes from real traffic."
-                  : "No model of equal score was cheaper, caching lost nothing, and nothing was sent twice, as far as the ledger knows."}
+                  : "No model of equal score was cheaper, caching lost nothing and would have won nothing, and nothing was sent twice, as far as the ledger knows."}
               </EmptyState>
             ) : (
               <Stack component="ul" gap={0} m={0} p={0} style={{ listStyle: "none" }} aria-label="Advice">
