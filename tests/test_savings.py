@@ -171,7 +171,7 @@ async def test_caching_would_pay_where_beginnings_come_again_within_five_minutes
     rows += [begins(2, 6 * n) for n in range(30)]  # comes again, but never in time
     rows += [begins(3 + n, n) for n in range(30)]  # never comes again
     rows += [begins(1, 1, credential_source="byok", own_cost_source="computed")]
-    rows += [begins(1, 1, model="dear"), begins(1, -31 * 24 * 60)]
+    rows += [begins(99, 1, model="dear"), begins(1, -31 * 24 * 60)]
     await add_records(database, rows)
     answer = await savings(control_client)
     [advice] = of_kind(answer, "caching_would_pay")

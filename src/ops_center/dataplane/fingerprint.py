@@ -34,7 +34,7 @@ def fingerprint(key: bytes, body: bytes) -> int | None:
 
 
 def opening(key: bytes, call: Call, target: Target | None, usage: Usage) -> tuple[int, int] | None:
-    """What is equal for requests that a provider could have cached the same beginning of, and about how many tokens
+    """What is equal for requests to one target that could have cached the same beginning, and about how many tokens
     that is. None where it caches by itself, where the caller does mark, and where there is too little to cache."""
     if (
         target is None
@@ -55,7 +55,7 @@ def opening(key: bytes, call: Call, target: Target | None, usage: Usage) -> tupl
     tokens = min(usage.input_tokens, usage.input_tokens * size // len(call.body))
     if tokens < least:
         return None
-    return _cut(hashlib.sha256(key + looked_at).digest()), tokens
+    return _cut(hashlib.sha256(b"\0".join((key, target.id.encode(), looked_at))).digest()), tokens
 
 
 def _beginning(head: RequestHead, enough: int) -> tuple[bytes, int] | None:

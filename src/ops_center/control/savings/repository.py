@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, case, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, and_, case, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.catalog.prompt_caching import LIFETIME_SECONDS
@@ -109,14 +109,14 @@ async def duplicates(conn: AsyncConnection, window: Window) -> tuple[list[Duplic
 class Opening:
     """One beginning at one target that came again while it could have been cached. Tokens are estimated."""
 
+    mark: int
     provider_id: str
     model: str
-    key_ids: frozenset[str]
     calls: int
     reads: int  # of them, so soon after another that they would have read the cache
     read_tokens: int
     write_tokens: int
-    newest: str  # one of the requests
+    newest_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +127,17 @@ class OpeningsLooked:
     from_at: datetime | None
 
 
+_CACHEABLE = and_(_r.opening.is_not(None), _r.credential_source == CredentialSource.PLATFORM.value)
+
+
 async def openings(conn: AsyncConnection, window: Window) -> tuple[list[Opening], OpeningsLooked]:
     """Among the newest requests of a window with a beginning that could have been cached, the platform's own.
 
     A request would have read what another had written or read no longer ago than a cache lives, and written otherwise.
     """
     some = (
-        select(
-            _r.request_id,
-            _r.started_at,
-            _r.provider_id,
-            _r.model,
-            _r.opening,
-            _r.opening_tokens,
-            _r.api_key_id,
-        )
-        .where(
-            window.holds(),
-            _r.opening.is_not(None),
-            _r.credential_source == CredentialSource.PLATFORM.value,
-        )
+        select(_r.started_at, _r.provider_id, _r.model, _r.opening, _r.opening_tokens)
+        .where(window.holds(), _CACHEABLE)
         .order_by(_r.started_at.desc())
         .limit(LOOKED_AT)
         .subquery()
@@ -168,47 +159,52 @@ async def openings(conn: AsyncConnection, window: Window) -> tuple[list[Opening]
     )
     if not counted:
         return [], looked
-    same = [s.provider_id, s.model, s.opening]
-    before = func.lag(type_coerce(s.started_at, BigInteger)).over(partition_by=same, order_by=s.started_at)
-    reads = case((type_coerce(s.started_at, BigInteger) - before <= LIFETIME_SECONDS * 1_000_000, 1), else_=0)
-    marked = select(
-        *same, s.opening_tokens, s.api_key_id, s.request_id, s.started_at, reads.label("read")
-    ).subquery()
+    at = type_coerce(s.started_at, BigInteger)
+    since = at - func.lag(at).over(partition_by=s.opening, order_by=at)
+    marked = select(some, case((since <= LIFETIME_SECONDS * 1_000_000, 1), else_=0).label("read")).subquery()
     m = marked.c
     again = (
         select(
-            m.provider_id,
-            m.model,
             m.opening,
-            m.api_key_id,
+            func.max(m.provider_id).label("provider_id"),  # one opening is at one target
+            func.max(m.model).label("model"),
             func.count().label("calls"),
             func.sum(m.read).label("reads"),
             func.sum(m.opening_tokens * m.read).label("read_tokens"),
             func.sum(m.opening_tokens * (1 - m.read)).label("write_tokens"),
-            func.max(m.request_id).label("newest"),
-            func.sum(func.sum(m.read))
-            .over(partition_by=[m.provider_id, m.model, m.opening])
-            .label("all_reads"),
+            func.max(m.started_at, type_=Instant).label("newest_at"),
         )
-        .group_by(m.provider_id, m.model, m.opening, m.api_key_id)
-        .subquery()
+        .group_by(m.opening)
+        .having(func.sum(m.read) > 0)
     )
-    found: dict[tuple[str, str, int], list[Any]] = {}
-    for row in await conn.execute(select(again).where(again.c.all_reads > 0)):
-        found.setdefault((row.provider_id, row.model, row.opening), []).append(row)
     return [
         Opening(
-            provider_id,
-            model,
-            frozenset(row.api_key_id for row in rows),
-            sum(row.calls for row in rows),
-            sum(int(row.reads) for row in rows),
-            sum(int(row.read_tokens) for row in rows),
-            sum(int(row.write_tokens) for row in rows),
-            max(row.newest for row in rows),
+            row.opening,
+            row.provider_id,
+            row.model,
+            row.calls,
+            int(row.reads),
+            int(row.read_tokens),
+            int(row.write_tokens),
+            row.newest_at,
         )
-        for (provider_id, model, _), rows in found.items()
+        for row in await conn.execute(again)
     ], looked
+
+
+async def keys_of(conn: AsyncConnection, window: Window, found: Iterable[Opening]) -> frozenset[str]:
+    """The ids of the API keys whose requests began like this."""
+    marks = [one.mark for one in found]
+    query = select(_r.api_key_id).distinct().where(window.holds(), _CACHEABLE, _r.opening.in_(marks))
+    return frozenset((await conn.execute(query)).scalars())
+
+
+async def newest_of(conn: AsyncConnection, found: Opening) -> str:
+    """The id of the newest request that began like this."""
+    query = select(func.max(_r.request_id)).where(
+        _r.started_at == found.newest_at, _CACHEABLE, _r.opening == found.mark
+    )
+    return str((await conn.execute(query)).scalar_one())
 
 
 async def key_names(conn: AsyncConnection, ids: Collection[str]) -> list[str]:

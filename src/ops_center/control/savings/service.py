@@ -40,6 +40,7 @@ _LEAST_SHARE = Decimal("0.1")  # of the cost, so that nobody moves for a roundin
 _CACHED_FROM_TOKENS = 1024  # https://docs.claude.com/en/docs/build-with-claude/prompt-caching (2026-11)
 _LEAST_OPENING_USD = Decimal("0.001")  # below, marking one is not worth the trouble
 _MOST_KEYS_NAMED = 20
+_MOST_OPENINGS = 200  # whose API keys are looked up
 
 
 async def get_savings(control: Control, actor: Actor) -> Savings:
@@ -241,13 +242,16 @@ async def _about_openings(
     calls, reads = sum(one.calls for one in paying), sum(one.reads for one in paying)
     if calls < _LEAST_CALLS or gain < _LEAST_USD:
         return
-    paying.sort(key=lambda one: (-one.read_tokens, one.newest))
-    ids = frozenset[str]().union(*(one.key_ids for one in paying))
+    assert looked.from_at is not None
+    paying.sort(key=lambda one: (-one.read_tokens, one.mark))
+    ids = await repository.keys_of(
+        conn, Window(from_at=looked.from_at, to_at=window.to_at), paying[:_MOST_OPENINGS]
+    )
     filters = _filters(target)
-    if len(ids) <= _MOST_KEYS_NAMED:
+    if len(ids) <= _MOST_KEYS_NAMED and len(paying) <= _MOST_OPENINGS:
         filters = Filters(values={**filters.values, Dimension.API_KEY: ids})
     noted = looked.by_target[target.provider.id, target.model]
-    assert looked.from_at is not None
+    examples = [await repository.newest_of(conn, one) for one in paying[:3]]
     advice.append(
         Advice(
             kind="caching_would_pay",
@@ -264,8 +268,8 @@ async def _about_openings(
             f"sent, at the price of {price.source} {price.as_of}. Tokens of a beginning are its share of the body's bytes; "
             "requests at the same moment would each have to write it.",
             requests=requests_of(looked.from_at, window.to_at, filters),
-            examples=[one.newest for one in paying[:3]],
-            path=f"/admin/requests/{paying[0].newest}",
+            examples=examples,
+            path=f"/admin/requests/{examples[0]}",
             action="See one of them",
         )
     )
