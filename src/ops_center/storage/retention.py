@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, ColumnElement, String, Table, delete, literal
 
 from ops_center.storage.database import Database
 from ops_center.storage.partitions import DETAILS, drop_days_before
+from ops_center.storage.rollups.rebuild import close_days
 from ops_center.storage.rollups.store import Rollups, change_state, read_state
 from ops_center.storage.rollups.sums import KINDS, QUARTER_US, QUARTERS_A_DAY, quarter_of
 from ops_center.storage.tables import plans, usage_days, usage_quarters, usage_records
@@ -120,12 +121,17 @@ def _started(table: Table) -> ColumnElement[int]:
 
 
 async def _sweep_quarters(database: Database, now: datetime, days: int) -> int:
+    await close_days(database, now)  # sums by day are all that is left of what is deleted here
     async with database.write() as connection:
         state = await Rollups(database.dialect).take_turn(connection)
         day = state.day_of(quarter_of(now)) - days
         slot = state.first_quarter_of(day)
         # While days are cut anew, quarter-hours are all that tells what they held.
-        if not state.days_from and day > state.days_fixed_before and slot > state.quarters_from:
+        if (
+            not state.days_from
+            and state.days_fixed_before < day <= state.days_until
+            and slot > state.quarters_from
+        ):
             await change_state(connection, quarters_from=slot, days_fixed_before=day)
             state = await read_state(connection)
     return await _delete_sums(database, usage_quarters, state.quarters_from)

@@ -655,6 +655,8 @@ rollup_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),  # 1: the only row
     Column("time_zone", String(64), nullable=False),  # whose days usage_days holds
     Column("days_from", Integer, nullable=False),  # usage_days can be read from this slot on
+    # and up to this one: the days from it on are not over, and are read by their quarter-hours
+    Column("days_until", Integer, nullable=False, default=0, server_default="0"),
     Column("quarters_from", Integer, nullable=False),  # older ones were deleted, as retention says
     Column("records_from", Integer, nullable=False),  # the same of usage records, in quarter-hours
     Column("plans_from", Integer, nullable=False, default=0, server_default="0"),  # the same of plans

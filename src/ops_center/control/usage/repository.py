@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Join, Subquery, Table, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Join, Subquery, Table, Text, and_, cast, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage.dimensions import NONE, Dimension
@@ -28,12 +28,9 @@ from ops_center.storage.rollups.histogram import Histogram, merged, percentile
 from ops_center.storage.rollups.histogram import add as add_histogram
 from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
-    CALLER,
     FIGURES,
-    FULL,
     KINDS,
     OWN,
-    WAY,
     instant_of,
     quarter_of,
     tags_of,
@@ -73,6 +70,7 @@ _COLUMNS: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
 
 
 _COLUMN = {dimension: value for dimension, (value, _) in _COLUMNS.items()}
+_NARROWEST_FIRST = [kind for kind in reversed(KINDS) if kind != OWN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,11 +371,13 @@ def _kind(by: Dimension | None, filters: Filters) -> str:
     used = filters.dimensions | ({by} if by is not None else set())
     if not used:
         return Dimension.CREDENTIAL.value
-    several_tags = len(filters.values.get(Dimension.TAG, ())) > 1  # a record may have both
-    if len(used) == 1 and not several_tags:
-        return next(iter(used)).value
     facts = {_COLUMN[dimension].name for dimension in used}
-    return next(kind for kind in (WAY, CALLER, FULL) if facts.issubset(KINDS[kind]))
+    several_tags = len(filters.values.get(Dimension.TAG, ())) > 1  # a record may have both
+    return next(
+        kind
+        for kind in _NARROWEST_FIRST
+        if facts.issubset(KINDS[kind]) and not (several_tags and kind == Dimension.TAG)
+    )
 
 
 async def is_kept(conn: AsyncConnection, window: Window, *, finely: bool = False) -> bool:
@@ -415,7 +415,7 @@ def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[T
         if start < end:
             found.append((table, start, end))
 
-    fixed = state.days_fixed_before
+    fixed, end_day = state.days_fixed_before, min(end_day, state.days_until)
     add(usage_days, first_day, min(fixed, end_day))
     from_slot, first_day = max(from_slot, state.quarters_from), max(first_day, fixed, state.days_from)
     if first_day >= end_day:
@@ -581,20 +581,24 @@ def by_value(found: Mapping[Key, Sums]) -> dict[str | None, Sums]:
 
 async def last_at(conn: AsyncConnection, by: Dimension) -> dict[str, datetime]:
     """When the newest request of each value started."""
-    value, days = _COLUMN[by], usage_days
-    newest = (
-        select(days.c.last_started_at)
-        .where(days.c.kind == by.value, days.c.series_id == _s.id)
-        .order_by(days.c.slot.desc())
-        .limit(1)
-        .correlate(usage_series)
-        .scalar_subquery()
-    )
+    value, kind = _COLUMN[by], _kind(by, EVERYTHING)
+
+    def newest(table: Table, *of_kind: ColumnElement[bool]) -> ColumnElement[Any]:
+        return (
+            select(table.c.last_started_at)
+            .where(*of_kind, table.c.series_id == _s.id)
+            .order_by(table.c.slot.desc())
+            .limit(1)
+            .correlate(usage_series)
+            .scalar_subquery()
+        )
+
+    at = func.max(func.coalesce(newest(usage_quarters), newest(usage_days, usage_days.c.kind == kind)))
     query = (
-        select(value.label("value"), func.max(newest, type_=Instant).label("at"))
-        .where(_s.kind == by.value, value.is_not(None))
+        select(value.label("value"), type_coerce(at, Instant).label("at"))
+        .where(_s.kind == kind, value.is_not(None))
         .group_by(value)
-        .having(func.max(newest).is_not(None))
+        .having(at.is_not(None))
     )
     return {row.value: row.at for row in await conn.execute(query)}
 

@@ -14,7 +14,7 @@ from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.storage.database import Database
 from ops_center.storage.partitions import prepare_days_ahead
-from ops_center.storage.rollups.rebuild import bring_up_to_date
+from ops_center.storage.rollups.rebuild import bring_up_to_date, close_days
 
 _log = structlog.get_logger(__name__)
 _EVERY_SECONDS = 10.0
@@ -32,7 +32,9 @@ async def keep_up(database: Database) -> None:
 
 
 async def follow_calendar(database: Database) -> None:
-    """Build what is missing, and cut days anew when the organisation has moved to another time zone."""
+    """Build what is missing, cut the days that are over, and all of them anew when the organisation has moved to
+    another time zone."""
     async with database.read() as conn:
         organisation = await read_setting(conn, OrganisationSettings)
     await bring_up_to_date(database, organisation.time_zone)
+    await close_days(database, datetime.now(UTC))

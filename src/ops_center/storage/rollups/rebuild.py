@@ -7,17 +7,20 @@ counted once whatever happens in between. What retention has deleted below stays
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Table, TextClause, delete, select, text, type_coerce
+from sqlalchemy import BigInteger, Table, TextClause, delete, func, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
 from ops_center.storage.journal.rows import RECORD_COLUMNS
+from ops_center.storage.rollups.histogram import merged, packed
 from ops_center.storage.rollups.store import NO_SLOT, Rollups, State, change_state, read_state
 from ops_center.storage.rollups.sums import (
     COLUMNS,
+    FIGURES,
     FULL,
     IDENTITY,
     KINDS,
@@ -25,13 +28,15 @@ from ops_center.storage.rollups.sums import (
     QUARTER_US,
     Sums,
     add_up,
-    by_day,
     of_row,
+    quarter_of,
     with_every_kind,
 )
 from ops_center.storage.tables import usage_days, usage_quarters, usage_records
 
 _log = structlog.get_logger(__name__)
+_LATE = timedelta(hours=1)  # after midnight, a record may still come of the day before
+ANY = "credential"  # a kind of which every quarter-hour with records has few rows
 _MOST_ROWS = 20_000  # read in one transaction, so that no other waits long
 _FETCH = 2000
 
@@ -49,6 +54,15 @@ def _sums_in(table: Table) -> TextClause:
     )
 
 
+_OF_SLOTS = (
+    f"FROM usage_quarters WHERE kind IN ({', '.join(repr(kind) for kind in KINDS)}) "
+    "AND slot >= :from_slot AND slot < :to_slot"
+)
+_ADDED_UP = text(
+    f"SELECT kind, series_id, {', '.join(f'SUM({name})' for name in FIGURES)}, MAX(last_started_at) "
+    f"{_OF_SLOTS} GROUP BY kind, series_id"
+)
+_HISTOGRAMS = text(f"SELECT series_id, latencies, first_chunks {_OF_SLOTS} AND latencies IS NOT NULL")
 _SUMS_IN = {table: _sums_in(table) for table in (usage_quarters, usage_days)}
 
 
@@ -78,6 +92,7 @@ async def rebuild(database: Database, time_zone: str | None = None) -> None:
             await _rebuild_quarters(connection, rollups, start, end)
         start = end
     await change_time_zone(database, time_zone or state.time_zone)
+    await close_days(database, datetime.now(UTC))
     async with database.write() as connection:
         await change_state(connection, layout=LAYOUT)
 
@@ -110,20 +125,41 @@ async def change_time_zone(database: Database, time_zone: str) -> None:
     """
     rollups = Rollups(database.dialect)
     async with database.write() as connection:
-        await rollups.take_turn(connection)
+        state = await rollups.take_turn(connection)
+        boundary = state.first_quarter_of(state.days_until) if state.days_until else 0
         await change_state(connection, time_zone=time_zone, days_from=NO_SLOT)
-        oldest = (await read_state(connection)).days_fixed_before
-    end = NO_SLOT
-    while end > oldest:
+        moved = await read_state(connection)
+        end = moved.day_of(boundary) if boundary else 0
+        await change_state(connection, days_until=end)
+    while end > state.days_fixed_before:
         async with database.write() as connection:
             state = await rollups.take_turn(connection)
-            start = max(oldest, await _start_of_step(connection, end, state))
-            await _rebuild_days(connection, rollups, start, end, state)
-            await change_state(connection, days_from=start if start > oldest else 0)
+            start = max(state.days_fixed_before, await _last_day_before(connection, end, state))
+            await _delete(connection, usage_days, start, end)
+            await _cut_day(connection, rollups, start, state)
+            await change_state(connection, days_from=start)
         end = start
-    if end == NO_SLOT:
+    async with database.write() as connection:
+        await change_state(connection, days_from=0)
+
+
+async def close_days(database: Database, now: datetime) -> None:
+    """Cut the days that are over, the oldest first, once hardly any record of theirs is still to come."""
+    rollups = Rollups(database.dialect)
+    while True:
+        async with database.read() as connection:
+            state = await read_state(connection)
+        today = state.day_of(quarter_of(now - _LATE))
+        if state.days_from or state.days_until >= today:
+            return
         async with database.write() as connection:
-            await change_state(connection, days_from=0)
+            state = await rollups.take_turn(connection)
+            day = min(today, await _first_day_from(connection, state.days_until, state))
+            if day < today:
+                await _delete(connection, usage_days, state.days_until, day + 1)
+                await _cut_day(connection, rollups, day, state)
+                day += 1
+            await change_state(connection, days_until=max(day, state.days_until))
 
 
 async def _end_of_step(connection: AsyncConnection, start: int) -> int:
@@ -134,24 +170,21 @@ async def _end_of_step(connection: AsyncConnection, start: int) -> int:
     return NO_SLOT if at is None else max(at // QUARTER_US, start + 1)
 
 
-async def _start_of_step(connection: AsyncConnection, end_day: int, state: State) -> int:
-    """The day down to which one transaction goes that ends before `end_day`."""
+async def _last_day_before(connection: AsyncConnection, end: int, state: State) -> int:
+    """The newest day before `end` that has anything; 0 without any."""
     slot = usage_quarters.c.slot
-    before = [] if end_day == NO_SLOT else [slot < state.first_quarter_of(end_day)]
-    query = (
-        select(slot)
-        .where(usage_quarters.c.kind == FULL, slot >= state.quarters_from, *before)
-        .order_by(slot.desc())
-        .offset(_MOST_ROWS)
-        .limit(1)
-    )
-    found = (await connection.execute(query)).scalar_one_or_none()
-    if found is None:
-        return 0
-    day = state.day_of(found) + 1
-    if day < end_day:
-        return day
-    return day - 1
+    some = slot >= state.quarters_from, slot < state.first_quarter_of(end), usage_quarters.c.kind == ANY
+    found = (await connection.execute(select(func.max(slot)).where(*some))).scalar_one()
+    return 0 if found is None else state.day_of(found)
+
+
+async def _first_day_from(connection: AsyncConnection, start: int, state: State) -> int:
+    """The oldest day from `start` on that has anything; NO_SLOT without any."""
+    slot = usage_quarters.c.slot
+    from_slot = max(state.quarters_from, state.first_quarter_of(start) if start else 0)
+    some = slot >= from_slot, usage_quarters.c.kind == ANY
+    found = (await connection.execute(select(func.min(slot)).where(*some))).scalar_one()
+    return NO_SLOT if found is None else state.day_of(found)
 
 
 async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start: int, end: int) -> None:
@@ -161,14 +194,20 @@ async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start
     )
 
 
-async def _rebuild_days(
-    connection: AsyncConnection, rollups: Rollups, start: int, end: int, state: State
-) -> None:
-    await _delete(connection, usage_days, start, end)
-    first_slot = state.first_quarter_of(start) if start else 0
-    end_slot = state.first_quarter_of(end) if end < NO_SLOT else NO_SLOT
-    quarters = await stored_sums(connection, FULL, first_slot, end_slot)
-    await rollups.put(connection, usage_days, with_every_kind(by_day(quarters, state.day_of)))
+async def _cut_day(connection: AsyncConnection, rollups: Rollups, day: int, state: State) -> None:
+    """The sums of a day that has none, from its quarter-hours. The database adds up, but for histograms, which are
+    merged here."""
+    slots = {"from_slot": state.first_quarter_of(day), "to_slot": state.first_quarter_of(day + 1)}
+    latencies: dict[int, list[bytes | None]] = {}
+    first_chunks: dict[int, list[bytes | None]] = {}
+    for number, latency, first_chunk in await connection.execute(_HISTOGRAMS, slots):
+        latencies.setdefault(number, []).append(latency)
+        first_chunks.setdefault(number, []).append(first_chunk)
+    rows = []
+    for kind, number, *sums in await connection.execute(_ADDED_UP, slots):
+        both = [packed(merged(parts.get(number, ()))) for parts in (latencies, first_chunks)]
+        rows.append((kind, day, number, *map(int, sums), *both))
+    await rollups.put_rows(connection, usage_days, rows)
 
 
 async def sums_of_records(connection: AsyncConnection, start: int, end: int) -> Sums:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -45,6 +46,7 @@ class State:
 
     time_zone: str
     days_from: int
+    days_until: int
     quarters_from: int
     records_from: int
     plans_from: int
@@ -72,15 +74,17 @@ class State:
             return self.quarters_from
         return first_quarter_of_day(day, self.zone)
 
-    def open_day_of(self, slot: int) -> int | None:
-        """The day that a quarter-hour is to be added to; None while that day is still to be cut anew."""
+    def kept_day_of(self, slot: int) -> int | None:
+        """The day that a quarter-hour is to be added to; None while that day is still to be cut."""
         day = self.day_of(slot)
-        return day if day >= self.days_from or day < self.days_fixed_before else None
+        is_kept = self.days_from <= day < self.days_until or day < self.days_fixed_before
+        return day if is_kept else None
 
 
 _STATE = (
     rollup_state.c.time_zone,
     rollup_state.c.days_from,
+    rollup_state.c.days_until,
     rollup_state.c.quarters_from,
     rollup_state.c.records_from,
     rollup_state.c.plans_from,
@@ -133,7 +137,7 @@ class Rollups:
         ids = await self._ids(connection, quarters)
         kept = {key: one for key, one in quarters.items() if key[0] >= state.quarters_from}
         await self._add(connection, usage_quarters, kept, ids)
-        await self._add(connection, usage_days, by_day(quarters, state.open_day_of), ids)
+        await self._add(connection, usage_days, by_day(quarters, state.kept_day_of), ids)
 
     async def correct(self, connection: AsyncConnection, before: Sequence[Row], after: Sequence[Row]) -> None:
         """Count records anew that have changed since they were counted: the same rows of RECORD_COLUMNS as they were
@@ -145,7 +149,7 @@ class Rollups:
         quarters = with_every_kind(full)
         ids = await self._ids(connection, quarters)
         await self._add(connection, usage_quarters, quarters, ids, only_known=True)
-        days = by_day(quarters, state.open_day_of)
+        days = by_day(quarters, state.kept_day_of)
         await self._add(connection, usage_days, days, ids, only_known=True)
 
     async def put(self, connection: AsyncConnection, table: Table, sums: Sums) -> None:
@@ -153,7 +157,13 @@ class Rollups:
         if sums:
             ids = await self._ids(connection, sums)
             rows = [one.row(series[0], slot, ids[series]) for (slot, series), one in sums.items()]
-            await self._inserters[table].insert(connection, rows)
+            await self.put_rows(connection, table, rows)
+
+    async def put_rows(
+        self, connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """The same as values of COLUMNS, of series that are known. Needs one's turn."""
+        await self._inserters[table].insert(connection, rows)
 
     async def _add(
         self,

@@ -27,7 +27,7 @@ QUARTERS_A_DAY: Final = 96  # of UTC, which never changes its clock
 LAYOUT: Final = 3  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
-CALLER: Final = "caller"  # who asked, and how that ended
+CALLER: Final = "caller"  # who asked, and how that ended: hardly more series than there are keys
 WAY: Final = "way"  # where it went, and how that ended
 OWN: Final = "own"  # of calls on users' own keys alone
 _HOW: Final = ("credential_source", "status", "strategy")  # few values each
@@ -38,7 +38,6 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     WAY: ("provider_id", "provider_name", "provider_type", "model", *_HOW),
     "provider": ("provider_id", "provider_name", "provider_type"),
     "model": ("model",),
-    "api_key": ("api_key_id", "api_key_name"),
     "user": ("user_id", "user_email"),
     "team": ("team_id", "team_name"),
     "credential": ("credential_source",),
@@ -91,7 +90,7 @@ _places = {
 # Which kinds are added up from which: the narrow ones from the two in between, which are far fewer than the full.
 _FROM: Final[dict[str, tuple[str, ...]]] = {
     FULL: (CALLER, WAY),
-    CALLER: ("api_key", "user", "team"),
+    CALLER: ("user", "team"),
     WAY: ("provider", "model", "credential", "status", "strategy"),
 }
 _TAGS, _CREDENTIAL = IDENTITY.index("tags"), IDENTITY.index("credential_source")

@@ -139,7 +139,7 @@ async def _compare_days(connection: AsyncConnection, found: Verification, state:
     if oldest is None:
         return None
     first_day = state.days_fixed_before or state.day_of(oldest)
-    for day in range(max(first_day, state.days_from), state.day_of(newest) + 1):
+    for day in range(max(first_day, state.days_from), min(state.day_of(newest) + 1, state.days_until)):
         start, end = state.first_quarter_of(day), state.first_quarter_of(day + 1)
         for kind in KINDS:
             expected = by_day(await stored_sums(connection, kind, start, end), state.day_of)
