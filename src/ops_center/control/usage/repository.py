@@ -30,6 +30,7 @@ from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
     FIGURES,
     KINDS,
+    OF_DAYS_ONLY,
     OWN,
     instant_of,
     quarter_of,
@@ -351,13 +352,12 @@ async def sums(
     no latencies.
     """
     state = await read_state(conn)
-    kind = _kind(by, filters)
     conditions = filters.hold()
     if only is not None and by is not None:
         conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
     found: dict[Key, Sums] = {}
     for table, start, end in parts(window, state, finely=step is not None and step.is_fine):
-        part = _Part(table, start, end, kind, by, step, conditions, state)
+        part = _Part(table, start, end, _kind(by, filters, table), by, step, conditions, state)
         for key, one in await _read(conn, part, figures):
             known = found.get(key)
             found[key] = one if known is None else known + one
@@ -366,8 +366,8 @@ async def sums(
     return found
 
 
-def _kind(by: Dimension | None, filters: Filters) -> str:
-    """The series that are enough to answer: of those that know the facts asked for, the narrowest."""
+def _kind(by: Dimension | None, filters: Filters, table: Table) -> str:
+    """The series of a table that are enough to answer: of those that know the facts asked for, the narrowest."""
     used = filters.dimensions | ({by} if by is not None else set())
     if not used:
         return Dimension.CREDENTIAL.value
@@ -376,7 +376,9 @@ def _kind(by: Dimension | None, filters: Filters) -> str:
     return next(
         kind
         for kind in _NARROWEST_FIRST
-        if facts.issubset(KINDS[kind]) and not (several_tags and kind == Dimension.TAG)
+        if facts.issubset(KINDS[kind])
+        and not (several_tags and kind == Dimension.TAG)
+        and not (table is usage_quarters and kind == OF_DAYS_ONLY)
     )
 
 
@@ -581,7 +583,7 @@ def by_value(found: Mapping[Key, Sums]) -> dict[str | None, Sums]:
 
 async def last_at(conn: AsyncConnection, by: Dimension) -> dict[str, datetime]:
     """When the newest request of each value started."""
-    value, kind = _COLUMN[by], _kind(by, EVERYTHING)
+    value, kind = _COLUMN[by], _kind(by, EVERYTHING, usage_quarters)
 
     def newest(table: Table, *of_kind: ColumnElement[bool]) -> ColumnElement[Any]:
         return (
@@ -687,10 +689,11 @@ async def reach_of_provider(conn: AsyncConnection, provider_id: str, window: Win
 async def first_at(conn: AsyncConnection, filters: Filters = EVERYTHING) -> datetime | None:
     """When the quarter-hour of the oldest record begins (the day, where quarter-hours are gone); None without
     any."""
-    state, kind = await read_state(conn), _kind(None, filters)
-    some = select(_s.id).where(_s.kind == kind, *filters.hold())
+    state = await read_state(conn)
 
     async def oldest(table: Table, start: int = 0) -> int | None:
+        kind = _kind(None, filters, table)
+        some = select(_s.id).where(_s.kind == kind, *filters.hold())
         query = (
             select(table.c.slot)
             .where(table.c.kind == kind, table.c.slot >= start, table.c.series_id.in_(some))

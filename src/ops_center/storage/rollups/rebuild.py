@@ -19,6 +19,7 @@ from ops_center.storage.journal.rows import RECORD_COLUMNS
 from ops_center.storage.rollups.histogram import merged, packed
 from ops_center.storage.rollups.store import NO_SLOT, Rollups, State, change_state, read_state
 from ops_center.storage.rollups.sums import (
+    CALLER,
     COLUMNS,
     FIGURES,
     FULL,
@@ -31,6 +32,7 @@ from ops_center.storage.rollups.sums import (
     of_row,
     quarter_of,
     with_every_kind,
+    with_kinds_of_days,
 )
 from ops_center.storage.tables import usage_days, usage_quarters, usage_records
 
@@ -108,7 +110,8 @@ async def _derive(database: Database, rollups: Rollups, table: Table, start: int
             step_end = end if last is None else max(last, start + 1)
             sums = await stored_sums(connection, FULL, start, step_end, table=table)
             await _delete(connection, table, start, step_end)
-            await rollups.put(connection, table, with_every_kind(sums))
+            sums = with_every_kind(sums)
+            await rollups.put(connection, table, with_kinds_of_days(sums) if table is usage_days else sums)
         start = step_end
 
 
@@ -208,6 +211,9 @@ async def _cut_day(connection: AsyncConnection, rollups: Rollups, day: int, stat
         both = [packed(merged(parts.get(number, ()))) for parts in (latencies, first_chunks)]
         rows.append((kind, day, number, *map(int, sums), *both))
     await rollups.put_rows(connection, usage_days, rows)
+    callers = await stored_sums(connection, CALLER, day, day + 1, table=usage_days)
+    of_days = {key: one for key, one in with_kinds_of_days(callers).items() if key not in callers}
+    await rollups.put(connection, usage_days, of_days)
 
 
 async def sums_of_records(connection: AsyncConnection, start: int, end: int) -> Sums:

@@ -6,7 +6,7 @@ Whoever adds takes turns with all others that do, so that a histogram can be rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -134,10 +134,11 @@ class Rollups:
                     full[key] = one
             await asyncio.sleep(0)
         quarters = with_every_kind(full)
-        ids = await self._ids(connection, quarters)
+        days = by_day(quarters, state.kept_day_of)
+        ids = await self._ids(connection, (*quarters, *days))
         kept = {key: one for key, one in quarters.items() if key[0] >= state.quarters_from}
         await self._add(connection, usage_quarters, kept, ids)
-        await self._add(connection, usage_days, by_day(quarters, state.kept_day_of), ids)
+        await self._add(connection, usage_days, days, ids)
 
     async def correct(self, connection: AsyncConnection, before: Sequence[Row], after: Sequence[Row]) -> None:
         """Count records anew that have changed since they were counted: the same rows of RECORD_COLUMNS as they were
@@ -147,9 +148,9 @@ class Rollups:
         for key, one in add_up(before).items():
             full[key].subtract(one)
         quarters = with_every_kind(full)
-        ids = await self._ids(connection, quarters)
-        await self._add(connection, usage_quarters, quarters, ids, only_known=True)
         days = by_day(quarters, state.kept_day_of)
+        ids = await self._ids(connection, (*quarters, *days))
+        await self._add(connection, usage_quarters, quarters, ids, only_known=True)
         await self._add(connection, usage_days, days, ids, only_known=True)
 
     async def put(self, connection: AsyncConnection, table: Table, sums: Sums) -> None:
@@ -192,7 +193,9 @@ class Rollups:
             rows.append(one.row(*key))
         await self._inserters[table].insert(connection, rows)
 
-    async def _ids(self, connection: AsyncConnection, sums: Sums) -> dict[Series, int]:
+    async def _ids(
+        self, connection: AsyncConnection, sums: Iterable[tuple[int, Series]]
+    ) -> dict[Series, int]:
         """The number of each series; those not seen before get their row. Once per transaction: a row is taken
         for granted only when an earlier one had stored it."""
         if len(self._known) > _MOST_KNOWN:

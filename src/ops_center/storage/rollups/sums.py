@@ -27,7 +27,7 @@ QUARTERS_A_DAY: Final = 96  # of UTC, which never changes its clock
 LAYOUT: Final = 3  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
-CALLER: Final = "caller"  # who asked, and how that ended: hardly more series than there are keys
+CALLER: Final = "caller"  # who asked, and how that ended
 WAY: Final = "way"  # where it went, and how that ended
 OWN: Final = "own"  # of calls on users' own keys alone
 _HOW: Final = ("credential_source", "status", "strategy")  # few values each
@@ -45,7 +45,10 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "strategy": ("strategy",),
     "tag": ("tags",),
     OWN: ("user_id", "provider_type"),
+    "api_key": ("api_key_id", "api_key_name"),
 }
+# Of a quarter-hour, who asked are hardly more series than there are keys; and a day is written once.
+OF_DAYS_ONLY: Final = "api_key"
 
 _KEYS = ("kind", "slot", "series_id")
 _APART = ("last_started_at", "latencies", "first_chunks")
@@ -244,6 +247,11 @@ def with_every_kind(full: Sums) -> Sums:
     return full | between | _added_up(between, _narrow)
 
 
+def with_kinds_of_days(days: Sums) -> Sums:
+    """Sums of days under those kinds too that quarter-hours have not."""
+    return days | _added_up(days, _of_days_only)
+
+
 def _added_up(sums: Sums, series_of: Callable[[Series], Sequence[Series]]) -> Sums:
     """The sums under each of the series that count them too."""
     cells: dict[tuple[int, Series], list[Sum]] = {}
@@ -293,6 +301,12 @@ def _narrow(between: Series) -> list[Series]:
     return series
 
 
+@lru_cache(maxsize=20_000)
+def _of_days_only(between: Series) -> list[Series]:
+    kind, identity = between
+    return [(OF_DAYS_ONLY, _only(_places[OF_DAYS_ONLY], identity))] if kind == CALLER else []
+
+
 def _only(mask: Sequence[int | None], identity: Identity) -> Identity:
     return tuple(None if place is None else identity[place] for place in mask)
 
@@ -303,7 +317,7 @@ def tags_of(text: str | None) -> list[str]:
 
 
 def by_day(quarters: Sums, day_of_slot: Callable[[int], int | None]) -> Sums:
-    """Sums per day, of the quarter-hours that belong to one."""
+    """Sums per day under every kind, of the quarter-hours that belong to one."""
     day_of: dict[int, int | None] = {}
     cells: dict[tuple[int, Series], list[Sum]] = {}
     for (slot, series), one in quarters.items():
@@ -312,7 +326,9 @@ def by_day(quarters: Sums, day_of_slot: Callable[[int], int | None]) -> Sums:
         day = day_of[slot]
         if day is not None:
             cells.setdefault((day, series), []).append(one)
-    return {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
+    return with_kinds_of_days(
+        {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
+    )
 
 
 @lru_cache(maxsize=20_000)

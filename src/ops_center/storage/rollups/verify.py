@@ -141,13 +141,15 @@ async def _compare_days(connection: AsyncConnection, found: Verification, state:
     first_day = state.days_fixed_before or state.day_of(oldest)
     for day in range(max(first_day, state.days_from), min(state.day_of(newest) + 1, state.days_until)):
         start, end = state.first_quarter_of(day), state.first_quarter_of(day + 1)
+        quarters: Sums = {}
+        stored: Sums = {}
         for kind in KINDS:
-            expected = by_day(await stored_sums(connection, kind, start, end), state.day_of)
-            stored = await stored_sums(connection, kind, day, day + 1, table=usage_days)
-            problem = _difference("day", expected, stored)
-            if problem is not None:
-                return problem
-            found.days += len(stored)
+            quarters |= await stored_sums(connection, kind, start, end)
+            stored |= await stored_sums(connection, kind, day, day + 1, table=usage_days)
+        problem = _difference("day", by_day(quarters, state.day_of), stored)
+        if problem is not None:
+            return problem
+        found.days += len(stored)
     return None
 
 
