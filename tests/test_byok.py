@@ -478,7 +478,7 @@ async def test_a_lower_level_only_tightens(
 
 
 async def ledger(control: Control, user_id: str, clock: Clock) -> None:
-    """Two paid calls (one long ago), one of unknown price, one fallback, one call of the platform."""
+    """Two paid calls (one long ago, estimated), one of unknown price, one fallback, one call of the platform."""
     now = clock()
     own: dict[str, Any] = {
         "user_id": user_id,
@@ -491,13 +491,19 @@ async def ledger(control: Control, user_id: str, clock: Clock) -> None:
         control.database,
         [
             record(now - timedelta(days=1), **own, own_cost_usd=Decimal("0.02"), saved_usd=Decimal("0.03")),
-            record(now - timedelta(days=60), **own, own_cost_usd=Decimal("0.5"), saved_usd=Decimal("0.5")),
+            record(
+                now - timedelta(days=60),
+                **{**own, "own_cost_source": "estimated"},
+                own_cost_usd=Decimal("0.5"),
+                saved_usd=Decimal("0.5"),
+            ),
             record(now - timedelta(days=2), **{**own, "own_cost_source": "unknown"}),
             record(
                 now - timedelta(days=3),
                 user_id=user_id,
                 fallback_from="byok",
                 cost_usd=Decimal("0.004"),
+                cost_source="estimated",
             ),
             record(now - timedelta(days=1), user_id=user_id, cost_usd=Decimal("0.01")),
         ],
@@ -518,17 +524,23 @@ async def test_the_summary_and_the_list_add_up_the_ledger(
         "failing_keys": 0,
         "requests_30d": 2,
         "own_cost_30d_usd": 0.02,
+        "own_cost_30d_estimated_share": 0,
         "own_cost_total_usd": 0.52,
+        "own_cost_total_estimated_share": pytest.approx(0.5 / 0.52),
         "saved_30d_usd": 0.03,
+        "saved_30d_estimated_share": 0,
         "saved_total_usd": 0.53,
+        "saved_total_estimated_share": pytest.approx(0.5 / 0.53),
         "unknown_saving_requests_30d": 1,
         "fallbacks_30d": 1,
         "fallback_cost_30d_usd": 0.004,
+        "fallback_cost_30d_estimated_share": 1,
         "policy": "byok_then_shared",
     }
     [listed] = (await control_client.get("/llm/byok/users")).json()["users"]
     assert (listed["email"], listed["active"], listed["requests_30d"]) == ("ben@example.com", True, 2)
     assert (listed["saved_30d_usd"], listed["saved_total_usd"], listed["fallbacks_30d"]) == (0.03, 0.53, 1)
+    assert listed["saved_total_estimated_share"] == pytest.approx(0.5 / 0.53)
     assert [key["status"] for key in listed["keys"]] == ["working"]
     [mine] = (await own_keys(user))["provider_keys"]
     assert (mine["requests_30d"], mine["own_cost_30d_usd"], mine["unknown_cost_requests_30d"]) == (2, 0.02, 1)

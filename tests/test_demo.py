@@ -141,6 +141,16 @@ def test_failed_requests_cost_nothing_and_used_nothing(records: list[UsageRecord
         assert record.error_type
 
 
+def test_invoices_begin_alike_and_nobody_marks_it(records: list[UsageRecord]) -> None:
+    begin = [record for record in records if record.opening is not None]
+    assert len(begin) > 1000 and {record.api_key_name for record in begin} == {"Invoice check"}
+    assert len({record.opening for record in begin}) == len({record.provider_id for record in begin})
+    for record in begin:
+        assert record.opening_tokens is not None
+        assert 1024 <= record.opening_tokens < record.usage.input_tokens
+        assert record.usage.cache_read_tokens == record.usage.cache_write_tokens == 0
+
+
 def test_working_days_are_busier_than_weekends(records: list[UsageRecord]) -> None:
     per_day = Counter(record.started_at.date() for record in records)
     working = [count for day, count in per_day.items() if day.weekday() < 5]

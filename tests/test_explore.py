@@ -99,8 +99,20 @@ def some_records(now: datetime) -> list[Row]:
         row["cache_read_tokens"] = dice.choice([0, row["input_tokens"] // 2])
         row["model"] = dice.choice(["small", "large"]) if row["provider_id"] else None
         if row["provider_id"] and dice.random() < 0.2:
-            row |= {"credential_source": "byok", "own_cost_source": "computed", "saved_usd": row["cost_usd"]}
+            source = "estimated" if row["output_tokens"] % 2 else "computed"
+            row |= {"credential_source": "byok", "own_cost_source": source}
+            row |= {"own_cost_usd": row["cost_usd"], "saved_usd": row["cost_usd"]}
     return rows
+
+
+def guessed(metric: str, rows: list[Row]) -> float | None:
+    """How much of a sum of money is estimated."""
+    columns = {"cost": ("cost_usd", "cost_source"), "savings": ("saved_usd", "own_cost_source")}
+    if metric not in columns:
+        return None
+    amount, source = columns[metric]
+    whole = money(rows, amount)
+    return money([row for row in rows if row[source] == "estimated"], amount) / whole if whole else None
 
 
 async def ask(client: httpx.AsyncClient, **params: Any) -> dict[str, Any]:
@@ -154,7 +166,9 @@ async def test_every_metric_by_every_dimension_is_that_of_its_records(
             before = between(rows, answer["previous_from_at"], answer["from_at"])
             check(metric, answer["previous"], before)
         for point in answer["points"]:
-            check(metric, point["value"], between(rows, point["start_at"], point["end_at"]))
+            there = between(rows, point["start_at"], point["end_at"])
+            check(metric, point["value"], there)
+            assert agrees(point["estimated_share"], guessed(metric, there))
         for point in answer["points"][1:]:
             local = instant(point["start_at"]).astimezone(ZONE)
             assert (local.hour, local.minute) == (0, 0)

@@ -43,7 +43,7 @@ from ops_center.storage.rollups.sums import (
 )
 from ops_center.storage.rollups.verify import verify
 from ops_center.storage.tables import usage_days, usage_quarters, usage_records
-from ops_center.types import CredentialSource
+from ops_center.types import CostSource, CredentialSource
 
 pytestmark = pytest.mark.anyio
 
@@ -93,12 +93,17 @@ async def test_sums_equal_the_records_after_late_duplicate_and_crashed_batches(
         for (user_id, provider_type), one in own.items():
             theirs = [r for r in of_own if (r.user_id, r.provider_type) == (user_id, provider_type)]
             assert one.own_cost_usd == sum(r.own_cost_usd or 0 for r in theirs)
+            guessed = [r for r in theirs if r.own_cost_source is CostSource.ESTIMATED]
+            assert one.estimated_own_cost_usd == sum(r.own_cost_usd or 0 for r in guessed)
+            assert one.estimated_own_cost_usd == sum(r.saved_usd or 0 for r in guessed)
             assert one.last_at == max(r.started_at for r in theirs)
         for person, one in by_user.items():
             fell = [r for r in records if r.user_id == person and r.fallback_from]
-            assert (one.fallback_calls, one.fallback_cost_usd) == (
+            guessed = [r for r in fell if r.cost_source is CostSource.ESTIMATED]
+            assert (one.fallback_calls, one.fallback_cost_usd, one.estimated_fallback_cost_usd) == (
                 len(fell),
                 sum(r.cost_usd or 0 for r in fell),
+                sum(r.cost_usd or 0 for r in guessed),
             )
         assert by_tag["pilot"].calls == both.calls == len(tagged)
         assert by_tag["nightly"].calls == sum("nightly" in record.tags for record in records)

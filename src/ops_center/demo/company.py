@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ops_center.demo.traffic import NIGHT, OFFICE, ROUND_THE_CLOCK, Program
+from ops_center.demo.traffic import MORNING, NIGHT, OFFICE, ROUND_THE_CLOCK, Program
 from ops_center.types import PowerLevel, Role
 
 ADMIN_EMAIL = "demo@example.com"
@@ -197,5 +197,18 @@ PROGRAMS = (
         input_tokens=700,
         output_tokens=60,
         stream=0.0,
+    ),
+    Program(
+        key_name="Invoice check",
+        user_email="chen@example.com",
+        calls_per_day=45,
+        hours=MORNING,
+        weekend=0.0,
+        growth=1.1,
+        models=((ANTHROPIC, "claude-sonnet-4-5", 1),),
+        input_tokens=6500,
+        output_tokens=150,
+        stream=0.0,
+        opening=0.7,
     ),
 )

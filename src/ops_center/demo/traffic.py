@@ -17,6 +17,7 @@ import msgspec
 
 from ops_center.catalog.names import canonical_name
 from ops_center.catalog.pricing import price_usage
+from ops_center.catalog.prompt_caching import cached_from_tokens
 from ops_center.snapshot import Target
 from ops_center.types import AttemptRecord, CostSource, CredentialSource, Usage, UsageRecord
 
@@ -50,6 +51,8 @@ ROUND_THE_CLOCK = (
     16,
 )
 
+MORNING = (*[0] * 7, 60, 30, *[1] * 3, *[0] * 12)  # one batch, and a few that came late
+
 OUTAGE_DAYS_AGO = 12
 OUTAGE_HOURS = (13, 15)  # UTC, start and end
 _FAILURES = (
@@ -75,6 +78,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     cached: float = 0.0  # share of the input that a prompt cache may hold
     stream: float = 1.0
     repeats: float = 0.0  # share of the calls that send the one before again, to the byte
+    opening: float = 0.0  # share of the input that all calls begin with and nobody marks for the cache
     strategy: str | None = None
     requested_model: str | None = None  # None: the model's own name
 
@@ -138,7 +142,7 @@ def make_traffic(
                 if now - timedelta(days=days) <= started_at < now - timedelta(seconds=30):
                     target = rng.choices([t for t, _ in choices], [w for _, w in choices])[0]
                     record = _record(program, owners[program.key_name], target, served, started_at, now, rng)
-                    record = _with_body(record, before, program, marks)
+                    record = _with_opening(_with_body(record, before, program, marks), program)
                     yield record
                     before = record
 
@@ -164,6 +168,16 @@ def _with_body(
             saved_usd=before.saved_usd,
         )
     return msgspec.structs.replace(record, fingerprint=mark if record.status == 200 else None)
+
+
+def _with_opening(record: UsageRecord, program: Program) -> UsageRecord:
+    """With how it begins, where that could have been cached."""
+    tokens = int(record.usage.input_tokens * program.opening)
+    least = cached_from_tokens(record.model or "")
+    if least is None or tokens < least or record.status != 200:
+        return record
+    mark = random.Random(f"{program.key_name}/{record.provider_id}/{record.model}").getrandbits(63)
+    return msgspec.structs.replace(record, opening=mark, opening_tokens=tokens)
 
 
 def _moments(program: Program, day: datetime, age: int, days: int, rng: random.Random) -> list[datetime]:

@@ -622,6 +622,8 @@ def _rollup(name: str, *constraints: SchemaItem) -> Table:
         Column("cache_hit_calls", BigInteger, nullable=False),
         Column("byok_calls", BigInteger, nullable=False),
         Column("own_cost_usd", Money, nullable=False),
+        # of it; as much is estimated of `saved_usd`, which is the same amount where tokens were not reported
+        Column("estimated_own_cost_usd", Money, nullable=False, server_default="0"),
         Column("unknown_own_cost_calls", BigInteger, nullable=False),
         Column("saved_usd", Money, nullable=False),
         Column("unknown_saving_calls", BigInteger, nullable=False),
@@ -629,6 +631,7 @@ def _rollup(name: str, *constraints: SchemaItem) -> Table:
             "fallback_calls", BigInteger, nullable=False, server_default="0"
         ),  # after an own key had failed
         Column("fallback_cost_usd", Money, nullable=False, server_default="0"),
+        Column("estimated_fallback_cost_usd", Money, nullable=False, server_default="0"),
         Column("answer_tokens", BigInteger, nullable=False),  # output of the calls that succeeded
         Column("answer_microseconds", BigInteger, nullable=False),  # first chunk (else start) to the end
         Column("last_started_at", Instant, nullable=False),

@@ -54,6 +54,7 @@ class ApiKeyRow:
     estimated_share_30d: float = 0.0  # of that
     unknown_cost_requests_30d: int = 0
     cost_month_usd: Decimal = Decimal(0)  # of the calendar month, as its budget counts
+    estimated_share_month: float = 0.0  # of that
 
 
 async def listed(
@@ -214,6 +215,7 @@ def _row(row: Row[*tuple[Any, ...]], used: _Used) -> ApiKeyRow:
         estimated_share_30d=recent.estimated_share,
         unknown_cost_requests_30d=recent.unknown_cost_calls,
         cost_month_usd=used.this_month.get(row.id, NOTHING).cost_usd,
+        estimated_share_month=used.this_month.get(row.id, NOTHING).estimated_share,
     )
 
 

@@ -111,6 +111,8 @@ class ApiKey(ResponseModel):
     unknown_cost_requests_30d: int
     cost_month_usd: Usd
     """Known costs of the organisation's calendar month so far: what its budget counts."""
+    estimated_share_month: float
+    """How much of that cost is estimated, 0 to 1."""
 
 
 class ApiKeyRotate(RequestModel):

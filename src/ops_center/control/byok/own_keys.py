@@ -143,6 +143,7 @@ def _shown(row: OwnKeyRow, instances: Mapping[str, Sequence[Instance]], used: Ow
         used_at=_used_at(spec, instances),
         requests_30d=recent.calls,
         own_cost_30d_usd=None if all_unknown else recent.own_cost_usd,
+        estimated_share_30d=recent.own_estimated_share,
         unknown_cost_requests_30d=recent.unknown_own_cost_calls,
         last_used_at=used.ever.last_at,
         created_at=row.created_at,

@@ -229,7 +229,7 @@ async def sums_by_type(conn: AsyncConnection, user_id: str, now: datetime) -> di
 
 async def fallbacks_by_user(conn: AsyncConnection, now: datetime) -> dict[str, Sums]:
     """Of the last 30 days, what an own key failed and the platform's served."""
-    figures = ["fallback_calls", "fallback_cost_usd"]
+    figures = ["fallback_calls", "fallback_cost_usd", "estimated_fallback_cost_usd"]
     found = by_value(await usage.sums(conn, Window.last(MONTH, now), by=Dimension.USER, figures=figures))
     return {user_id: sums for user_id, sums in found.items() if user_id and sums.fallback_calls}
 

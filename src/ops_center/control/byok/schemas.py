@@ -38,6 +38,8 @@ class ProviderKey(ResponseModel):
     used_at: list[str]
     requests_30d: int
     own_cost_30d_usd: Usd | None
+    estimated_share_30d: float
+    """How much of that cost is estimated, 0 to 1."""
     unknown_cost_requests_30d: int
     last_used_at: Instant | None
     created_at: Instant
@@ -91,7 +93,8 @@ class OwnKeySettings(RequestModel):
 
 
 class ByokSummary(ResponseModel):
-    """Own keys of everybody. Sums of 30 days and of all time; what is not known is counted, not added."""
+    """Own keys of everybody. Sums of 30 days and of all time; what is not known is counted, not added. Each
+    `..._estimated_share`: how much of a sum is estimated, 0 to 1."""
 
     byok_users: int
     """Users with at least one own key."""
@@ -101,12 +104,17 @@ class ByokSummary(ResponseModel):
     failing_keys: int
     requests_30d: int
     own_cost_30d_usd: Usd
+    own_cost_30d_estimated_share: float
     own_cost_total_usd: Usd
+    own_cost_total_estimated_share: float
     saved_30d_usd: Usd
+    saved_30d_estimated_share: float
     saved_total_usd: Usd
+    saved_total_estimated_share: float
     unknown_saving_requests_30d: int
     fallbacks_30d: int
     fallback_cost_30d_usd: Usd
+    fallback_cost_30d_estimated_share: float
     policy: ByokPolicy
     computed_at: Instant
 
@@ -132,8 +140,11 @@ class ByokUser(ResponseModel):
     keys: list[ByokKey]
     requests_30d: int
     own_cost_30d_usd: Usd
+    own_cost_30d_estimated_share: float
     saved_30d_usd: Usd
+    saved_30d_estimated_share: float
     saved_total_usd: Usd
+    saved_total_estimated_share: float
     unknown_saving_requests_30d: int
     fallbacks_30d: int
     last_used_at: Instant | None

@@ -5,15 +5,13 @@ Sums of the ledger alone; nothing of any key is read here.
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from ops_center.control.byok import repository
 from ops_center.control.byok.own_keys import status_of
 from ops_center.control.byok.policy import global_policy
 from ops_center.control.byok.repository import OwnKeyRow, OwnSums, Person
 from ops_center.control.byok.schemas import ByokKey, ByokSummary, ByokUser, ByokUserList, KeyStatus
 from ops_center.control.context import Control
-from ops_center.control.usage.repository import NOTHING, Sums
+from ops_center.control.usage.repository import NOTHING, Sums, added_up
 from ops_center.providers.registry import provider_spec
 
 _NOTHING = OwnSums()
@@ -25,22 +23,27 @@ async def get_summary(control: Control) -> ByokSummary:
     async with control.database.read() as conn:
         keys = await repository.everybodys(conn)
         sums = (await repository.sums_by_user(conn, now)).values()
-        fallbacks = (await repository.fallbacks_by_user(conn, now)).values()
+        fallbacks = added_up(list((await repository.fallbacks_by_user(conn, now)).values()))
         policy = await global_policy(conn)
-    nothing = Decimal(0)
+    recent, ever = added_up([one.recent for one in sums]), added_up([one.ever for one in sums])
     return ByokSummary(
         byok_users=len({key.user_id for key in keys}),
         active_accounts=sum(one.recent.calls > 0 for one in sums),
         keys=len(keys),
         failing_keys=sum(status_of(key) is KeyStatus.FAILING for key in keys),
-        requests_30d=sum(one.recent.calls for one in sums),
-        own_cost_30d_usd=sum((one.recent.own_cost_usd for one in sums), nothing),
-        own_cost_total_usd=sum((one.ever.own_cost_usd for one in sums), nothing),
-        saved_30d_usd=sum((one.recent.saved_usd for one in sums), nothing),
-        saved_total_usd=sum((one.ever.saved_usd for one in sums), nothing),
-        unknown_saving_requests_30d=sum(one.recent.unknown_saving_calls for one in sums),
-        fallbacks_30d=sum(one.fallback_calls for one in fallbacks),
-        fallback_cost_30d_usd=sum((one.fallback_cost_usd for one in fallbacks), nothing),
+        requests_30d=recent.calls,
+        own_cost_30d_usd=recent.own_cost_usd,
+        own_cost_30d_estimated_share=recent.own_estimated_share,
+        own_cost_total_usd=ever.own_cost_usd,
+        own_cost_total_estimated_share=ever.own_estimated_share,
+        saved_30d_usd=recent.saved_usd,
+        saved_30d_estimated_share=recent.saved_estimated_share,
+        saved_total_usd=ever.saved_usd,
+        saved_total_estimated_share=ever.saved_estimated_share,
+        unknown_saving_requests_30d=recent.unknown_saving_calls,
+        fallbacks_30d=fallbacks.fallback_calls,
+        fallback_cost_30d_usd=fallbacks.fallback_cost_usd,
+        fallback_cost_30d_estimated_share=fallbacks.fallback_estimated_share,
         policy=policy,
         computed_at=now,
     )
@@ -80,8 +83,11 @@ def _user(person: Person, keys: list[OwnKeyRow], used: OwnSums, fallbacks: Sums)
         keys=[_key(key) for key in keys],
         requests_30d=used.recent.calls,
         own_cost_30d_usd=used.recent.own_cost_usd,
+        own_cost_30d_estimated_share=used.recent.own_estimated_share,
         saved_30d_usd=used.recent.saved_usd,
+        saved_30d_estimated_share=used.recent.saved_estimated_share,
         saved_total_usd=used.ever.saved_usd,
+        saved_total_estimated_share=used.ever.saved_estimated_share,
         unknown_saving_requests_30d=used.recent.unknown_saving_calls,
         fallbacks_30d=fallbacks.fallback_calls,
         last_used_at=used.ever.last_at,

@@ -68,6 +68,7 @@ class Spend(Totals):
 class DayCost(ResponseModel):
     start_at: Instant
     cost_usd: Usd
+    estimated_share: float
 
 
 class MonthForecast(ResponseModel):

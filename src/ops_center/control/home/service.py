@@ -27,7 +27,7 @@ from ops_center.control.usage.calendar import (
 )
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.filters import requests_of
-from ops_center.control.usage.repository import EVERYTHING, Step, Sums, Window
+from ops_center.control.usage.repository import EVERYTHING, NOTHING, Step, Sums, Window
 from ops_center.control.usage.schemas import Bucket, Period
 from ops_center.control.usage.service import totals_of
 
@@ -98,7 +98,7 @@ async def _cost(conn: AsyncConnection, now: datetime, zone: ZoneInfo, first_at: 
             month_end_at=midnight(month_end, zone),
         ),
         days=[
-            DayCost(start_at=midnight(day, zone), cost_usd=_cost_of(of_day.get(day)))
+            _day_cost(midnight(day, zone), of_day.get(day, NOTHING))
             for day in (today - number * DAY for number in reversed(range(_DAYS_SHOWN)))
         ],
     )
@@ -113,6 +113,10 @@ async def _rest_of_day(conn: AsyncConnection, from_at: datetime, to_at: datetime
 
 def _cost_of(sums: Sums | None) -> Decimal:
     return Decimal(0) if sums is None else sums.cost_usd
+
+
+def _day_cost(start_at: datetime, sums: Sums) -> DayCost:
+    return DayCost(start_at=start_at, cost_usd=sums.cost_usd, estimated_share=sums.estimated_share)
 
 
 def _spend(sums: Sums, from_at: datetime, to_at: datetime) -> Spend:

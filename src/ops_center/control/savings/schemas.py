@@ -41,6 +41,8 @@ class Savings(ResponseModel):
     to_at: Instant
     calls: int
     cost_usd: Usd
+    estimated_share: float
+    """How much of that cost is estimated, 0 to 1."""
     advice: list[Advice]
     unsure: list[Unsure]
     generated_at: Instant

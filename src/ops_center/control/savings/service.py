@@ -68,6 +68,7 @@ async def get_savings(control: Control, actor: Actor) -> Savings:
         to_at=window.to_at,
         calls=whole.calls,
         cost_usd=whole.cost_usd,
+        estimated_share=whole.estimated_share,
         advice=sorted(advice, key=lambda one: (one.saving_usd is None, -(one.saving_usd or 0), one.subject)),
         unsure=unsure,
         generated_at=now,

@@ -44,17 +44,19 @@ Value = Decimal | float | int | None
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a metric is read from sums. `adds`: parts of it add up to the whole."""
+    """How a metric is read from sums. `adds`: parts of it add up to the whole. `guess`: how much of a sum of money is
+    estimated."""
 
     unit: Unit
     of: Callable[[Sums], Value]
     adds: bool = True
     histograms: bool = False
     needs: tuple[str, ...] = ()  # figures beside the basic ones
+    guess: Callable[[Sums], Decimal] | None = None
 
 
 MEASURES: Mapping[Metric, Measure] = {
-    Metric.COST: Measure(Unit.USD, lambda sums: sums.cost_usd),
+    Metric.COST: Measure(Unit.USD, lambda sums: sums.cost_usd, guess=lambda sums: sums.estimated_cost_usd),
     Metric.CALLS: Measure(Unit.CALLS, lambda sums: sums.calls),
     Metric.ERRORS: Measure(Unit.CALLS, lambda sums: sums.failed_calls),
     Metric.ERROR_RATE: Measure(Unit.SHARE, lambda sums: sums.failed_share, adds=False),
@@ -74,7 +76,12 @@ MEASURES: Mapping[Metric, Measure] = {
     Metric.CACHE_HITS: Measure(
         Unit.SHARE, lambda sums: sums.cache_hit_share, adds=False, needs=("cache_read_tokens",)
     ),
-    Metric.SAVINGS: Measure(Unit.USD, lambda sums: sums.saved_usd, needs=("saved_usd",)),
+    Metric.SAVINGS: Measure(
+        Unit.USD,
+        lambda sums: sums.saved_usd,
+        needs=("saved_usd", "estimated_own_cost_usd"),
+        guess=lambda sums: sums.estimated_own_cost_usd,
+    ),
 }
 
 
@@ -322,8 +329,8 @@ class _Drawing:
         values = self._values(over_time)
         if without is not None:
             values = [
-                (start, Decimal(whole or 0) - Decimal(part or 0), cost - part_cost, guess - part_guess)
-                for (start, whole, cost, guess), (_, part, part_cost, part_guess) in zip(
+                (start, Decimal(whole or 0) - Decimal(part or 0), guess - part_guess)
+                for (start, whole, guess), (_, part, part_guess) in zip(
                     values, self._values(without), strict=True
                 )
             ]
@@ -332,19 +339,16 @@ class _Drawing:
                 start_at=max(start, self.from_at),
                 end_at=min(next_bucket(start, self.bucket, self.zone), self.to_at),
                 value=_number(value),
-                estimated_share=float(guess / cost)
-                if cost and self.measure is MEASURES[Metric.COST]
-                else None,
+                estimated_share=float(guess / Decimal(value)) if value and self.measure.guess else None,
             )
-            for start, value, cost, guess in values
+            for start, value, guess in values
         ]
 
-    def _values(self, over_time: Mapping[Key, Sums]) -> list[tuple[datetime, Value, Decimal, Decimal]]:
-        """Of each bucket the value, its cost, and how much of that is estimated."""
+    def _values(self, over_time: Mapping[Key, Sums]) -> list[tuple[datetime, Value, Decimal]]:
+        """Of each bucket the value, and how much of it is estimated where it is money."""
+        guess = self.measure.guess or (lambda _: Decimal(0))
         found = in_buckets(over_time, self.from_at, self.to_at, self.bucket, self.zone)
-        return [
-            (start, self.measure.of(sums), sums.cost_usd, sums.estimated_cost_usd) for start, sums in found
-        ]
+        return [(start, self.measure.of(sums), guess(sums)) for start, sums in found]
 
     def requests(self, by: Dimension | None, value: str | None) -> str:
         return requests_of(self.from_at, self.to_at, self.filters, by, value)

@@ -185,11 +185,13 @@ class Sums:
     cache_hit_calls: int = 0
     byok_calls: int = 0
     own_cost_usd: Decimal = Decimal(0)
+    estimated_own_cost_usd: Decimal = Decimal(0)  # as much of the saving is estimated
     unknown_own_cost_calls: int = 0
     saved_usd: Decimal = Decimal(0)
     unknown_saving_calls: int = 0
     fallback_calls: int = 0  # that an own key failed and the platform's served, and what that cost
     fallback_cost_usd: Decimal = Decimal(0)
+    estimated_fallback_cost_usd: Decimal = Decimal(0)
     answer_tokens: int = 0
     answer_microseconds: int = 0
     last_at: datetime | None = None
@@ -216,8 +218,22 @@ class Sums:
     @property
     def estimated_share(self) -> float:
         """How much of the cost is estimated, 0 to 1."""
-        cost = self.cost_usd
-        return float(self.estimated_cost_usd / cost) if cost else 0.0
+        return _part(self.estimated_cost_usd, self.cost_usd)
+
+    @property
+    def own_estimated_share(self) -> float:
+        """The same of what users paid on their own keys."""
+        return _part(self.estimated_own_cost_usd, self.own_cost_usd)
+
+    @property
+    def saved_estimated_share(self) -> float:
+        """The same of what that saved the platform."""
+        return _part(self.estimated_own_cost_usd, self.saved_usd)
+
+    @property
+    def fallback_estimated_share(self) -> float:
+        """The same of what the platform paid after an own key had failed."""
+        return _part(self.estimated_fallback_cost_usd, self.fallback_cost_usd)
 
     @property
     def known_cost_usd(self) -> Decimal | None:
@@ -252,6 +268,10 @@ class Sums:
     def first_chunk_seconds(self, share: float) -> float | None:
         """The same of the time to the first chunk of streams."""
         return percentile(self.first_chunks, share)
+
+
+def _part(some: Decimal, whole: Decimal) -> float:
+    return float(some / whole) if whole else 0.0
 
 
 NOTHING = Sums()

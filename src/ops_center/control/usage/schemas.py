@@ -146,7 +146,7 @@ class ExplorePoint(ResponseModel):
     end_at: Instant
     value: float | None
     estimated_share: float | None
-    """How much of a cost is estimated, 0 to 1; null for other metrics, and where there is no cost."""
+    """How much of a cost or a saving is estimated, 0 to 1; null for other metrics, and where there is none."""
 
 
 class ExploreGroup(ResponseModel):

@@ -24,7 +24,7 @@ from ops_center.types import CostSource, CredentialSource
 QUARTER = timedelta(minutes=15)
 QUARTER_US: Final = 900_000_000
 QUARTERS_A_DAY: Final = 96  # of UTC, which never changes its clock
-LAYOUT: Final = 3  # one more whenever what is added up changes: a start then builds the rollups anew
+LAYOUT: Final = 4  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
 CALLER: Final = "caller"  # who asked, and how that ended
@@ -81,6 +81,7 @@ _facts_of = itemgetter(
             "cost_source",
             "credential_source",
             "own_cost_usd",
+            "own_cost_source",
             "saved_usd",
             "fallback_from",
         )
@@ -174,6 +175,7 @@ def add_up(rows: Iterable[Row]) -> Sums:
             cost_source,
             credential,
             own_cost,
+            own_cost_source,
             saved,
             fallback_from,
         ) = _facts_of(row)
@@ -206,10 +208,12 @@ def add_up(rows: Iterable[Row]) -> Sums:
             if credential == _PLATFORM:
                 figures[_PRICED] += input_tokens + output_tokens
         if credential != _PLATFORM:
-            _add_own(figures, own_cost, saved)
+            _add_own(figures, own_cost, own_cost_source, saved)
         elif fallback_from == _BYOK_SOURCE:
             figures[_FALLBACKS] += 1
             figures[_FALLBACK_COST] += cost or 0
+            if cost_source == _ESTIMATED:
+                figures[_ESTIMATED_FALLBACK] += cost or 0
         if started_us > one.last_us:
             one.last_us = started_us
         if status < 400:
@@ -225,16 +229,19 @@ _ANSWER_TOKENS, _ANSWER_US = _AT["answer_tokens"], _AT["answer_microseconds"]
 _CACHE_HITS, _UNKNOWN, _PRICED = _AT["cache_hit_calls"], _AT["unknown_cost_calls"], _AT["priced_tokens"]
 _ESTIMATED_CALLS, _BYOK = _AT["estimated_cost_calls"], _AT["byok_calls"]
 _OWN_COST, _UNKNOWN_OWN = _AT["own_cost_usd"], _AT["unknown_own_cost_calls"]
+_ESTIMATED_OWN, _ESTIMATED_FALLBACK = _AT["estimated_own_cost_usd"], _AT["estimated_fallback_cost_usd"]
 _SAVED, _UNKNOWN_SAVING = _AT["saved_usd"], _AT["unknown_saving_calls"]
 _FALLBACKS, _FALLBACK_COST = _AT["fallback_calls"], _AT["fallback_cost_usd"]
 
 
-def _add_own(figures: list[int], own_cost: int | None, saved: int | None) -> None:
+def _add_own(figures: list[int], own_cost: int | None, source: str | None, saved: int | None) -> None:
     figures[_BYOK] += 1
     if own_cost is None:
         figures[_UNKNOWN_OWN] += 1
     else:
         figures[_OWN_COST] += own_cost
+        if source == _ESTIMATED:
+            figures[_ESTIMATED_OWN] += own_cost
     if saved is None:
         figures[_UNKNOWN_SAVING] += 1
     else:

@@ -254,6 +254,7 @@ export interface ApiKey {
   cost_month_usd: number;
   created_at: string;
   estimated_share_30d: number;
+  estimated_share_month: number;
   expires_at: string | null;
   id: string;
   ip_ranges: string[] | null;
@@ -602,21 +603,27 @@ export interface ByokSettings {
 }
 
 /**
- * Own keys of everybody. Sums of 30 days and of all time; what is not known is counted, not added.
+ * Own keys of everybody. Sums of 30 days and of all time; what is not known is counted, not added. Each
+ * `..._estimated_share`: how much of a sum is estimated, 0 to 1.
  */
 export interface ByokSummary {
   active_accounts: number;
   byok_users: number;
   computed_at: string;
   failing_keys: number;
+  fallback_cost_30d_estimated_share: number;
   fallback_cost_30d_usd: number;
   fallbacks_30d: number;
   keys: number;
+  own_cost_30d_estimated_share: number;
   own_cost_30d_usd: number;
+  own_cost_total_estimated_share: number;
   own_cost_total_usd: number;
   policy: ByokPolicy;
   requests_30d: number;
+  saved_30d_estimated_share: number;
   saved_30d_usd: number;
+  saved_total_estimated_share: number;
   saved_total_usd: number;
   unknown_saving_requests_30d: number;
 }
@@ -629,9 +636,12 @@ export interface ByokUser {
   keys: ByokKey[];
   last_used_at: string | null;
   name: string;
+  own_cost_30d_estimated_share: number;
   own_cost_30d_usd: number;
   requests_30d: number;
+  saved_30d_estimated_share: number;
   saved_30d_usd: number;
+  saved_total_estimated_share: number;
   saved_total_usd: number;
   unknown_saving_requests_30d: number;
   user_id: string;
@@ -878,6 +888,7 @@ export interface Configuration {
 
 export interface DayCost {
   cost_usd: number;
+  estimated_share: number;
   start_at: string;
 }
 
@@ -951,6 +962,7 @@ export interface CreatedApiKey {
   cost_month_usd: number;
   created_at: string;
   estimated_share_30d: number;
+  estimated_share_month: number;
   expires_at: string | null;
   id: string;
   ip_ranges: string[] | null;
@@ -2061,6 +2073,7 @@ export interface OwnedApiKey {
   cost_month_usd: number;
   created_at: string;
   estimated_share_30d: number;
+  estimated_share_month: number;
   expires_at: string | null;
   id: string;
   ip_ranges: string[] | null;
@@ -2274,6 +2287,7 @@ export interface ProviderKey {
   created_at: string;
   credential_preview: string;
   enabled: boolean;
+  estimated_share_30d: number;
   failing_since: string | null;
   last_check: LastTest | null;
   last_used_at: string | null;
@@ -2803,6 +2817,7 @@ export interface Savings {
   advice: Advice[];
   calls: number;
   cost_usd: number;
+  estimated_share: number;
   from_at: string;
   generated_at: string;
   to_at: string;

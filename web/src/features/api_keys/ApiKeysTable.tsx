@@ -100,10 +100,13 @@ export function ApiKeysTable({ keys, withOwner = false, searched = false, onCrea
           noWrap: true,
           render: (key) =>
             key.budget_usd === null ? (
-              money(key.cost_month_usd)
+              <EstimatedCost text={money(key.cost_month_usd)} part={key.estimated_share_month} />
             ) : (
-              <Text size="sm" c={key.cost_month_usd >= key.budget_usd ? "red" : undefined}>
-                {money(key.cost_month_usd)} of {money(key.budget_usd)}
+              <Text size="sm" component="div" c={key.cost_month_usd >= key.budget_usd ? "red" : undefined}>
+                <EstimatedCost
+                  text={`${money(key.cost_month_usd)} of ${money(key.budget_usd)}`}
+                  part={key.estimated_share_month}
+                />
               </Text>
             ),
         },

@@ -7,7 +7,7 @@ import { Link } from "@tanstack/react-router";
 import { asApiError } from "@/api/request";
 import type { ByokPolicy, ByokSummary } from "@/api/types";
 import { POLICIES } from "@/features/provider_keys/policies";
-import { absoluteTime, count, money, moneyExact, plural } from "@/format/format";
+import { absoluteTime, count, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -69,7 +69,7 @@ function Figures({ summary }: { summary: ByokSummary }) {
           label="Total cost saved"
           value={money(summary.saved_total_usd)}
           exact={`${moneyExact(summary.saved_total_usd)} since the first request on an own key. ${at}`}
-          note={`${money(summary.saved_30d_usd)} in 30 days`}
+          note={joined(`${money(summary.saved_30d_usd)} in 30 days`, estimatedPart(summary.saved_total_estimated_share))}
         />
         <Figure
           label="Active BYOK accounts"
@@ -79,14 +79,18 @@ function Figures({ summary }: { summary: ByokSummary }) {
         />
       </SimpleGrid>
       <Text size="xs" c="dimmed" className="oc-figures">
-        Users paid {money(summary.own_cost_30d_usd)} themselves in 30 days. Fallbacks to the platform&apos;s keys:{" "}
-        {count(summary.fallbacks_30d)}
-        {summary.fallbacks_30d > 0 && ` (${money(summary.fallback_cost_30d_usd)})`}.
+        Users paid {joined(money(summary.own_cost_30d_usd), estimatedPart(summary.own_cost_30d_estimated_share))} themselves in 30 days.
+        Fallbacks to the platform&apos;s keys: {count(summary.fallbacks_30d)}
+        {summary.fallbacks_30d > 0 &&
+          ` (${joined(money(summary.fallback_cost_30d_usd), estimatedPart(summary.fallback_cost_30d_estimated_share))})`}
+        .
         {unknown > 0 && ` ${plural(unknown, "request")} without a known price are not in the savings.`}
       </Text>
     </>
   );
 }
+
+const joined = (...parts: (string | null)[]): string => parts.filter((part) => part !== null).join(", ");
 
 function Figure({ label, value, exact, note }: { label: string; value: string; exact: string; note: string }) {
   return (

@@ -7,6 +7,7 @@ import type { ByokUser } from "@/api/types";
 import { STATUS } from "@/features/provider_keys/policies";
 import { count, money, moneyExact, moneyWithUnknown } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
+import { EstimatedCost } from "@/ui/EstimatedCost";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -101,16 +102,24 @@ export function ByokUsersPage() {
                 accessor: "own_cost_30d_usd",
                 title: "Paid themselves (30d)",
                 textAlign: "right",
-                render: (user) => <span className="oc-figures">{money(user.own_cost_30d_usd)}</span>,
+                render: (user) => (
+                  <EstimatedCost
+                    text={money(user.own_cost_30d_usd)}
+                    exact={moneyExact(user.own_cost_30d_usd)}
+                    part={user.own_cost_30d_estimated_share}
+                  />
+                ),
               },
               {
                 accessor: "saved_30d_usd",
                 title: "Saved (30d)",
                 textAlign: "right",
                 render: (user) => (
-                  <span className="oc-figures">
-                    {moneyWithUnknown(user.saved_30d_usd, user.unknown_saving_requests_30d)}
-                  </span>
+                  <EstimatedCost
+                    text={moneyWithUnknown(user.saved_30d_usd, user.unknown_saving_requests_30d)}
+                    exact={moneyExact(user.saved_30d_usd)}
+                    part={user.saved_30d_estimated_share}
+                  />
                 ),
               },
               {
@@ -118,9 +127,11 @@ export function ByokUsersPage() {
                 title: "Saved in all",
                 textAlign: "right",
                 render: (user) => (
-                  <span className="oc-figures" title={moneyExact(user.saved_total_usd)}>
-                    {money(user.saved_total_usd)}
-                  </span>
+                  <EstimatedCost
+                    text={money(user.saved_total_usd)}
+                    exact={moneyExact(user.saved_total_usd)}
+                    part={user.saved_total_estimated_share}
+                  />
                 ),
               },
               {

@@ -3,7 +3,7 @@ import { Button, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
-import { moneyWithUnknown, plural } from "@/format/format";
+import { estimatedPart, moneyWithUnknown, plural } from "@/format/format";
 import { Monogram } from "@/ui/Monogram";
 import { Panel } from "@/ui/Panel";
 import { TimeAgo } from "@/ui/TimeAgo";
@@ -33,7 +33,7 @@ export function OwnPaidPanel() {
             <Text size="sm" className="oc-figures">
               {moneyWithUnknown(key.own_cost_30d_usd, key.unknown_cost_requests_30d)}{" "}
               <Text component="span" inherit c="dimmed">
-                · {plural(key.requests_30d, "request")} · last used <TimeAgo at={key.last_used_at} />
+                {key.estimated_share_30d > 0 && `(${estimatedPart(key.estimated_share_30d)}) `}· {plural(key.requests_30d, "request")} · last used <TimeAgo at={key.last_used_at} />
               </Text>
             </Text>
           </Group>

@@ -7,7 +7,7 @@ import { useId, useState } from "react";
 import { asApiError } from "@/api/request";
 import type { ProviderKey, ProviderKeyList } from "@/api/types";
 import { TestResultAlert } from "@/features/providers/TestResultAlert";
-import { moneyWithUnknown, plural } from "@/format/format";
+import { estimatedPart, moneyWithUnknown, plural } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { EmptyState } from "@/ui/EmptyState";
 import { Monogram } from "@/ui/Monogram";
@@ -157,7 +157,8 @@ function KeyCard({ providerKey: key, onReplace, onDelete }: KeyCardProps) {
         </Group>
         <Text size="xs" c="dimmed" className="oc-figures">
           {plural(key.requests_30d, "request")} in 30 days · you paid{" "}
-          {moneyWithUnknown(key.own_cost_30d_usd, key.unknown_cost_requests_30d)} · last used{" "}
+          {moneyWithUnknown(key.own_cost_30d_usd, key.unknown_cost_requests_30d)}
+          {key.estimated_share_30d > 0 && ` (${estimatedPart(key.estimated_share_30d)})`} · last used{" "}
           <TimeAgo at={key.last_used_at} />
         </Text>
         <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>

@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { asApiError } from "@/api/request";
 import type { Savings } from "@/api/types";
 import { RequestsLink } from "@/features/usage/RequestsLink";
-import { dateOnly, money, moneyExact, plural } from "@/format/format";
+import { dateOnly, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { Panel } from "@/ui/Panel";
@@ -47,7 +47,7 @@ export function SavingsPage() {
         {data && (
           <Panel
             title="Advice"
-            description={data.calls === 0 ? undefined : `From ${plural(data.calls, "request")} for ${money(data.cost_usd)} since ${dateOnly(data.from_at)}. Two pieces of advice may be about the same requests, so they do not add up.`}
+            description={data.calls === 0 ? undefined : `From ${plural(data.calls, "request")} for ${money(data.cost_usd)}${data.estimated_share > 0 ? ` (${estimatedPart(data.estimated_share)})` : ""} since ${dateOnly(data.from_at)}. Two pieces of advice may be about the same requests, so they do not add up.`}
           >
             {data.advice.length === 0 ? (
               <EmptyState title={data.calls === 0 ? "No requests in the last 30 days" : "Nothing to save that can be shown"}>
