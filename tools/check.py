@@ -1,6 +1,7 @@
-"""`make test`: everything that must be true of a commit, in one run; stops at the first step that fails.
+"""`make test`: everything that must be true of a commit, in one run; the Python tests only when the rest holds.
 
-The Python tests come last, so that the last line shows their count.
+They come last, so that the last line shows their count. What comes before them runs side by side. `checks` or
+`tests` as the first word does only the one or the other half.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,40 +41,56 @@ def command(*words: str) -> int:
     return subprocess.run(words, cwd=ROOT, check=False).returncode
 
 
-def main() -> int:
-    python = str(BIN / "python")
-    steps = [
-        ("no registry addresses", no_registry_addresses),
-        (
-            "ruff check",
-            lambda: command(str(BIN / "ruff"), "check", "--quiet", "src", "tests", "tools", "benchmarks"),
-        ),
-        (
-            "ruff format",
-            lambda: command(
-                str(BIN / "ruff"), "format", "--check", "--quiet", "src", "tests", "tools", "benchmarks"
-            ),
-        ),
-        ("mypy", lambda: command(str(BIN / "mypy"))),
-        ("console check", lambda: command(python, "tools/node.py", "run", "check")),
-        ("console tests", lambda: command(python, "tools/node.py", "run", "test")),
-        # A file's tests stay together, for they share servers; the files are shared out among the cores.
-        (
-            "python tests",
-            lambda: command(python, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *sys.argv[1:]),
-        ),
-    ]
-    for name, step in steps:
+@dataclass(frozen=True)
+class Check:
+    name: str
+    words: tuple[str, ...]
+
+    def run(self) -> tuple[Check, int, str, float]:
+        """Its exit code, what it said, and how long it took."""
         started = time.monotonic()
-        print(f"── {name}", flush=True)
-        status = step()
-        if status:
-            print(f"── {name} failed", flush=True)
-            return status
-        if name != "python tests":
-            print(f"   done in {time.monotonic() - started:.1f} s", flush=True)
-    return 0
+        ended = subprocess.run(
+            self.words, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return self, ended.returncode, ended.stdout, time.monotonic() - started
+
+
+def checks() -> int:
+    """Everything but the Python tests; all of it, so that one run shows all that is wrong."""
+    python, ruff = str(BIN / "python"), str(BIN / "ruff")
+    folders = ("src", "tests", "tools", "benchmarks")
+    side_by_side = [
+        Check("mypy", (str(BIN / "mypy"),)),
+        Check("console tests", (python, "tools/node.py", "run", "test")),
+        Check("console check", (python, "tools/node.py", "run", "check")),
+        Check("ruff check", (ruff, "check", "--quiet", *folders)),
+        Check("ruff format", (ruff, "format", "--check", "--quiet", *folders)),
+    ]
+    print("── no registry addresses", flush=True)
+    failed = no_registry_addresses()
+    with ThreadPoolExecutor(len(side_by_side)) as threads:
+        for done in as_completed([threads.submit(check.run) for check in side_by_side]):
+            check, status, said, seconds = done.result()
+            print(f"── {check.name}\n{said}   done in {seconds:.1f} s", flush=True)
+            if status:
+                print(f"── {check.name} failed", flush=True)
+                failed = failed or status
+    return failed
+
+
+def tests(*words: str) -> int:
+    # A file's tests stay together, for they share servers; the files are shared out among the cores.
+    print("── python tests", flush=True)
+    return command(str(BIN / "python"), "-m", "pytest", "-n", "auto", "--dist", "loadfile", *words)
+
+
+def main(*words: str) -> int:
+    if words[:1] == ("checks",):
+        return checks()
+    if words[:1] == ("tests",):
+        return tests(*words[1:])
+    return checks() or tests(*words)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -20,9 +20,8 @@ export default defineConfig({
     proxy: { "/api": server, "/v1": server },
   },
   test: {
-    environment: "jsdom",
+    environment: "node", // a test of components asks for jsdom in its first line: a document is dear to make
     globals: false,
-    setupFiles: ["./src/test/setup.ts"],
     css: false,
   },
 });

@@ -56,6 +56,20 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def reused_server(shared_server: LiveServer) -> Iterator[LiveServer]:
+    """One server for all tests of a file, each of which finds it without providers; other traces stay."""
+    yield shared_server
+    for provider in shared_server.admin.get("/llm/providers").json()["providers"]:
+        assert shared_server.admin.delete(f"/llm/providers/{provider['id']}").status_code == 204
+
+
 class Console:
     """A page, and what went wrong in it: console errors and failed requests are test failures."""
 

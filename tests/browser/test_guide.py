@@ -13,6 +13,11 @@ from browser.conftest import Console
 from live import LiveServer, SimulatorThread, wait_until
 
 
+@pytest.fixture
+def server(reused_server: LiveServer) -> LiveServer:
+    return reused_server
+
+
 def card(page: Page, name: str) -> Locator:
     return page.get_by_role("article", name=name)
 
@@ -35,9 +40,16 @@ def fill_provider(page: Page, provider_type: str, api_key: str, base_url: str) -
     return dialog
 
 
+STANDS_STILL = """async () => {
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    const finite = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime < Infinity);
+    await Promise.allSettled(finite.map((one) => one.finished));
+}"""
+
+
 def no_violations(page: Page) -> None:
     # Colours in motion are nobody's contrast: wait until what is on screen stands still.
-    page.wait_for_timeout(400)
+    page.evaluate(STANDS_STILL)
     found = Axe().run(page).response["violations"]
     assert [(v["id"], [n["html"][:200] for n in v["nodes"]][:3]) for v in found] == []
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import Console
 from live import LiveServer, SimulatorThread
+
+
+@pytest.fixture
+def server(reused_server: LiveServer) -> LiveServer:
+    return reused_server
 
 
 def test_a_question_is_answered_priced_and_asked_again(

@@ -13,6 +13,11 @@ PROVIDERS = "/admin/litellm-providers"
 
 
 @pytest.fixture
+def server(reused_server: LiveServer) -> LiveServer:
+    return reused_server
+
+
+@pytest.fixture
 def secret(server: LiveServer, simulator: SimulatorThread) -> str:
     for type, url in (("openai", simulator.openai_url), ("anthropic", simulator.anthropic_url)):
         server.add_provider(type, api_key="sk-simulated", base_url=url, allow_private_network=True)
@@ -25,46 +30,6 @@ def ask(server: LiveServer, secret: str, model: str, **body: object) -> httpx.Re
         headers={"authorization": f"Bearer {secret}"},
         json={"model": model, "messages": [{"role": "user", "content": "Hello"}], **body},
     )
-
-
-def test_strategy_and_rules_save_roll_back_and_are_right_after_reload(
-    console: Console, server: LiveServer, secret: str
-) -> None:
-    page = console.open(PROVIDERS)
-    console.sign_in()
-    panel = page.get_by_role("region", name="Routing Strategy")
-    cost, quality = (panel.get_by_role("radio", name=f"{name} Optimized") for name in ("Cost", "Quality"))
-    cost.check()
-    expect(panel.get_by_text("Cost Optimized is in force now")).to_be_visible()
-    page.reload()
-    expect(cost).to_be_checked()
-    assert ask(server, secret, "auto").headers["x-ops-model"] == "gpt-5-nano"
-
-    def fail(route: Route) -> None:
-        route.fulfill(status=500, json={"error": {"type": "internal_error", "message": "It broke"}})
-
-    page.route("**/llm/routing/rules", lambda r: fail(r) if r.request.method == "PUT" else r.continue_())
-    quality.click()
-    expect(panel.get_by_text("Not saved: It broke")).to_be_visible()
-    expect(cost).to_be_checked()
-    page.unroute("**/llm/routing/rules")
-
-    panel.get_by_role("button", name="Weights and other rules").click()
-    price, speed = panel.get_by_label("Price", exact=True), panel.get_by_label("Speed", exact=True)
-    price.fill("0.9")
-    expect(panel.get_by_text("The three must sum to 1; these sum to 1.5")).to_be_visible()
-    expect(panel.get_by_role("button", name="Save weights")).to_be_disabled()
-    speed.fill("0.1")
-    panel.get_by_label("Quality", exact=True).fill("0")
-    panel.get_by_role("button", name="Save weights").click()
-    expect(panel.get_by_role("button", name="Save weights")).to_have_count(0)
-    panel.get_by_label("The strategy replaces named models").check()
-    expect(panel.get_by_text("Saved, and in force now.")).to_be_visible()
-    page.reload()
-    panel.get_by_role("button", name="Weights and other rules").click()
-    expect(price).to_have_value("0.9")
-    expect(panel.get_by_label("The strategy replaces named models")).to_be_checked()
-    assert ask(server, secret, "gpt-4o").headers["x-ops-model"] == "gpt-5-nano"
 
 
 def test_what_try_routing_says_is_what_the_requests_page_shows_later(
@@ -128,3 +93,43 @@ def test_the_fallback_order_is_moved_by_keyboard_and_is_what_traffic_follows(
     wait_until(
         lambda: ask(server, secret, "gpt-4o-mini").headers["x-ops-provider"] == "Alpha", what="the new order"
     )
+
+
+def test_strategy_and_rules_save_roll_back_and_are_right_after_reload(
+    console: Console, server: LiveServer, secret: str
+) -> None:
+    page = console.open(PROVIDERS)
+    console.sign_in()
+    panel = page.get_by_role("region", name="Routing Strategy")
+    cost, quality = (panel.get_by_role("radio", name=f"{name} Optimized") for name in ("Cost", "Quality"))
+    cost.check()
+    expect(panel.get_by_text("Cost Optimized is in force now")).to_be_visible()
+    page.reload()
+    expect(cost).to_be_checked()
+    assert ask(server, secret, "auto").headers["x-ops-model"] == "gpt-5-nano"
+
+    def fail(route: Route) -> None:
+        route.fulfill(status=500, json={"error": {"type": "internal_error", "message": "It broke"}})
+
+    page.route("**/llm/routing/rules", lambda r: fail(r) if r.request.method == "PUT" else r.continue_())
+    quality.click()
+    expect(panel.get_by_text("Not saved: It broke")).to_be_visible()
+    expect(cost).to_be_checked()
+    page.unroute("**/llm/routing/rules")
+
+    panel.get_by_role("button", name="Weights and other rules").click()
+    price, speed = panel.get_by_label("Price", exact=True), panel.get_by_label("Speed", exact=True)
+    price.fill("0.9")
+    expect(panel.get_by_text("The three must sum to 1; these sum to 1.5")).to_be_visible()
+    expect(panel.get_by_role("button", name="Save weights")).to_be_disabled()
+    speed.fill("0.1")
+    panel.get_by_label("Quality", exact=True).fill("0")
+    panel.get_by_role("button", name="Save weights").click()
+    expect(panel.get_by_role("button", name="Save weights")).to_have_count(0)
+    panel.get_by_label("The strategy replaces named models").check()
+    expect(panel.get_by_text("Saved, and in force now.")).to_be_visible()
+    page.reload()
+    panel.get_by_role("button", name="Weights and other rules").click()
+    expect(price).to_have_value("0.9")
+    expect(panel.get_by_label("The strategy replaces named models")).to_be_checked()
+    assert ask(server, secret, "gpt-4o").headers["x-ops-model"] == "gpt-5-nano"

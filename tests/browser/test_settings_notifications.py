@@ -5,10 +5,16 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import Console
 from live import LiveServer
+
+
+@pytest.fixture
+def server(reused_server: LiveServer) -> LiveServer:
+    return reused_server
 
 
 def test_both_ways_are_set_and_tested_and_no_secret_comes_back(console: Console, server: LiveServer) -> None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from playwright.sync_api import expect
 
 from live import LiveServer, SimulatorThread
+
+
+@pytest.fixture
+def server(reused_server: LiveServer) -> LiveServer:
+    return reused_server
 
 
 def test_a_draft_is_replayed_and_published(

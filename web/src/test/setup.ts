@@ -1,4 +1,4 @@
-/** What Mantine needs and jsdom lacks; and a clean document after each test. */
+/** For tests of components: what Mantine needs and jsdom lacks; and a clean document after each test. */
 import { cleanup } from "@testing-library/react";
 import { afterEach } from "vitest";
 

@@ -1,3 +1,6 @@
+// @vitest-environment jsdom
+import "@/test/setup";
+
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { render, screen, waitFor } from "@testing-library/react";
