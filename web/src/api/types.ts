@@ -50,6 +50,7 @@ export type {
   OwnPowerLevel,
   OwnUsage,
   Period,
+  PickedModel,
   PowerLevel,
   PowerLevelFigures,
   PowerLevels,

@@ -345,9 +345,12 @@ class Key:
 
 
 async def requests_kept_from(conn: AsyncConnection) -> datetime | None:
-    """Single requests that started earlier are no longer kept; None: none was ever deleted."""
+    """Single requests that started earlier are no longer kept; None: there were none."""
     slot = (await read_state(conn)).records_from
-    return instant_of(slot) if slot else None
+    if not slot:
+        return None
+    first, kept_from = await first_at(conn), instant_of(slot)
+    return kept_from if first is not None and first < kept_from else None
 
 
 async def calendar_zone(conn: AsyncConnection) -> ZoneInfo:

@@ -14,7 +14,7 @@ from msgspec import Raw
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
 from ops_center.wire.openai_chat.messages import cache_control, write_messages
-from ops_center.wire.openai_chat.models import Model, model_facts
+from ops_center.wire.openai_chat.models import Model, model_facts, write_sampling
 
 _SERVICE_TIERS = {"auto": "auto", "standard_only": "default"}
 _MOST_USER_CHARACTERS = 64  # OpenAI refuses a longer `user`
@@ -103,13 +103,7 @@ def _write_extra(
 def _write_sampling(
     body: dict[str, Any], request: chat.ChatRequest, facts: Model, dropped: list[chat.Dropped]
 ) -> None:
-    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
-        if value is None:
-            continue
-        if facts.sampling:
-            body[name] = value
-        elif value != 1:
-            dropped.append(chat.Dropped(name, "this model takes no sampling parameters"))
+    write_sampling(body, request, facts, dropped)
     if request.top_k is not None:
         dropped.append(chat.Dropped("top_k", "OpenAI's format has no such parameter"))
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from ops_center.wire import chat
 
 # https://platform.openai.com/docs/guides/reasoning (2026-11): these take max_completion_tokens, an effort
 # and no sampling parameters; "-chat" variants do not reason.
@@ -37,3 +39,16 @@ def model_facts(model: str) -> Model:
         sampling=not reasons,
         claude="claude" in name,
     )
+
+
+def write_sampling(
+    body: dict[str, Any], request: chat.ChatRequest, facts: Model, dropped: list[chat.Dropped]
+) -> None:
+    """Temperature and top_p, where the model takes them; 1 is what it does by itself."""
+    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
+        if value is None:
+            continue
+        if facts.sampling:
+            body[name] = value
+        elif value != 1:
+            dropped.append(chat.Dropped(name, "this model takes no sampling parameters"))

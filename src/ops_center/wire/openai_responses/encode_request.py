@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from ops_center.errors import BadRequest
 from ops_center.wire import chat
-from ops_center.wire.openai_chat.models import Model, model_facts
+from ops_center.wire.openai_chat.models import Model, model_facts, write_sampling
 from ops_center.wire.openai_responses.response import write_format, write_tool, write_tool_choice
 from ops_center.wire.openai_responses.write_items import write_items
 
@@ -177,13 +177,7 @@ def _tool(tool: chat.Tool, path: str) -> dict[str, Any]:
 def _write_sampling(
     body: dict[str, Any], request: chat.ChatRequest, facts: Model, dropped: list[chat.Dropped]
 ) -> None:
-    for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
-        if value is None:
-            continue
-        if facts.sampling:
-            body[name] = value
-        elif value != 1:
-            dropped.append(chat.Dropped(name, "this model takes no sampling parameters"))
+    write_sampling(body, request, facts, dropped)
     for name, asked in (
         ("top_k", request.top_k is not None),
         ("seed", request.seed is not None),

@@ -1,16 +1,13 @@
 /** The rules: what rings, with its thresholds; admins switch and tune them, everybody else reads them. */
 import { Group, NumberInput, Stack, Switch, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { notifications } from "@mantine/notifications";
 
-import { asApiError } from "@/api/request";
 import type { AlertRules } from "@/api/types";
 import { useMay } from "@/features/session/queries";
 import { countExact } from "@/format/format";
-import { BusyButton } from "@/ui/BusyButton";
 import { Panel } from "@/ui/Panel";
 import { PathLink } from "@/ui/PathLink";
-import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useSaveRules } from "./queries";
 import { RULES } from "./words";
@@ -19,7 +16,6 @@ type Values = Record<keyof AlertRules, number | string | boolean>;
 
 export function RulesPanel({ rules }: { rules: AlertRules }) {
   const writes = useMay("manage settings");
-  const save = useSaveRules();
   const form = useForm<Values>({
     initialValues: rules as Values,
     validate: Object.fromEntries(
@@ -32,19 +28,12 @@ export function RulesPanel({ rules }: { rules: AlertRules }) {
       ),
     ),
   });
+  const saving = useSaving(form, useSaveRules());
   const submit = form.onSubmit((values) => {
-    if (save.isPending) return;
     const numbers = Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, typeof value === "boolean" ? value : Number(value)]),
     );
-    save.mutate(numbers as AlertRules, {
-      onSuccess: () => notifications.show({ message: "Saved.", color: "green" }),
-      onError: (error) => {
-        const { param, message } = asApiError(error);
-        const field = param?.split(".").at(-1) ?? "";
-        if (field in values) form.setFieldError(field, message);
-      },
-    });
+    saving.save(numbers as AlertRules);
   });
   return (
     <Panel
@@ -88,16 +77,7 @@ export function RulesPanel({ rules }: { rules: AlertRules }) {
               </Group>
             </Group>
           ))}
-          {save.isError && Object.keys(form.errors).length === 0 && (
-            <ProblemAlert error={asApiError(save.error)} title="Nothing was saved" />
-          )}
-          {writes && (
-            <Group>
-              <BusyButton type="submit" busy={save.isPending}>
-                Save Rules
-              </BusyButton>
-            </Group>
-          )}
+          {writes && <SaveButton saving={saving}>Save Rules</SaveButton>}
         </Stack>
       </form>
     </Panel>

@@ -1,6 +1,6 @@
 /** Audit Log: who changed what, when and from where; only ever read. */
-import { Button, Code, Group, Menu, Select, Stack, Text, TextInput } from "@mantine/core";
-import { IconArrowRight, IconDownload } from "@tabler/icons-react";
+import { Button, Code, Menu, Select, Stack, Text, TextInput } from "@mantine/core";
+import { IconDownload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
@@ -10,6 +10,7 @@ import type { AuditLogSearch } from "@/app/search";
 import { EmptyState } from "@/ui/EmptyState";
 import { Filters } from "@/ui/Filters";
 import { PageHeader } from "@/ui/PageHeader";
+import { Pager } from "@/ui/Pager";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { SearchField } from "@/ui/SearchField";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -96,24 +97,11 @@ export function AuditLogPage() {
             ]}
           />
         )}
-        {(cursor ?? next) && (
-          <Group justify="flex-end">
-            {cursor && (
-              <Button variant="default" size="xs" onClick={() => narrow({})}>
-                Newest
-              </Button>
-            )}
-            <Button
-              variant="default"
-              size="xs"
-              disabled={!next}
-              rightSection={<IconArrowRight size={14} />}
-              onClick={() => void navigate({ search: (before) => ({ ...before, cursor: next ?? undefined }) })}
-            >
-              Older
-            </Button>
-          </Group>
-        )}
+        <Pager
+          cursor={cursor}
+          next={next}
+          onOpen={(to) => void navigate({ search: (before) => ({ ...before, cursor: to }), replace: to === undefined })}
+        />
       </Stack>
     </>
   );

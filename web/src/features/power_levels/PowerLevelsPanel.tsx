@@ -7,8 +7,9 @@ import { useId, useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { PowerLevel, PowerLevelFigures, PowerLevels } from "@/api/types";
+import { PicksNow } from "@/features/routing/PicksNow";
 import { useMay } from "@/features/session/queries";
-import { money, plural, pricePerMtok } from "@/format/format";
+import { plural, pricePerMtok } from "@/format/format";
 import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -93,22 +94,7 @@ function LevelCard({ level, onEdit }: { level: PowerLevelFigures; onEdit?: () =>
           Such as {level.example_models.join(", ")}
           {bounds.length > 0 && ` · narrowed to ${bounds.join(", ")}`}
         </Text>
-        <Text size="xs" c="dimmed" mt={2}>
-          {level.models.length === 0 ? "Picks no model now: none is available." : "Picks now, first to last:"}
-        </Text>
-        {level.models.map((model) => (
-          <Group key={`${model.provider} ${model.model}`} gap={6} wrap="nowrap" justify="space-between">
-            <Text size="xs" truncate title={`${model.model} at ${model.provider}`}>
-              {model.model}{" "}
-              <Text component="span" inherit c="dimmed">
-                {model.provider}
-              </Text>
-            </Text>
-            <Text size="xs" className="oc-figures" style={{ flexShrink: 0, whiteSpace: "nowrap" }}>
-              {money(model.blended_mtok)}
-            </Text>
-          </Group>
-        ))}
+        <PicksNow models={level.models} />
         {onEdit && (
           <Button
             size="xs"

@@ -2,7 +2,6 @@
 import { Button, Code, Group, Paper, Stack, Text, ThemeIcon, Title } from "@mantine/core";
 import { IconCheck, IconPlus } from "@tabler/icons-react";
 import { queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useEffect, useState, type ReactNode } from "react";
 
 import { listRequests } from "@/api/generated/control";
@@ -15,6 +14,7 @@ import { useMay } from "@/features/session/queries";
 import { duration, money } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { CopyButton } from "@/ui/CopyButton";
+import { PathLink } from "@/ui/PathLink";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 const LISTEN_MS = 3000;
@@ -78,7 +78,7 @@ export function FirstSteps({ providers, onAdd }: FirstStepsProps) {
           {first.data ? (
             <Text size="sm" role="status">
               It arrived: {first.data.model ?? first.data.requested_model} answered in {duration(first.data.duration_ms)},{" "}
-              cost {money(first.data.cost_usd)}. <Link to="/admin/requests">See all requests</Link>
+              cost {money(first.data.cost_usd)}. <PathLink path="/admin/requests">See all requests</PathLink>
             </Text>
           ) : (
             added && <FirstRequest />
@@ -87,7 +87,7 @@ export function FirstSteps({ providers, onAdd }: FirstStepsProps) {
         <Step number={4} done={hasBudget} title="Set a budget">
           {!hasBudget && (
             <Text size="sm" c="dimmed">
-              Until there is one, whoever has an API key may spend what they like. <Link to="/admin/budgets">Set one</Link>
+              Until there is one, whoever has an API key may spend what they like. <PathLink path="/admin/budgets">Set one</PathLink>
             </Text>
           )}
         </Step>

@@ -2,13 +2,13 @@
 import { Button, Code, Group, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { IconEye } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useId, useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { KeptBody, RequestBodies, RequestDetail } from "@/api/types";
 import { useMay } from "@/features/session/queries";
 import { absoluteTime, plural } from "@/format/format";
+import { PathLink } from "@/ui/PathLink";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { bodiesQuery } from "./queries";
@@ -30,7 +30,7 @@ export function BodiesPart({ request }: { request: RequestDetail }) {
         They are not kept.{" "}
         {isAdmin ? (
           <>
-            Storing them, redacted, is switched on in the <Link to="/admin/settings">settings</Link>, for requests from then
+            Storing them, redacted, is switched on in the <PathLink path="/admin/settings">settings</PathLink>, for requests from then
             on.
           </>
         ) : (

@@ -1,6 +1,5 @@
 /** One request in full: what was asked, how it was routed, who was tried, what it cost and why. */
 import { Box, Code, Group, Paper, Stack, Table, Text, Title, Tooltip } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
 import { useId, type ReactNode } from "react";
 
 import type { Attempt, PriceLine, RequestDetail } from "@/api/types";
@@ -9,6 +8,7 @@ import { levelLabel, strategyLabel } from "@/features/routing/strategies";
 import { absoluteTime, countExact, duration, money, moneyExact } from "@/format/format";
 import { CopyButton } from "@/ui/CopyButton";
 import { CostCell } from "@/ui/CostCell";
+import { PathLink } from "@/ui/PathLink";
 import { StatusDot } from "@/ui/StatusDot";
 
 import { BodiesPart } from "./BodiesPart";
@@ -70,9 +70,7 @@ export function RequestView({ request, short = false }: RequestViewProps) {
       </div>
       {short && (
         <Text size="sm">
-          <Link to="/admin/requests/$id" params={{ id: request.id }}>
-            Open with plan and price lines
-          </Link>
+          <PathLink path={`/admin/requests/${request.id}`}>Open with plan and price lines</PathLink>
         </Text>
       )}
     </Stack>

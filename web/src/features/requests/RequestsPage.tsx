@@ -1,6 +1,6 @@
 /** Requests: filters in the address, pages by cursor, details beside the list. */
 import { Anchor, Button, Group, Stack, Switch, Text } from "@mantine/core";
-import { IconArrowRight, IconRefresh } from "@tabler/icons-react";
+import { IconRefresh } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
@@ -14,6 +14,7 @@ import { absoluteTime, count, countExact, duration } from "@/format/format";
 import { CostCell } from "@/ui/CostCell";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
+import { Pager } from "@/ui/Pager";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { SearchField } from "@/ui/SearchField";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -184,24 +185,11 @@ export function RequestsPage() {
             ]}
           />
         )}
-        {(cursor ?? next) && (
-          <Group justify="flex-end">
-            {cursor && (
-              <Button variant="default" size="xs" onClick={() => narrow({})}>
-                Newest
-              </Button>
-            )}
-            <Button
-              variant="default"
-              size="xs"
-              disabled={!next}
-              rightSection={<IconArrowRight size={14} />}
-              onClick={() => void navigate({ search: (before) => ({ ...before, cursor: next ?? undefined }) })}
-            >
-              Older
-            </Button>
-          </Group>
-        )}
+        <Pager
+          cursor={cursor}
+          next={next}
+          onOpen={(to) => void navigate({ search: (before) => ({ ...before, cursor: to }), replace: to === undefined })}
+        />
       </Stack>
       <RequestDrawer id={openId} onClose={() => open(undefined)} />
     </>

@@ -9,11 +9,12 @@ import { useId, useState } from "react";
 import { asApiError } from "@/api/request";
 import type { RoutingRules, Strategy } from "@/api/types";
 import { useMay } from "@/features/session/queries";
-import { money, pricePerMtok } from "@/format/format";
+import { pricePerMtok } from "@/format/format";
 import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
 
+import { PicksNow } from "./PicksNow";
 import { routingQuery, useChangeStrategy } from "./queries";
 import classes from "./RoutingPanel.module.css";
 import { RulesForm } from "./RulesForm";
@@ -142,22 +143,7 @@ function Option({ strategy, rules, checked, disabled }: OptionProps) {
               Target {pricePerMtok(target_usd_mtok)} · measured{" "}
               {measured_usd_mtok === null ? "nothing yet" : `${pricePerMtok(measured_usd_mtok)} over 30 days`}
             </Text>
-            <Text size="xs" c="dimmed" mt={2}>
-              {models.length === 0 ? "Picks no model now: none is available." : "Picks now, first to last:"}
-            </Text>
-            {models.map((model) => (
-              <Group key={`${model.provider} ${model.model}`} gap={6} wrap="nowrap" justify="space-between">
-                <Text size="xs" truncate title={`${model.model} at ${model.provider}`}>
-                  {model.model}{" "}
-                  <Text component="span" inherit c="dimmed">
-                    {model.provider}
-                  </Text>
-                </Text>
-                <Text size="xs" className="oc-figures" style={{ flexShrink: 0, whiteSpace: "nowrap" }}>
-                  {money(model.blended_mtok)}
-                </Text>
-              </Group>
-            ))}
+            <PicksNow models={models} />
           </Stack>
         </Stack>
       </Group>

@@ -4,12 +4,12 @@ import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 
 import { asApiError } from "@/api/request";
+import { PASSWORD_RULE, passwordProblem } from "@/features/session/newPassword";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { useChangePassword } from "./queries";
 
-const SHORTEST_PASSWORD = 12;
 const toggle = { "aria-label": "Show or hide what is typed", tabIndex: 0 };
 
 export function PasswordForm() {
@@ -18,8 +18,7 @@ export function PasswordForm() {
     initialValues: { current_password: "", password: "" },
     validate: {
       current_password: (value) => (value ? null : "The password you have now"),
-      password: (value) =>
-        value.length < SHORTEST_PASSWORD ? `At least ${SHORTEST_PASSWORD} characters` : null,
+      password: passwordProblem,
     },
   });
   const submit = form.onSubmit((values) => {
@@ -47,7 +46,7 @@ export function PasswordForm() {
         />
         <PasswordInput
           label="New password"
-          description={`At least ${SHORTEST_PASSWORD} characters`}
+          description={PASSWORD_RULE}
           autoComplete="new-password"
           visibilityToggleButtonProps={toggle}
           {...form.getInputProps("password")}

@@ -9,9 +9,8 @@ import type { InvitationOffer } from "@/api/types";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { EntryPage } from "./EntryPage";
+import { PASSWORD_RULE, passwordProblem } from "./newPassword";
 import { acceptOffer, offerQuery, sessionQuery } from "./queries";
-
-const SHORTEST_PASSWORD = 12;
 
 export function InvitePage() {
   const { token = "" } = useSearch({ from: "/invite" });
@@ -39,8 +38,7 @@ function Offer({ token, offer }: { token: string; offer: InvitationOffer }) {
   const form = useForm({
     initialValues: { name: "", password: "" },
     validate: {
-      password: (value) =>
-        value.length < SHORTEST_PASSWORD ? `At least ${SHORTEST_PASSWORD} characters` : null,
+      password: passwordProblem,
     },
   });
   const accept = useMutation({
@@ -69,7 +67,7 @@ function Offer({ token, offer }: { token: string; offer: InvitationOffer }) {
           <PasswordInput
             label="Password"
             name="password"
-            description={`At least ${SHORTEST_PASSWORD} characters`}
+            description={PASSWORD_RULE}
             autoComplete="new-password"
             required
             withAsterisk={false}

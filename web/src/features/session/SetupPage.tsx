@@ -8,9 +8,8 @@ import { asApiError } from "@/api/request";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { EntryPage } from "./EntryPage";
+import { PASSWORD_RULE, passwordProblem } from "./newPassword";
 import { sessionQuery, setUp, setupQuery } from "./queries";
-
-const SHORTEST_PASSWORD = 12;
 
 export function SetupPage() {
   const router = useRouter();
@@ -20,8 +19,7 @@ export function SetupPage() {
   const form = useForm({
     initialValues: { token: token ?? "", email: "", password: "" },
     validate: {
-      password: (value) =>
-        value.length < SHORTEST_PASSWORD ? `At least ${SHORTEST_PASSWORD} characters` : null,
+      password: passwordProblem,
     },
   });
   const create = useMutation({
@@ -75,7 +73,7 @@ export function SetupPage() {
           <PasswordInput
             label="Password"
             name="password"
-            description={`At least ${SHORTEST_PASSWORD} characters`}
+            description={PASSWORD_RULE}
             autoComplete="new-password"
             required
             withAsterisk={false}

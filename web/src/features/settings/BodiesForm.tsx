@@ -1,17 +1,13 @@
 /** Whether prompts and answers are kept, what is taken out of them, and for how long. */
 import { Checkbox, Group, NumberInput, Stack, Switch, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { notifications } from "@mantine/notifications";
 
-import { asApiError } from "@/api/request";
 import type { Settings } from "@/api/types";
-import { BusyButton } from "@/ui/BusyButton";
-import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 
 export function BodiesForm({ settings }: { settings: Settings }) {
-  const change = useChangeSettings();
   const {
     keep = false,
     remove_emails = true,
@@ -34,20 +30,10 @@ export function BodiesForm({ settings }: { settings: Settings }) {
       days: (value) => (value === "" ? "Say for how long" : null),
     },
   });
-  const submit = form.onSubmit((values) => {
-    if (change.isPending) return;
-    change.mutate(
-      { bodies: { ...values, kilobytes: Number(values.kilobytes), days: Number(values.days) } },
-      {
-        onSuccess: () => notifications.show({ message: "Saved.", color: "green" }),
-        onError: (error) => {
-          const { param, message } = asApiError(error);
-          const field = param?.split(".").at(-1) ?? "";
-          if (field in values) form.setFieldError(field, message);
-        },
-      },
-    );
-  });
+  const saving = useSaving(form, useChangeSettings());
+  const submit = form.onSubmit((values) =>
+    saving.save({ bodies: { ...values, kilobytes: Number(values.kilobytes), days: Number(values.days) } }),
+  );
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
@@ -90,14 +76,7 @@ export function BodiesForm({ settings }: { settings: Settings }) {
             </Group>
           </>
         )}
-        {change.isError && Object.keys(form.errors).length === 0 && (
-          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
-        )}
-        <Group>
-          <BusyButton type="submit" busy={change.isPending}>
-            Save Storing
-          </BusyButton>
-        </Group>
+        <SaveButton saving={saving}>Save Storing</SaveButton>
       </Stack>
     </form>
   );

@@ -1,13 +1,13 @@
 /** Who is told without looking, and by which way: an SMTP server, a signed webhook, and a test of each. */
 import { Alert, Button, Fieldset, Group, NumberInput, PasswordInput, Select, Stack, Switch, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { notifications } from "@mantine/notifications";
 
 import { asApiError } from "@/api/request";
 import type { NotificationChannel, NotificationSettings, Settings } from "@/api/types";
 import { BusyButton } from "@/ui/BusyButton";
 import { CopyButton } from "@/ui/CopyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useTestNotifications } from "./notificationQueries";
 import { useChangeSettings } from "./queries";
@@ -24,7 +24,6 @@ function newSecret(): string {
 }
 
 export function NotificationsForm({ settings }: { settings: Settings }) {
-  const change = useChangeSettings();
   const saved = settings.notifications;
   const form = useForm({
     initialValues: {
@@ -44,9 +43,9 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
       smtp_port: (value) => (Number(value) >= 1 && Number(value) <= 65_535 ? null : "A number from 1 to 65535"),
     },
   });
-  const submit = form.onSubmit(({ smtp_password, webhook_secret, smtp_port, smtp_tls, ...others }) => {
-    if (change.isPending) return;
-    change.mutate(
+  const saving = useSaving(form, useChangeSettings());
+  const submit = form.onSubmit(({ smtp_password, webhook_secret, smtp_port, smtp_tls, ...others }) =>
+    saving.save(
       {
         notifications: {
           ...others,
@@ -57,19 +56,13 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
         },
       },
       {
-        onSuccess: () => {
+        onSaved: () => {
           form.setValues({ smtp_password: "", webhook_secret: "" });
           form.resetDirty();
-          notifications.show({ message: "Saved.", color: "green" });
-        },
-        onError: (error) => {
-          const { param, message } = asApiError(error);
-          const field = param?.split(".").at(-1) ?? "";
-          if (field in form.values) form.setFieldError(field, message);
         },
       },
-    );
-  });
+    ),
+  );
   const reveal = { "aria-label": "Reveal or hide what is typed", tabIndex: 0 };
   return (
     <form onSubmit={submit} noValidate>
@@ -130,14 +123,7 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
           description="Allows addresses inside your network, http, and SMTP without encryption."
           {...form.getInputProps("allow_private_network", { type: "checkbox" })}
         />
-        {change.isError && Object.keys(form.errors).length === 0 && (
-          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
-        )}
-        <Group>
-          <BusyButton type="submit" busy={change.isPending}>
-            Save Notifications
-          </BusyButton>
-        </Group>
+        <SaveButton saving={saving}>Save Notifications</SaveButton>
       </Stack>
     </form>
   );

@@ -1,17 +1,13 @@
 /** Whether requests over a limit wait for a place, for how long and how many. */
 import { Group, NumberInput, Stack, Switch } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { notifications } from "@mantine/notifications";
 
-import { asApiError } from "@/api/request";
 import type { Settings } from "@/api/types";
-import { BusyButton } from "@/ui/BusyButton";
-import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 
 export function QueueForm({ settings }: { settings: Settings }) {
-  const change = useChangeSettings();
   const { queue = false, queue_seconds = 30, queue_per_key = 100, queue_in_all = 1000 } = settings.limits;
   const form = useForm({
     initialValues: {
@@ -26,27 +22,17 @@ export function QueueForm({ settings }: { settings: Settings }) {
       queue_in_all: (value) => (value === "" ? "Say how many" : null),
     },
   });
-  const submit = form.onSubmit((values) => {
-    if (change.isPending) return;
-    change.mutate(
-      {
-        limits: {
-          queue: values.queue,
-          queue_seconds: Number(values.queue_seconds),
-          queue_per_key: Number(values.queue_per_key),
-          queue_in_all: Number(values.queue_in_all),
-        },
+  const saving = useSaving(form, useChangeSettings());
+  const submit = form.onSubmit((values) =>
+    saving.save({
+      limits: {
+        queue: values.queue,
+        queue_seconds: Number(values.queue_seconds),
+        queue_per_key: Number(values.queue_per_key),
+        queue_in_all: Number(values.queue_in_all),
       },
-      {
-        onSuccess: () => notifications.show({ message: "Saved.", color: "green" }),
-        onError: (error) => {
-          const { param, message } = asApiError(error);
-          const field = param?.split(".").at(-1) ?? "";
-          if (field in values) form.setFieldError(field, message);
-        },
-      },
-    );
-  });
+    }),
+  );
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
@@ -86,14 +72,7 @@ export function QueueForm({ settings }: { settings: Settings }) {
             />
           </Group>
         )}
-        {change.isError && Object.keys(form.errors).length === 0 && (
-          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
-        )}
-        <Group>
-          <BusyButton type="submit" busy={change.isPending}>
-            Save Limits
-          </BusyButton>
-        </Group>
+        <SaveButton saving={saving}>Save Limits</SaveButton>
       </Stack>
     </form>
   );

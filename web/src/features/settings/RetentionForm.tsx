@@ -1,13 +1,11 @@
 /** For how many days each level of detail is kept. Less than before deletes for good, so it asks first. */
 import { Button, Group, Modal, NumberInput, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 
-import { asApiError } from "@/api/request";
 import type { Settings } from "@/api/types";
 import { BusyButton } from "@/ui/BusyButton";
-import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 
@@ -23,7 +21,6 @@ type Days = Record<(typeof LEVELS)[number]["name"], number | string>;
 const days = (value: number | string): number | null => (value === "" ? null : Number(value));
 
 export function RetentionForm({ settings }: { settings: Settings }) {
-  const change = useChangeSettings();
   const [asking, setAsking] = useState<string[]>([]);
   const kept = settings.retention;
   const initialValues: Days = {
@@ -33,8 +30,9 @@ export function RetentionForm({ settings }: { settings: Settings }) {
     day_days: kept.day_days ?? "",
   };
   const form = useForm({ initialValues });
-  const save = (values: Days): void => {
-    change.mutate(
+  const saving = useSaving(form, useChangeSettings());
+  const save = (values: Days): void =>
+    saving.save(
       {
         retention: {
           request_days: days(values.request_days),
@@ -43,19 +41,9 @@ export function RetentionForm({ settings }: { settings: Settings }) {
           day_days: days(values.day_days),
         },
       },
-      {
-        onSuccess: () => notifications.show({ message: "Saved.", color: "green" }),
-        onError: (error) => {
-          const { param, message } = asApiError(error);
-          const field = param?.split(".").at(-1) ?? "";
-          if (field in values) form.setFieldError(field, message);
-        },
-        onSettled: () => setAsking([]),
-      },
+      { onSettled: () => setAsking([]) },
     );
-  };
   const submit = form.onSubmit((values) => {
-    if (change.isPending) return;
     const shorter = LEVELS.filter(
       ({ name }) => values[name] !== "" && Number(values[name]) < (kept[name] ?? Number.POSITIVE_INFINITY),
     );
@@ -85,14 +73,7 @@ export function RetentionForm({ settings }: { settings: Settings }) {
         <Text size="sm" c="dimmed">
           An empty field keeps for ever. No total changes by deleting details: sums keep what they held.
         </Text>
-        {change.isError && Object.keys(form.errors).length === 0 && (
-          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
-        )}
-        <Group>
-          <BusyButton type="submit" busy={change.isPending}>
-            Save Retention
-          </BusyButton>
-        </Group>
+        <SaveButton saving={saving}>Save Retention</SaveButton>
       </Stack>
       <Modal
         opened={asking.length > 0}
@@ -106,7 +87,7 @@ export function RetentionForm({ settings }: { settings: Settings }) {
             <Button variant="default" onClick={() => setAsking([])} data-autofocus>
               Cancel
             </Button>
-            <BusyButton color="red" busy={change.isPending} onClick={() => save(form.values)}>
+            <BusyButton color="red" busy={saving.isPending} onClick={() => save(form.values)}>
               Save and Delete
             </BusyButton>
           </Group>

@@ -1,7 +1,6 @@
 /** Settings: the organisation, how people sign in, and where the rest is set. */
 import { Anchor, Checkbox, Group, List, Loader, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { notifications } from "@mantine/notifications";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useRouter } from "@tanstack/react-router";
 import { useMemo } from "react";
@@ -10,10 +9,10 @@ import { asApiError } from "@/api/request";
 import type { Role, Settings } from "@/api/types";
 import { sessionQuery } from "@/features/session/queries";
 import { ROLES } from "@/features/users/roles";
-import { BusyButton } from "@/ui/BusyButton";
 import { PageHeader } from "@/ui/PageHeader";
 import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SaveButton, useSaving } from "@/ui/SaveForm";
 import { StaleNotice } from "@/ui/StaleNotice";
 
 import { BodiesForm } from "./BodiesForm";
@@ -95,32 +94,19 @@ export function SettingsPage() {
   );
 }
 
-const saved = (): string => notifications.show({ message: "Saved.", color: "green" });
-
 /** The zones that the browser knows, and the one that is set. */
 function zonesWith(current: string): string[] {
   return [...new Set(["UTC", current, ...Intl.supportedValuesOf("timeZone")])].toSorted();
 }
 
 function Organisation({ settings }: { settings: Settings }) {
-  const change = useChangeSettings();
   const { name = "", time_zone = "UTC" } = settings.organisation;
   const form = useForm({ initialValues: { name, time_zone } });
   const zones = useMemo(() => zonesWith(time_zone), [time_zone]);
-  const submit = form.onSubmit((values) => {
-    if (change.isPending) return;
-    change.mutate(
-      { organisation: { name: values.name.trim(), time_zone: values.time_zone } },
-      {
-        onSuccess: saved,
-        onError: (error) => {
-          const { param, message } = asApiError(error);
-          const field = param?.split(".").at(-1) ?? "";
-          if (field in form.values) form.setFieldError(field, message);
-        },
-      },
-    );
-  });
+  const saving = useSaving(form, useChangeSettings());
+  const submit = form.onSubmit((values) =>
+    saving.save({ organisation: { name: values.name.trim(), time_zone: values.time_zone } }),
+  );
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md" maw={420}>
@@ -138,14 +124,7 @@ function Organisation({ settings }: { settings: Settings }) {
           allowDeselect={false}
           {...form.getInputProps("time_zone")}
         />
-        {change.isError && Object.keys(form.errors).length === 0 && (
-          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
-        )}
-        <Group>
-          <BusyButton type="submit" busy={change.isPending}>
-            Save Organisation
-          </BusyButton>
-        </Group>
+        <SaveButton saving={saving}>Save Organisation</SaveButton>
       </Stack>
     </form>
   );
@@ -154,21 +133,19 @@ function Organisation({ settings }: { settings: Settings }) {
 function SignIn({ settings }: { settings: Settings }) {
   const router = useRouter();
   const queryClient = useQueryClient();
-  const change = useChangeSettings();
   const form = useForm({ initialValues: { roles: settings.sign_in.second_factor_roles ?? [] } });
-  const submit = form.onSubmit(({ roles }) => {
-    if (change.isPending) return;
-    change.mutate(
+  const saving = useSaving(form, useChangeSettings());
+  const submit = form.onSubmit(({ roles }) =>
+    saving.save(
       { sign_in: { second_factor_roles: roles as Role[] } },
       {
-        onSuccess: async () => {
-          saved();
-          const me = await queryClient.fetchQuery({ ...sessionQuery, staleTime: 0 });
-          if (me.secondFactorMissing) await router.navigate({ to: "/second-factor" });
-        },
+        onSaved: () =>
+          void queryClient.fetchQuery({ ...sessionQuery, staleTime: 0 }).then((me) => {
+            if (me.secondFactorMissing) void router.navigate({ to: "/second-factor" });
+          }),
       },
-    );
-  });
+    ),
+  );
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
@@ -186,12 +163,7 @@ function SignIn({ settings }: { settings: Settings }) {
         <Text size="sm" c="dimmed">
           Your own role included: you would be asked right after saving, if you have none.
         </Text>
-        {change.isError && <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />}
-        <Group>
-          <BusyButton type="submit" busy={change.isPending}>
-            Save Sign-in
-          </BusyButton>
-        </Group>
+        <SaveButton saving={saving}>Save Sign-in</SaveButton>
       </Stack>
     </form>
   );

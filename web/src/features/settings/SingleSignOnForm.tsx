@@ -1,13 +1,10 @@
 /** The OpenID provider: who it is, whom it may bring in, and which of its groups have which role. */
-import { Code, Group, PasswordInput, Select, Stack, Switch, TagsInput, Text, Textarea, TextInput } from "@mantine/core";
+import { Code, PasswordInput, Select, Stack, Switch, TagsInput, Text, Textarea, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
-import { notifications } from "@mantine/notifications";
 
-import { asApiError } from "@/api/request";
 import type { Role, Settings } from "@/api/types";
 import { ROLES } from "@/features/users/roles";
-import { BusyButton } from "@/ui/BusyButton";
-import { ProblemAlert } from "@/ui/ProblemAlert";
+import { SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 import { fromLines, toLines } from "./roleLines";
@@ -15,7 +12,6 @@ import { fromLines, toLines } from "./roleLines";
 const NOBODY = "none";
 
 export function SingleSignOnForm({ settings }: { settings: Settings }) {
-  const change = useChangeSettings();
   const { oidc } = settings;
   const form = useForm({
     initialValues: {
@@ -37,10 +33,11 @@ export function SingleSignOnForm({ settings }: { settings: Settings }) {
       },
     },
   });
+  const saving = useSaving(form, useChangeSettings());
   const submit = form.onSubmit(({ client_secret, group_roles, default_role, ...others }) => {
     const read = fromLines(group_roles);
-    if (change.isPending || "wrong" in read) return;
-    change.mutate(
+    if ("wrong" in read) return;
+    saving.save(
       {
         oidc: {
           ...others,
@@ -49,17 +46,7 @@ export function SingleSignOnForm({ settings }: { settings: Settings }) {
           ...(client_secret && { client_secret }),
         },
       },
-      {
-        onSuccess: () => {
-          form.setFieldValue("client_secret", "");
-          notifications.show({ message: "Saved.", color: "green" });
-        },
-        onError: (error) => {
-          const { param, message } = asApiError(error);
-          const field = param?.split(".").at(-1) ?? "";
-          if (field in form.values) form.setFieldError(field, message);
-        },
-      },
+      { onSaved: () => form.setFieldValue("client_secret", "") },
     );
   });
   return (
@@ -112,14 +99,7 @@ export function SingleSignOnForm({ settings }: { settings: Settings }) {
         <Text size="sm" c="dimmed">
           Passwords go on working. The provider&apos;s own second factor counts in place of ours.
         </Text>
-        {change.isError && Object.keys(form.errors).length === 0 && (
-          <ProblemAlert error={asApiError(change.error)} title="Nothing was saved" />
-        )}
-        <Group>
-          <BusyButton type="submit" busy={change.isPending}>
-            Save Single Sign-on
-          </BusyButton>
-        </Group>
+        <SaveButton saving={saving}>Save Single Sign-on</SaveButton>
       </Stack>
     </form>
   );

@@ -107,7 +107,7 @@ function CostByProvider({ usage }: { usage: OwnUsage }) {
       <Box role="img" aria-label="Pie chart of cost by provider; the list beneath has the same numbers" mx="auto">
         <PieChart
           size={168}
-          strokeWidth={1}
+          strokeWidth={shown.length > 1 ? 1 : 0}
           withTooltip
           tooltipDataSource="segment"
           valueFormatter={moneyExact}

@@ -5,6 +5,7 @@ import { useForm } from "@mantine/form";
 import { asApiError } from "@/api/request";
 import type { ByokPolicy, PowerLevel, Role, User, UserChange } from "@/api/types";
 import { POLICIES } from "@/features/provider_keys/policies";
+import { passwordProblem } from "@/features/session/newPassword";
 import { useUser } from "@/features/session/queries";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -17,7 +18,6 @@ interface UserDialogProps {
   onClose: () => void;
 }
 
-const SHORTEST_PASSWORD = 12;
 const AS_ROUTED = "none";
 
 export function UserDialog({ editing, onClose }: UserDialogProps) {
@@ -52,8 +52,7 @@ function UserForm({ user, onClose }: { user: User | null; onClose: () => void })
     },
     validate: {
       email: (value) => (user || /^\S+@\S+$/.test(value.trim()) ? null : "An email address"),
-      password: (value) =>
-        value && value.length < SHORTEST_PASSWORD ? `At least ${SHORTEST_PASSWORD} characters` : null,
+      password: (value) => (value ? passwordProblem(value) : null),
     },
   });
   const onError = (error: Error): void => {
