@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { asApiError } from "@/api/request";
 import type { ByokUser } from "@/api/types";
 import { STATUS } from "@/features/provider_keys/policies";
-import { count, money, moneyExact, moneyWithUnknown } from "@/format/format";
+import { count, estimatedPart, money, moneyExact, moneyWithUnknown } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { EstimatedCost } from "@/ui/EstimatedCost";
 import { PageHeader } from "@/ui/PageHeader";
@@ -26,7 +26,7 @@ export function ByokUsersPage() {
         title="BYOK users"
         description={
           summary && summary.byok_users > 0
-            ? `${money(summary.saved_total_usd)} saved so far, ${money(summary.saved_30d_usd)} of it in the last 30 days. You see that somebody has a key and whether it works; nothing of the key itself.`
+            ? `${money(summary.saved_total_usd)}${summary.saved_total_estimated_share > 0 ? ` (${estimatedPart(summary.saved_total_estimated_share)})` : ""} saved so far, ${money(summary.saved_30d_usd)} of it in the last 30 days. You see that somebody has a key and whether it works; nothing of the key itself.`
             : "Who brings their own provider keys, and what that saves."
         }
       />
