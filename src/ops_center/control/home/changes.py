@@ -13,6 +13,14 @@ from ops_center.control.usage.service import change_pct
 
 # Narrow ones first: of two that explain a change equally well, the narrower says more.
 DIMENSIONS = (Dimension.MODEL, Dimension.API_KEY, Dimension.PROVIDER, Dimension.USER, Dimension.TEAM)
+FIGURES = (  # all that is looked at here
+    "calls",
+    "failed_calls",
+    "provider_cost_usd",
+    "computed_cost_usd",
+    "estimated_cost_usd",
+    "unknown_cost_calls",
+)
 _MOST_MOVERS = 4
 _NANO_USD = Decimal("0.000000001")
 

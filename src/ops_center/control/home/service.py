@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.access import Actor
 from ops_center.control.context import Control
 from ops_center.control.home import forecast, troubles
-from ops_center.control.home.changes import DIMENSIONS, Pair, changes, paired
+from ops_center.control.home.changes import DIMENSIONS, FIGURES, Pair, changes, paired
 from ops_center.control.home.schemas import Changes, Cost, DayCost, Home, MonthForecast, Span, Spend
 from ops_center.control.usage import repository
 from ops_center.control.usage.calendar import (
@@ -132,8 +132,8 @@ async def _changes(conn: AsyncConnection, now: datetime, span: Span, first_at: d
     by: dict[Dimension, dict[str | None, Pair]] = {}
     names: dict[tuple[Dimension, str | None], str | None] = {}
     for dimension in DIMENSIONS:
-        before = await repository.sums(conn, earlier, by=dimension, figures=repository.BASIC)
-        found = await repository.sums(conn, window, by=dimension, figures=repository.BASIC)
+        before = await repository.sums(conn, earlier, by=dimension, figures=FIGURES)
+        found = await repository.sums(conn, window, by=dimension, figures=FIGURES)
         by[dimension] = paired(repository.by_value(found), repository.by_value(before))
         names |= {(dimension, key.value): key.name for key in (*before, *found)}
     # by model each record counts once, so these are everything

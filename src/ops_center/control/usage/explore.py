@@ -51,18 +51,29 @@ class Measure:
     of: Callable[[Sums], Value]
     adds: bool = True
     histograms: bool = False
-    needs: tuple[str, ...] = ()  # figures beside the basic ones
+    needs: tuple[str, ...] = ()  # figures beside those of every group
     guess: Callable[[Sums], Decimal] | None = None
 
+
+_OF_GROUPS = (  # what is said of each
+    "calls",
+    "provider_cost_usd",
+    "computed_cost_usd",
+    "estimated_cost_usd",
+    "unknown_cost_calls",
+)
+_TOKENS = ("input_tokens", "output_tokens")
 
 MEASURES: Mapping[Metric, Measure] = {
     Metric.COST: Measure(Unit.USD, lambda sums: sums.cost_usd, guess=lambda sums: sums.estimated_cost_usd),
     Metric.CALLS: Measure(Unit.CALLS, lambda sums: sums.calls),
-    Metric.ERRORS: Measure(Unit.CALLS, lambda sums: sums.failed_calls),
-    Metric.ERROR_RATE: Measure(Unit.SHARE, lambda sums: sums.failed_share, adds=False),
-    Metric.TOKENS: Measure(Unit.TOKENS, lambda sums: sums.input_tokens + sums.output_tokens),
-    Metric.INPUT_TOKENS: Measure(Unit.TOKENS, lambda sums: sums.input_tokens),
-    Metric.OUTPUT_TOKENS: Measure(Unit.TOKENS, lambda sums: sums.output_tokens),
+    Metric.ERRORS: Measure(Unit.CALLS, lambda sums: sums.failed_calls, needs=("failed_calls",)),
+    Metric.ERROR_RATE: Measure(
+        Unit.SHARE, lambda sums: sums.failed_share, adds=False, needs=("failed_calls",)
+    ),
+    Metric.TOKENS: Measure(Unit.TOKENS, lambda sums: sums.input_tokens + sums.output_tokens, needs=_TOKENS),
+    Metric.INPUT_TOKENS: Measure(Unit.TOKENS, lambda sums: sums.input_tokens, needs=_TOKENS),
+    Metric.OUTPUT_TOKENS: Measure(Unit.TOKENS, lambda sums: sums.output_tokens, needs=_TOKENS),
     Metric.LATENCY_P50: Measure(Unit.SECONDS, lambda sums: sums.latency_seconds(0.5), False, True),
     Metric.LATENCY_P95: Measure(Unit.SECONDS, lambda sums: sums.latency_seconds(0.95), False, True),
     Metric.FIRST_CHUNK_P50: Measure(Unit.SECONDS, lambda sums: sums.first_chunk_seconds(0.5), False, True),
@@ -74,7 +85,7 @@ MEASURES: Mapping[Metric, Measure] = {
         needs=("answer_tokens", "answer_microseconds"),
     ),
     Metric.CACHE_HITS: Measure(
-        Unit.SHARE, lambda sums: sums.cache_hit_share, adds=False, needs=("cache_read_tokens",)
+        Unit.SHARE, lambda sums: sums.cache_hit_share, adds=False, needs=("cache_read_tokens", "input_tokens")
     ),
     Metric.SAVINGS: Measure(
         Unit.USD,
@@ -114,10 +125,15 @@ async def explore(control: Control, asked: Question) -> Explore:
         if earlier is not None and not await repository.is_kept(conn, earlier):
             earlier = None
         step, histograms = step_of(asked.bucket, window, zone), measure.histograms
-        figures = (*repository.BASIC, *measure.needs)
+        figures = (*_OF_GROUPS, *measure.needs)
 
         over_time = await repository.sums(
-            conn, window, step=step, filters=filters, figures=figures, histograms=histograms
+            conn,
+            window,
+            step=step,
+            filters=filters,
+            figures=tuple(dict.fromkeys((*repository.BASIC, *measure.needs))),
+            histograms=histograms,
         )
         values: dict[str | None, Sums] = {}
         names: dict[str | None, str | None] = {}

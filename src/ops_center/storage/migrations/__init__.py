@@ -42,6 +42,7 @@ REVISIONS = (
     "0032",
     "0033",
     "0034",
+    "0035",
 )  # oldest first; each is `versions/r<revision>_<what it does>.py`
 HEAD = REVISIONS[-1]
 TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours
