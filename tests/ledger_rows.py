@@ -58,6 +58,7 @@ def record(started_at: datetime, **fields: Any) -> dict[str, Any]:
         "listed_cost_usd": None,
         "extras": None,
         "late_price_id": None,
+        "replay_of": None,
         "own_cost_usd": None,
         "own_cost_source": None,
         "saved_usd": None,

@@ -250,3 +250,67 @@ def test_live_traffic_is_kept_in_every_format_and_nothing_in_clear(server: LiveS
         assert canaries.found_in(path.read_bytes()) == set(), path
     bundle = server.admin.get(f"/llm/requests/{ids[0]}/bundle").content
     assert canaries.found_in(bundle) == set()
+
+
+def test_a_kept_request_is_sent_again_elsewhere_and_stands_beside_the_original(
+    server: LiveServer, simulator: SimulatorThread
+) -> None:
+    claude = server.add_provider("anthropic", api_key="sk-good", base_url=simulator.simulator.anthropic_url)
+    rules = {"replace_named": True, "larger_window": True}  # neither may send a replay to another model
+    assert server.admin.put("/llm/routing/rules", json=rules).status_code == 200
+    server.admin.patch("/settings", json={"bodies": {"keep": True}})
+    key = server.create_api_key("an application")
+    body = {
+        "model": "openai/gpt-4o-mini",
+        "stream": True,
+        "messages": [{"role": "user", "content": "I am ana@example.com"}],
+        "provider": {"only": ["openai"]},
+    }
+    answer = httpx.post(
+        f"{server.openai_url}/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}
+    )
+    path = f"/llm/requests/{answer.headers['x-request-id']}"
+    wait_until(lambda: server.admin.get(f"{path}/bodies").status_code == 200, seconds=15, what="the bodies")
+
+    found = server.admin.get(f"{path}/replay").json()
+    assert found["possible"] and found["removed"] == {"email": 1}, found
+    target = next(each for each in found["targets"] if each["provider_id"] == claude["id"])
+    sent = {"provider_id": claude["id"], "model": target["model"]}
+    before = server.admin.get("/me/api-keys").json()["api_keys"]
+    answers = [server.admin.post(f"{path}/replay", json=sent, timeout=30) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 200], answers[0].text
+    made = answers[1].json()
+    original, replay = made["original"], made["replay"]
+    assert (replay["provider_id"], replay["model"], replay["status"]) == (claude["id"], target["model"], 200)
+    assert (replay["replay_of"], replay["strategy"], len(replay["attempts"])) == (original["id"], None, 1)
+    assert replay["stream"] and replay["time_to_first_chunk_ms"] is not None
+    assert (replay["api_key_name"], original["api_key_name"]) == ("Replay", "an application")
+    assert replay["cost_usd"] > 0 and replay["price_lines"]
+    assert made["difference"]["cost_usd"] == pytest.approx(replay["cost_usd"] - original["cost_usd"])
+    assert made["difference"]["duration_ms"] == replay["duration_ms"] - original["duration_ms"]
+    for each in (made["answer"], made["original_answer"]):
+        assert each["complete"] and each["content"]["choices"][0]["message"]["content"]
+    keys = server.admin.get("/me/api-keys").json()["api_keys"]
+    assert [each["name"] for each in keys if each not in before] == ["Replay"]  # one for both
+    kept = wait_until(
+        lambda: (
+            found.json()
+            if (found := server.admin.get(f"/llm/requests/{replay['id']}/bodies")).status_code == 200
+            else None
+        ),
+        seconds=15,
+        what="the replay's own bodies",
+    )
+    assert kept["request"]["content"]["messages"][0]["content"] == "I am [email]"
+    assert "provider" not in kept["request"]["content"]
+    linked = server.admin.get(path).json()["replays"]
+    assert [each["id"] for each in linked] == [each.json()["replay"]["id"] for each in reversed(answers)]
+    log = server.admin.get("/audit-log?action=request.replay").json()["entries"]
+    assert (len(log), log[0]["object_id"]) == (2, original["id"])
+
+    server.admin.patch(f"/llm/providers/{claude['id']}", json={"api_key": "sk-wrong"})
+    failed = server.admin.post(f"{path}/replay", json=sent, timeout=30).json()
+    assert failed["replay"]["status"] >= 400 and failed["replay"]["error_type"] == "provider_auth_error"
+    assert failed["answer"]["content"]["error"]["message"]
+    server.admin.put("/llm/routing/rules", json=dict.fromkeys(rules, False))
+    server.admin.patch("/settings", json={"bodies": {"keep": False}})

@@ -332,7 +332,7 @@ def test_every_audited_action_is_documented_and_no_other() -> None:
     # The types of notifications look the same; they are compared below.
     files = (file for file in (SRC / "control").rglob("*.py") if file.name != "events.py")
     source = "".join(file.read_text() for file in files)
-    nouns = "alias|team|auth|session|second_factor|invitation|user|api_key|budget|provider|provider_key|model|routing|settings"
+    nouns = "alias|request|team|auth|session|second_factor|invitation|user|api_key|budget|provider|provider_key|model|routing|settings"
     real = set(re.findall(rf'"((?:{nouns})\.[a-z_]+)"', source))
     assert real
     assert {word for word in first_words(page("audit-log.md")) if "." in word} == real

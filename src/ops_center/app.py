@@ -84,7 +84,7 @@ class Application:
     """The ASGI application of all but the data plane. `start()` before the first request, `stop()` after."""
 
     def __init__(self, settings: Settings, *, demo: bool = False, hub: Hub | None = None) -> None:
-        """With a `hub` its workers serve the data plane, and there is none here."""
+        """With a `hub` its workers answer the applications, and the data plane here makes replays alone."""
         self._settings = settings
         self._demo = demo
         self._hub = hub
@@ -157,6 +157,7 @@ class Application:
             drain_journal=ingester.drain,
             rejected_lines=functools.partial(rejected_lines, journal_dir),
             health=health,
+            replay=lambda *call: self.data_plane.replay(*call),
         )
         closing.push_async_callback(control.background.close)
         limiter = self._limiter = await self._open_limiter()
@@ -180,9 +181,8 @@ class Application:
         self._keep_running(keep_retention(database, utc_now), name="retention")
         keeper = BodyKeeper(database, secrets, utc_now, lambda: publisher.current)
         self._keep_running(keeper.run(), name="bodies")
-        if self._hub is None:
-            self.data_plane = self._data_plane(http, limiter, journal, health, keeper)
-        else:
+        self.data_plane = self._data_plane(http, limiter, journal, health, keeper)
+        if self._hub is not None:
             self._hub.on_kept = keeper.take
         await self._create_first_admin()
 

@@ -131,7 +131,7 @@ def resolve(
         return query.by_name(name)
     if level is not None or name in _CHOOSE_FOR_ME:
         return query.by_strategy(level)
-    if snapshot.rules.replace_named and _named(snapshot, name)[0]:
+    if snapshot.rules.replace_named and not request.pinned and _named(snapshot, name)[0]:
         return query.by_strategy(None)
     return query.by_name(name)
 
@@ -188,7 +188,7 @@ class _Query:
             blocked = _NOBODY
         if self.request.session is not None:
             choices = self._home_first(choices)
-        if self.snapshot.rules.larger_window and choices:
+        if self.snapshot.rules.larger_window and choices and not self.request.pinned:
             choices = self._with_larger(choices)
         return self._plan(name, None, None, choices, excluded, blocked)
 
@@ -229,7 +229,7 @@ class _Query:
     def _fitting(self, choices: list[Choice], excluded: list[Choice]) -> list[Choice]:
         """Without those too small for the request; all of them where none is known to fit, for who names a
         model has the last word and an estimate may be wrong."""
-        reasons = [self._unfit(choice.target) for choice in choices]
+        reasons = [unfit(choice.target, self.request) for choice in choices]
         if all(reasons):
             return choices
         excluded += [Choice(c.target, r) for c, r in zip(choices, reasons, strict=True) if r]
@@ -381,23 +381,6 @@ class _Query:
 
     def _cost(self, target: Target) -> float | None:
         return self.snapshot.rankings.cost_usd(target, self.request.input_tokens, self.output_tokens)
-
-    def _unfit(self, target: Target) -> str | None:
-        """A fact about the model for which this request cannot succeed there."""
-        request = self.request
-        if request.needs and target.capabilities:
-            missing = request.needs - target.capabilities
-            if missing:
-                return f"lacks {', '.join(sorted(missing))}"
-        asked = request.max_output_tokens or 0
-        if target.context_window is not None and request.input_tokens + asked > target.context_window:
-            return (
-                f"{_TOO_SMALL} of {target.context_window:,} tokens: the request needs about"
-                f" {request.input_tokens:,} and asks for {asked:,}"
-            )
-        if target.max_output_tokens is not None and asked > target.max_output_tokens:
-            return f"writes at most {target.max_output_tokens:,} tokens; {asked:,} are asked for"
-        return None
 
     def _unwished(self, target: Target) -> str | None:
         """What the request itself says against a target."""
@@ -616,6 +599,23 @@ def _share(targets: Sequence[Target], turn: int, live: Live) -> Sequence[Target]
     return ordered
 
 
+def unfit(target: Target, request: RouteRequest) -> str | None:
+    """A fact about the model for which this request cannot succeed there."""
+    if request.needs and target.capabilities:
+        missing = request.needs - target.capabilities
+        if missing:
+            return f"lacks {', '.join(sorted(missing))}"
+    asked = request.max_output_tokens or 0
+    if target.context_window is not None and request.input_tokens + asked > target.context_window:
+        return (
+            f"{_TOO_SMALL} of {target.context_window:,} tokens: the request needs about"
+            f" {request.input_tokens:,} and asks for {asked:,}"
+        )
+    if target.max_output_tokens is not None and asked > target.max_output_tokens:
+        return f"writes at most {target.max_output_tokens:,} tokens; {asked:,} are asked for"
+    return None
+
+
 def _why_not(target: Target, query: _Query) -> str | None:
     principal = query.principal
     if (
@@ -630,7 +630,9 @@ def _why_not(target: Target, query: _Query) -> str | None:
         and target.provider.id not in principal.providers
     ):
         return "not among the providers of this API key"
-    return query._unfit(target) or (query._unwished(target) if query.options is not NO_OPTIONS else None)
+    return unfit(target, query.request) or (
+        query._unwished(target) if query.options is not NO_OPTIONS else None
+    )
 
 
 def _near(snapshot: Snapshot, name: str) -> str:

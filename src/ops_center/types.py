@@ -270,6 +270,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         None  # equal where the provider could have cached the same beginning, had it been marked
     )
     opening_tokens: int | None = None  # of that beginning, estimated
+    replay_of: str | None = None  # the request that an admin had sent again
 
     attempts: tuple[AttemptRecord, ...] = ()
     traceparent: str | None = None  # the caller's W3C trace context

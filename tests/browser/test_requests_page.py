@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,6 +165,38 @@ def test_prompt_and_answer_are_kept_when_switched_on_and_each_look_is_audited(
     assert found.violations_count == 0, found.generate_report()
     log = server.admin.get("/audit-log?action=request.bodies_view").json()["entries"]
     assert (len(log), log[0]["object_id"]) == (looks + 1, kept)
+
+    with page.expect_download() as leaving:
+        part.get_by_role("link", name="Bundle with both").click()
+    bundle = json.loads(Path(leaving.value.path()).read_text())
+    assert bundle["bodies"]["request"]["content"]["messages"][0]["content"] == "Hello"
+
+    again = page.get_by_role("region", name="Replay", exact=True)
+    again.get_by_role("button", name="Replay").click()
+    expect(again).to_contain_text("costs money")
+    send = again.get_by_role("button", name="Send again")
+    expect(send).to_be_disabled()
+    again.get_by_role("combobox", name="Send to").or_(again.get_by_role("textbox", name="Send to")).click()
+    page.get_by_role("option", name=re.compile("^gpt-4o at")).click()
+    send.click()
+    table = again.get_by_role("table", name="The replay beside the original")
+    expect(table).to_be_visible()
+    original = server.admin.get(f"/llm/requests/{kept}").json()
+    [replay] = original["replays"]
+    less = replay["cost_usd"] - original["cost_usd"]
+    row = {name: table.get_by_role("row", name=re.compile(f"^{name}")) for name in ("Served", "Cost")}
+    expect(row["Served"]).to_contain_text("gpt-4o-mini at")
+    expect(row["Served"].get_by_role("cell").last).to_contain_text("gpt-4o at")
+    places = 1 - math.floor(math.log10(less))
+    expect(row["Cost"]).to_contain_text(f"+${less:.{places}f}".rstrip("0"))
+    expect(again.get_by_role("region", name="Answer of the replay")).not_to_be_empty()
+    expect(again.get_by_role("list", name="Earlier replays").get_by_role("link")).to_have_count(1)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    table.get_by_role("link", name="Replay").click()
+    expect(page).to_have_url(re.compile(replay["id"]))
+    page.get_by_role("region", name="Facts").get_by_role("link", name=kept).click()
+    expect(page).to_have_url(re.compile(kept))
     assert server.admin.patch("/settings", json={"bodies": {"keep": False}}).status_code == 200
 
 

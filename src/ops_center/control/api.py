@@ -31,6 +31,7 @@ from ops_center.control.oidc.endpoints import routes as oidc
 from ops_center.control.power_levels.endpoints import own_routes as own_power_level
 from ops_center.control.power_levels.endpoints import routes as power_levels
 from ops_center.control.providers.endpoints import routes as providers
+from ops_center.control.replays.endpoints import routes as replays
 from ops_center.control.requests.endpoints import routes as requests
 from ops_center.control.routing.endpoints import routes as routing
 from ops_center.control.routing_drafts.endpoints import routes as routing_drafts
@@ -66,6 +67,7 @@ NOUNS: tuple[Routes, ...] = (
     savings,
     requests,
     bodies,
+    replays,
     saved_views,
     me,
     own_sessions,

@@ -16,12 +16,14 @@ from ops_center.control.auth.setup_token import SetupToken
 from ops_center.control.auth.throttle import LoginThrottle
 from ops_center.control.background import BackgroundWork
 from ops_center.control.publish import Publisher
+from ops_center.control.replays.keys import ReplayKeys
+from ops_center.errors import InternalError
 from ops_center.health import Health
 from ops_center.storage.database import Database
 from ops_center.storage.secrets import SecretBox
 from ops_center.transport.client import FetchAnswer
 from ops_center.transport.mail import Mailer
-from ops_center.types import TimeLimits
+from ops_center.types import KeptCall, TimeLimits
 
 
 class HttpFetcher(Protocol):
@@ -50,12 +52,26 @@ class HttpFetcher(Protocol):
         ...
 
 
+class Replays(Protocol):
+    """The data plane's way for a request that is sent again (`dataplane/endpoint.py`)."""
+
+    def __call__(
+        self, of: str, endpoint: str, headers: dict[bytes, bytes], body: bytes, client_address: str, /
+    ) -> Awaitable[KeptCall]: ...
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 async def _nothing_to_drain() -> None:
     return None
+
+
+async def _no_data_plane(
+    of: str, endpoint: str, headers: dict[bytes, bytes], body: bytes, client_address: str, /
+) -> KeptCall:
+    raise InternalError("There is no data plane in this process")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +92,8 @@ class Control:
     drain_journal: Callable[[], Awaitable[None]] = _nothing_to_drain
     rejected_lines: Callable[[], int] = int
     health: Health = field(default_factory=Health)
+    replay: Replays = _no_data_plane
+    replay_keys: ReplayKeys = field(default_factory=ReplayKeys)
     background: BackgroundWork = field(default_factory=BackgroundWork)
     setup_token: SetupToken = field(default_factory=SetupToken)
     login_throttle: LoginThrottle = field(default_factory=LoginThrottle)

@@ -129,6 +129,7 @@ class Call:
         "neutral",
         "power_level",
         "queue_seconds",
+        "replay_of",
         "request_id",
         "started",
         "started_at",
@@ -164,6 +165,7 @@ class Call:
         self.time_limits: TimeLimits | None = None  # the caller's own
         self.neutral: chat.ChatRequest | None = None  # decoded once, when the first translation needs it
         self.dropped: tuple[chat.Dropped, ...] = ()
+        self.replay_of: str | None = None  # the request that this one sends again, to the one target it names
         self.queue_seconds: float | None = None  # waited for a place in its limits; None: not at all
         self.limit_headers: Headers = []  # where the caller stands in its limits per minute, if it has any
 
@@ -196,6 +198,7 @@ class Call:
             max_output_tokens=self._max_output_tokens(),
             session=self._session(),
             options=self._options(),
+            pinned=self.replay_of is not None,
             turn=next_turn(),
         )
 

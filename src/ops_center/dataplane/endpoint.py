@@ -13,6 +13,7 @@ import structlog
 from ops_center.dataplane.authenticate import authenticate
 from ops_center.dataplane.call import Call, Headers, line
 from ops_center.dataplane.count_tokens import count_tokens
+from ops_center.dataplane.inside import InsideExchange
 from ops_center.dataplane.keep import Kept
 from ops_center.dataplane.model_list import find_model, list_models
 from ops_center.dataplane.pipeline import Plane, handle
@@ -21,6 +22,7 @@ from ops_center.dataplane.server import MAX_BODY_BYTES, HttpExchange
 from ops_center.dataplane.tasks import TaskCall
 from ops_center.errors import BadRequest, InternalError, NotFound, OpsCenterError, TooLarge, Unauthenticated
 from ops_center.providers.tasks import TASKS
+from ops_center.types import KeptCall
 from ops_center.wire.formats import WIRES
 
 _FORMAT_OF_ENDPOINT = {
@@ -57,9 +59,27 @@ class DataPlane:
 
     async def answer(self, exchange: HttpExchange) -> None:
         """Answer one call, whatever it is. Only the end of the task itself is raised."""
+        await self._answer(self._call(exchange), exchange)
+
+    async def replay(
+        self, of: str, endpoint: str, headers: dict[bytes, bytes], body: bytes, client_address: str
+    ) -> KeptCall:
+        """Make a call of our own that sends the request `of` again, the way of any call; what it came to.
+
+        Its record says `replay_of`, and it is answered by the one target that its model names or by nobody.
+        """
+        exchange = InsideExchange(f"/v1/{endpoint}", headers, body, client_address)
+        call = self._call(exchange)
+        call.replay_of = of
+        noted = Kept(call)
+        await self._answer(call, exchange)
+        return noted.told()
+
+    @staticmethod
+    def _call(exchange: HttpExchange | InsideExchange) -> Call:
         endpoint = _ENDPOINTS.get(exchange.path)
         client_format = _FORMAT_OF_ENDPOINT.get(endpoint or "") or _format_by_headers(exchange.headers)
-        call = (TaskCall if endpoint in TASKS else Call)(
+        return (TaskCall if endpoint in TASKS else Call)(
             endpoint=endpoint or exchange.path.lstrip("/")[:40],
             client_format=client_format,
             wire=WIRES[client_format],
@@ -67,6 +87,9 @@ class DataPlane:
             exchange=exchange,
             body=exchange.body,
         )
+
+    async def _answer(self, call: Call, exchange: HttpExchange | InsideExchange) -> None:
+        endpoint = _ENDPOINTS.get(exchange.path)
         keeps = self._plane.bodies is not None and self._plane.snapshots.current.keep_bodies
         kept = Kept(call) if keeps else None
         try:
@@ -104,7 +127,7 @@ class DataPlane:
             if kept is not None and self._plane.bodies is not None and endpoint is not None:
                 self._plane.bodies(kept.told())
 
-    async def _answer_other(self, call: Call, exchange: HttpExchange) -> None:
+    async def _answer_other(self, call: Call, exchange: HttpExchange | InsideExchange) -> None:
         method, path = exchange.method.decode("latin-1"), exchange.path
         snapshot = self._plane.snapshots.current
         principal = authenticate(call, snapshot)

@@ -188,7 +188,7 @@ class Meter:
             cost_usd, source = _FREE, CostSource.COMPUTED
         self.cost_usd = cost_usd
         first_chunk = last.first_chunk if last and call.stream else None
-        begins = None if measured is None else opening(self._key, call, target, usage)
+        begins = None if measured is None or call.replay_of else opening(self._key, call, target, usage)
         self._sink.record(
             UsageRecord(
                 request_id=call.request_id,
@@ -227,9 +227,10 @@ class Meter:
                 saved_usd=saved_usd,
                 fallback_from=self._fallback_from(credential_source),
                 tags=principal.tags,
-                fingerprint=None if measured is None else fingerprint(self._key, call.body),
+                fingerprint=None if measured is None or call.replay_of else fingerprint(self._key, call.body),
                 opening=begins[0] if begins else None,
                 opening_tokens=begins[1] if begins else None,
+                replay_of=call.replay_of,
                 attempts=tuple([self._attempt_record(attempt, now) for attempt in self.attempts]),
                 traceparent=_traceparent(call),
                 plan=encoded(self.plan, call.dropped, target.price if target else None)

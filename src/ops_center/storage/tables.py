@@ -454,6 +454,7 @@ usage_records = Table(
     Column("opening", BigInteger, nullable=True),
     Column("opening_tokens", BigInteger, nullable=True),
     Column("late_price_id", String(40), nullable=True),  # priced in arrears, by this row of `late_prices`
+    Column("replay_of", String(40), nullable=True),  # the request that was sent again; null: none
     Column("demo", Boolean, nullable=False, default=False),  # made-up traffic of `ops-center demo`
     Index(None, "started_at", "request_id"),
     Index(None, "provider_id", "started_at"),
@@ -487,6 +488,12 @@ usage_records = Table(
         "credential_source",
         sqlite_where=text("opening IS NOT NULL"),
         postgresql_where=text("opening IS NOT NULL"),
+    ),
+    Index(
+        "ix_usage_records_replay",
+        "replay_of",
+        sqlite_where=text("replay_of IS NOT NULL"),
+        postgresql_where=text("replay_of IS NOT NULL"),
     ),
     # those that need a price, with all that the list of them says
     Index(

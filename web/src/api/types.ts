@@ -66,7 +66,9 @@ export type {
   // "Request" alone is the browser's own.
   Request as RequestRow,
   KeptBody,
+  ReplayCreate as ReplayInput,
   RequestBodies,
+  RequestReplay,
   RequestDetail,
   RequestPage as RequestList,
   Role,

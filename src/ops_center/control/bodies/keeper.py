@@ -89,7 +89,7 @@ class BodyKeeper:
         self._noted.clear()
 
     def _rows(self, some: list[KeptCall], settings: BodySettings, box: SecretBox) -> list[dict[str, Any]]:
-        known = _credentials(self._snapshot())
+        known = credentials(self._snapshot())
         rows = []
         for kept in some:
             text = msgspec.json.encode(content_of(kept, settings, known)).decode()
@@ -159,7 +159,7 @@ def _body(
     return Body(content=clean, complete=complete)
 
 
-def _credentials(snapshot: Snapshot) -> list[str]:
+def credentials(snapshot: Snapshot) -> list[str]:
     """The secrets of every provider that is served, and of own keys."""
     providers = [*{target.provider.id: target.provider for target in snapshot.targets}.values()]
     providers += [provider for own in snapshot.own_keys.values() for provider in own.providers.values()]

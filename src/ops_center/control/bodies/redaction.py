@@ -34,6 +34,14 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,[A-Za-z0-9+/=_-]+")
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{2000,}={0,2}")
 
 
+_FILE_TAKEN_OUT = re.compile(r"\[(?:[\w.+-]+/[\w.+-]+, \d+ characters|\d+ characters of data)\]")
+
+
+def lacks_files(text: str) -> bool:
+    """Whether files were taken out of a text that was cleaned here."""
+    return _FILE_TAKEN_OUT.search(text) is not None
+
+
 class Redaction:
     """One body's. `removed` counts what was taken out, by kind."""
 

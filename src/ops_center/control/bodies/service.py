@@ -20,6 +20,16 @@ from ops_center.errors import NotFound
 
 async def get_bodies(control: Control, actor: Actor, request_id: str) -> RequestBodies:
     """Raises NotFound, with what to do where nothing is kept."""
+    kept = await opened(control, request_id)
+    async with control.database.write() as conn:
+        await record(
+            conn, actor, "request.bodies_view", "request", request_id, request_id, at=control.clock()
+        )
+    return kept
+
+
+async def opened(control: Control, request_id: str) -> RequestBodies:
+    """What is kept of a request; whoever shows it to somebody records that look first. Raises NotFound."""
     await control.drain_journal()
     async with control.database.read() as conn:
         row = await by_id(conn, request_id)
@@ -32,10 +42,6 @@ async def get_bodies(control: Control, actor: Actor, request_id: str) -> Request
         )
     box = await repository.box_of_bodies(control.database, control.secrets, control.clock())
     bodies = msgspec.json.decode(box.open(sealed, f"bodies:{request_id}"), type=Bodies)
-    async with control.database.write() as conn:
-        await record(
-            conn, actor, "request.bodies_view", "request", request_id, request_id, at=control.clock()
-        )
     return RequestBodies(
         request_id=request_id,
         request=KeptBody(content=bodies.request.content, complete=bodies.request.complete),

@@ -1,6 +1,7 @@
 """One request as a file for a bug report: everything that explains it, nothing that names people or opens a door.
 
-Built from what the request's page shows, and what routing was like then; prompts and answers are not part of it.
+Built from what the request's page shows, and what routing was like then; prompts and answers are part of it only
+where they were asked for, as they are kept: redacted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops_center import __version__
+from ops_center.control.bodies.schemas import RequestBodies
 from ops_center.control.context import Control
 from ops_center.control.requests import service
 from ops_center.control.requests.schemas import RequestDetail
@@ -25,8 +27,8 @@ _PEOPLE = ("user_email", "api_key_name", "team_name")
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
 
-async def bundle(control: Control, request_id: str) -> dict[str, Any]:
-    """What the file holds, as JSON. Raises NotFound."""
+async def bundle(control: Control, request_id: str, bodies: RequestBodies | None = None) -> dict[str, Any]:
+    """What the file holds, as JSON; `bodies`, as they are kept, where they were asked for. Raises NotFound."""
     request = await service.get_request(control, request_id)
     version = request.plan.routing_version if request.plan else 0
     async with control.database.read() as conn:
@@ -36,8 +38,8 @@ async def bundle(control: Control, request_id: str) -> dict[str, Any]:
     content: dict[str, Any] = {
         "bundle": {
             "made_at": control.clock().isoformat(),
-            "left_out": "prompts and answers, keys and other secrets, addresses of providers, "
-            "names of users, teams and API keys",
+            "left_out": ("prompts and answers, " if bodies is None else "")
+            + "keys and other secrets, addresses of providers, names of users, teams and API keys",
         },
         "versions": {
             "ops_center": __version__,
@@ -56,6 +58,8 @@ async def bundle(control: Control, request_id: str) -> dict[str, Any]:
             **(_routing(request, then) if then is not None else {}),
         },
     }
+    if bodies is not None:
+        content["bodies"] = bodies.model_dump(mode="json", include={"request", "answer", "removed"})
     clean: dict[str, Any] = _without_emails(masked(content))
     return clean
 

@@ -9,13 +9,15 @@ from typing import Annotated
 from fastapi import Depends, Path, Query
 from fastapi.responses import JSONResponse
 
-from ops_center.control.access import Permission, Routes
+from ops_center.control.access import ActorDep, Permission, Routes
+from ops_center.control.bodies.service import get_bodies
 from ops_center.control.context import ControlDep
 from ops_center.control.fields import Instant, Limit, SearchText
 from ops_center.control.requests import bundle, service
 from ops_center.control.requests.repository import Wanted
 from ops_center.control.requests.schemas import ErrorType, RequestDetail, RequestPage, RequestTail
 from ops_center.control.usage.filters import FiltersDep
+from ops_center.errors import Forbidden
 
 _REQUEST_ID = re.compile(r"req_[0-9a-f]{26}")
 
@@ -81,9 +83,18 @@ async def get_request(control: ControlDep, request_id: Annotated[str, Path(max_l
 
 @routes.get("/{request_id}/bundle", permission=Permission.REQUESTS_READ, response_class=JSONResponse)
 async def get_request_bundle(
-    control: ControlDep, request_id: Annotated[str, Path(max_length=60)]
+    control: ControlDep,
+    actor: ActorDep,
+    request_id: Annotated[str, Path(max_length=60)],
+    bodies: Annotated[
+        bool, Query(description="With prompt and answer as they are kept; for admins.")
+    ] = False,
 ) -> JSONResponse:
-    """A file for a bug report: the request, its plan and the routing of then; no secret, nobody's name."""
-    content = await bundle.bundle(control, request_id)
+    """A file for a bug report: the request, its plan and the routing of then; no secret, nobody's name. With
+    `bodies` it is a look at prompt and answer, and stands in the audit log as one."""
+    if bodies and not actor.may(Permission.BODIES_READ):
+        raise Forbidden("Your role does not allow prompts and answers", param="bodies")
+    kept = await get_bodies(control, actor, request_id) if bodies else None
+    content = await bundle.bundle(control, request_id, kept)
     name = bundle.file_name(content["request"]["id"])
     return JSONResponse(content, headers={"content-disposition": f'attachment; filename="{name}"'})

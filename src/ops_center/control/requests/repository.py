@@ -48,6 +48,7 @@ _SEARCHED = (
 )
 _INDEXED = frozenset({Dimension.PROVIDER, Dimension.MODEL, Dimension.USER, Dimension.TEAM, Dimension.API_KEY})
 _LOOKED_AT = 5000
+_MOST_REPLAYS = 50
 
 Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
 RecordRow = Row[*tuple[Any, ...]]
@@ -152,6 +153,12 @@ async def export(
 
 async def by_id(conn: AsyncConnection, request_id: str) -> RecordRow | None:
     return (await conn.execute(select(usage_records).where(_r.request_id == request_id))).one_or_none()
+
+
+async def replays_of(conn: AsyncConnection, request_id: str) -> Sequence[RecordRow]:
+    """The newest first, `_MOST_REPLAYS` at most."""
+    query = select(usage_records).where(_r.replay_of == request_id)
+    return (await conn.execute(query.order_by(_r.started_at.desc()).limit(_MOST_REPLAYS))).all()
 
 
 async def attempts_of(conn: AsyncConnection, request_id: str) -> Sequence[RecordRow]:

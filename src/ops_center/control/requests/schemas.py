@@ -81,6 +81,8 @@ class Request(ResponseModel):
     """What the platform would have paid for it."""
     fallback_from: Literal["platform", "byok"] | None
     """Whose credential had failed before the other's was asked."""
+    replay_of: str | None
+    """The request that an admin sent again with this one."""
     demo: bool
 
 
@@ -146,6 +148,8 @@ class RequestDetail(Request):
     """Parameters that the provider asked last does not take."""
     bodies_kept: bool
     """Whether what was asked and answered is stored, redacted."""
+    replays: list[Request]
+    """When it was sent again by an admin, the newest first; 50 at most."""
 
 
 class RequestPage(ResponseModel):

@@ -69,6 +69,7 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
         attempts = await repository.attempts_of(conn, request_id) if row is not None else ()
         kept = await repository.plan_of(conn, request_id) if row is not None else None
         bodies_kept = await is_kept(conn, request_id)
+        replays = await repository.replays_of(conn, request_id)
         late = (
             await repository.late_price(conn, row.late_price_id)
             if row is not None and row.late_price_id is not None
@@ -89,6 +90,7 @@ async def get_request(control: Control, request_id: str) -> RequestDetail:
         if plan is None
         else [DroppedParameter(parameter=name, reason=reason) for name, reason in plan.dropped],
         bodies_kept=bodies_kept,
+        replays=[Request(**record_fields(replay)) for replay in replays],
     )
 
 
@@ -180,6 +182,7 @@ def record_fields(row: RecordRow) -> dict[str, Any]:
         "own_cost_source": row.own_cost_source,
         "saved_usd": row.saved_usd,
         "fallback_from": row.fallback_from,
+        "replay_of": row.replay_of,
         "demo": row.demo,
     }
 

@@ -2403,6 +2403,55 @@ export interface RefreshResult {
   models_count: number;
 }
 
+/**
+ * One of the targets that `GET` lists.
+ */
+export interface ReplayCreate {
+  /**
+     * @minLength 1
+     * @maxLength 300
+     */
+  model: string;
+  /**
+     * @minLength 1
+     * @maxLength 40
+     */
+  provider_id: string;
+}
+
+/**
+ * The replay's figure less the original's; null where one of them is not known.
+ */
+export interface ReplayDifference {
+  cost_usd: number | null;
+  duration_ms: number;
+  input_tokens: number;
+  output_tokens: number;
+  time_to_first_chunk_ms: number | null;
+}
+
+export type ReplayOptionsRemoved = {[key: string]: number};
+
+export interface ReplayTarget {
+  expected_cost_usd: number | null;
+  model: string;
+  provider_id: string;
+  provider_name: string;
+  provider_type: string;
+}
+
+/**
+ * Whether a request can be sent again, why not, and to whom.
+ */
+export interface ReplayOptions {
+  hint: string | null;
+  possible: boolean;
+  reason: string | null;
+  removed: ReplayOptionsRemoved;
+  request_id: string;
+  targets: ReplayTarget[];
+}
+
 export interface ReplayRequest {
   /**
      * @minimum 1
@@ -2456,6 +2505,7 @@ export interface Request {
   provider_type: string | null;
   queue_ms: number | null;
   reasoning_tokens: number;
+  replay_of: string | null;
   requested_model: string;
   saved_usd: number | null;
   started_at: string;
@@ -2556,6 +2606,8 @@ export interface RequestDetail {
   provider_type: string | null;
   queue_ms: number | null;
   reasoning_tokens: number;
+  replay_of: string | null;
+  replays: Request[];
   requested_model: string;
   saved_usd: number | null;
   started_at: string;
@@ -2578,6 +2630,14 @@ export interface RequestPage {
   next_cursor: string | null;
   requests: Request[];
   stored: number;
+}
+
+export interface RequestReplay {
+  answer: KeptBody;
+  difference: ReplayDifference;
+  original: RequestDetail;
+  original_answer: KeptBody;
+  replay: RequestDetail;
 }
 
 /**
@@ -3314,6 +3374,13 @@ export const TailRequestsStatus = {
   ok: 'ok',
   error: 'error',
 } as const;
+
+export type GetRequestBundleParams = {
+/**
+ * With prompt and answer as they are kept; for admins.
+ */
+bodies?: boolean;
+};
 
 export type ListRoutingVersionsParams = {
 /**

@@ -39,6 +39,7 @@ import type {
   ExportUsageParams,
   GetHomeParams,
   GetMyUsageParams,
+  GetRequestBundleParams,
   GetUsageParams,
   Home,
   Impact,
@@ -85,11 +86,14 @@ import type {
   PublishRequest,
   RecoveryCodes,
   RefreshResult,
+  ReplayCreate,
+  ReplayOptions,
   ReplayRequest,
   Request,
   RequestBodies,
   RequestDetail,
   RequestPage,
+  RequestReplay,
   RequestTail,
   RollbackRequest,
   RouteExplain,
@@ -1728,26 +1732,102 @@ export const getRequestBodies = async (requestId: string, options?: Parameters<t
 
 
 
-export const getGetRequestBundleUrl = (requestId: string,) => {
+export const getGetRequestBundleUrl = (requestId: string,
+    params?: GetRequestBundleParams,) => {
+  const normalizedParams = new URLSearchParams();
 
+  Object.entries(params || {}).forEach(([key, value]) => {
 
+    if (value !== undefined) {
+      normalizedParams.append(key, value === null ? 'null' : String(value))
+    }
+  });
 
+  const stringifiedParams = normalizedParams.toString();
 
-  return `/api/v1/llm/requests/${requestId}/bundle`
+  return stringifiedParams.length > 0 ? `/api/v1/llm/requests/${requestId}/bundle?${stringifiedParams}` : `/api/v1/llm/requests/${requestId}/bundle`
 }
 
 /**
- * A file for a bug report: the request, its plan and the routing of then; no secret, nobody's name.
+ * A file for a bug report: the request, its plan and the routing of then; no secret, nobody's name. With
+ * `bodies` it is a look at prompt and answer, and stands in the audit log as one.
  * @summary Get Request Bundle
  */
-export const getRequestBundle = async (requestId: string, options?: Parameters<typeof request>[1]): Promise<unknown> => {
+export const getRequestBundle = async (requestId: string,
+    params?: GetRequestBundleParams, options?: Parameters<typeof request>[1]): Promise<unknown> => {
 
-  return request<unknown>(getGetRequestBundleUrl(requestId),
+  return request<unknown>(getGetRequestBundleUrl(requestId,params),
   {
     ...options,
     method: 'GET'
 
 
+  }
+);}
+
+
+
+export const getGetReplayOptionsUrl = (requestId: string,) => {
+
+
+
+
+  return `/api/v1/llm/requests/${requestId}/replay`
+}
+
+/**
+ * Whether a request can be sent again, and to whom; calls nobody and shows nothing of what was asked.
+ * @summary Get Replay Options
+ */
+export const getReplayOptions = async (requestId: string, options?: Parameters<typeof request>[1]): Promise<ReplayOptions> => {
+
+  return request<ReplayOptions>(getGetReplayOptionsUrl(requestId),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getReplayRequestUrl = (requestId: string,) => {
+
+
+
+
+  return `/api/v1/llm/requests/${requestId}/replay`
+}
+
+/**
+ * Sends the kept prompt again, on one's own API key, and answers when the replay has ended, well or not. It costs
+ * what any request costs.
+ * @summary Replay Request
+ */
+export const replayRequest = async (requestId: string,
+    replayCreate: ReplayCreate, options?: Parameters<typeof request>[1]): Promise<RequestReplay> => {
+
+    const getHeaders = (h?: NonNullable<RequestInit['headers']>): Record<string, string | readonly string[]> => {
+    if (!h) return {};
+    if (h instanceof Headers) return Object.fromEntries(h.entries());
+    if (Symbol.iterator in h) {
+      return Object.fromEntries(
+        Array.from(h as Iterable<Iterable<string>>, (entry) => Array.from(entry) as [string, string]),
+      );
+    }
+    const headers: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries<string | readonly string[] | undefined>(h)) {
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  };
+return request<RequestReplay>(getReplayRequestUrl(requestId),
+  {
+    ...options,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...getHeaders(options?.headers) },
+    body: JSON.stringify(replayCreate)
   }
 );}
 

@@ -1,25 +1,18 @@
 /** What a request asked and was answered, where it is kept; looked at on purpose, for each look is audited. */
 import { Button, Code, Group, Skeleton, Stack, Text, Title } from "@mantine/core";
-import { IconEye } from "@tabler/icons-react";
+import { IconDownload, IconEye } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { KeptBody, RequestBodies, RequestDetail } from "@/api/types";
 import { useMay } from "@/features/session/queries";
-import { absoluteTime, plural } from "@/format/format";
+import { absoluteTime } from "@/format/format";
 import { PathLink } from "@/ui/PathLink";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
+import { removedParts } from "./bodies";
 import { bodiesQuery } from "./queries";
-
-const KINDS: Record<string, string> = {
-  secret: "secret",
-  email: "email address",
-  phone: "phone number",
-  card: "card number",
-  file: "file",
-};
 
 export function BodiesPart({ request }: { request: RequestDetail }) {
   const isAdmin = useMay("manage settings");
@@ -46,17 +39,30 @@ export function BodiesPart({ request }: { request: RequestDetail }) {
       </Text>
     );
   }
-  return isOpen ? (
-    <Shown id={request.id} />
-  ) : (
-    <Group gap="sm">
-      <Button variant="default" size="xs" leftSection={<IconEye size={14} />} onClick={() => setOpen(true)}>
-        Show prompt and answer
-      </Button>
-      <Text size="xs" c="dimmed">
-        Each look is in the audit log.
-      </Text>
-    </Group>
+  return (
+    <Stack gap="md">
+      {isOpen && <Shown id={request.id} />}
+      <Group gap="sm">
+        {!isOpen && (
+          <Button variant="default" size="xs" leftSection={<IconEye size={14} />} onClick={() => setOpen(true)}>
+            Show prompt and answer
+          </Button>
+        )}
+        <Button
+          component="a"
+          variant="default"
+          size="xs"
+          leftSection={<IconDownload size={14} />}
+          href={`/api/v1/llm/requests/${encodeURIComponent(request.id)}/bundle?bodies=true`}
+          download
+        >
+          Bundle with both
+        </Button>
+        <Text size="xs" c="dimmed">
+          Each look is in the audit log, and so is a bundle with them.
+        </Text>
+      </Group>
+    </Stack>
   );
 }
 
@@ -84,13 +90,14 @@ function Shown({ id }: { id: string }) {
 }
 
 function removedOf({ removed }: RequestBodies): string {
-  const parts = Object.entries(removed).map(([kind, times]) => plural(times, KINDS[kind] ?? kind));
-  return parts.length ? `Taken out: ${parts.join(", ")}.` : "Nothing had to be taken out.";
+  const parts = removedParts(removed);
+  return parts ? `Taken out: ${parts}.` : "Nothing had to be taken out.";
 }
 
-function Body({ title, body }: { title: string; body: KeptBody }) {
+/** `children`: what is shown in place of the whole content. */
+export function Body({ title, body, children }: { title: string; body: KeptBody; children?: string }) {
   const id = useId();
-  const text = typeof body.content === "string" ? body.content : JSON.stringify(body.content, null, 2);
+  const text = children ?? (typeof body.content === "string" ? body.content : JSON.stringify(body.content, null, 2));
   return (
     <div>
       <Title order={3} id={id} fz="sm" mb={4}>

@@ -48,7 +48,7 @@ export function RequestPage() {
           onRetry={() => void query.refetch()}
         />
       )}
-      {query.data && <RequestView request={query.data} />}
+      {query.data && <RequestView key={query.data.id} request={query.data} />}
     </>
   );
 }

@@ -2,7 +2,7 @@
 import { Box, Code, Group, Paper, Stack, Table, Text, Title, Tooltip } from "@mantine/core";
 import { useId, type ReactNode } from "react";
 
-import type { Attempt, PriceLine, RequestDetail } from "@/api/types";
+import type { Attempt, RequestDetail } from "@/api/types";
 import { PlanView } from "@/features/routing/PlanView";
 import { levelLabel, strategyLabel } from "@/features/routing/strategies";
 import { absoluteTime, countExact, duration, money, moneyExact } from "@/format/format";
@@ -12,7 +12,8 @@ import { PathLink } from "@/ui/PathLink";
 import { StatusDot } from "@/ui/StatusDot";
 
 import { BodiesPart } from "./BodiesPart";
-import { outcomeOf, words } from "./outcome";
+import { lineName, outcomeOf, paidFor, words } from "./outcome";
+import { ReplayPart } from "./ReplayPart";
 import classes from "./RequestView.module.css";
 
 interface RequestViewProps {
@@ -68,6 +69,11 @@ export function RequestView({ request, short = false }: RequestViewProps) {
           )}
         </Stack>
       </div>
+      {!short && (
+        <Part title="Replay">
+          <ReplayPart request={request} />
+        </Part>
+      )}
       {short && (
         <Text size="sm">
           <PathLink path={`/admin/requests/${request.id}`}>Open with plan and price lines</PathLink>
@@ -118,6 +124,16 @@ function Facts({ request }: { request: RequestDetail }) {
     ],
     ["Endpoint", `${request.endpoint}${request.stream ? ", streamed" : ""}`],
     ["Asked for", request.requested_model],
+    ...(request.replay_of
+      ? [
+          [
+            "Replay of",
+            <PathLink key="replay" path={`/admin/requests/${request.replay_of}`}>
+              {request.replay_of}
+            </PathLink>,
+          ] as const,
+        ]
+      : []),
     ["Served by", request.provider_name ? `${request.model} at ${request.provider_name}` : "nobody"],
     [
       "Strategy",
@@ -186,23 +202,9 @@ function cached(request: RequestDetail): string {
   return parts.length ? `, of them ${parts.join(" and ")}` : "";
 }
 
-const LINES: Record<PriceLine["what"], string> = {
-  input: "Input",
-  input_audio: "Sound in the input",
-  input_image: "Pictures in the input",
-  cache_read: "Input read from cache",
-  cache_write: "Input written to cache",
-  cache_write_1h: "Input written to cache for an hour",
-  output: "Output",
-  output_audio: "Sound in the output",
-  reasoning: "Reasoning",
-  web_search: "Web searches",
-  request: "Fee per request",
-};
-
 function Costs({ request }: { request: RequestDetail }) {
   const lines = request.price_lines;
-  const paid = request.own_cost_source ? request.own_cost_usd : request.cost_usd;
+  const paid = paidFor(request);
   return (
     <Part title="What the cost adds up from">
       {lines.length === 0 ? (
@@ -218,7 +220,7 @@ function Costs({ request }: { request: RequestDetail }) {
           <Table.Tbody>
             {lines.map((line) => (
               <Table.Tr key={line.what}>
-                <Table.Td>{LINES[line.what]}</Table.Td>
+                <Table.Td>{lineName(line.what)}</Table.Td>
                 <Table.Td ta="right" className="oc-figures">
                   {line.usd_mtok !== null
                     ? `${countExact(line.tokens)} × ${money(line.usd_mtok)} / 1M`

@@ -142,7 +142,9 @@ export function RequestsPage() {
                     <Text size="sm">{row.model ?? row.requested_model}</Text>
                     <Text size="xs" c="dimmed">
                       {row.provider_name ?? "no provider"}
-                      {row.model !== null && row.requested_model !== row.model && ` · asked for ${row.requested_model}`}
+                      {row.replay_of !== null
+                        ? " · replay"
+                        : row.model !== null && row.requested_model !== row.model && ` · asked for ${row.requested_model}`}
                     </Text>
                   </Stack>
                 ),

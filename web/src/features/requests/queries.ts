@@ -1,8 +1,9 @@
 /** The calls that went through the gateway, newest first, and one of them in full. */
-import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { getRequest, getRequestBodies, listRequests } from "@/api/generated/control";
+import { getReplayOptions, getRequest, getRequestBodies, listRequests, replayRequest } from "@/api/generated/control";
 import { polling } from "@/api/queryClient";
+import type { ReplayInput } from "@/api/types";
 import type { RequestsSearch } from "@/app/search";
 import { filterParams } from "@/features/usage/filters";
 
@@ -47,3 +48,20 @@ export const bodiesQuery = (id: string) =>
     gcTime: 0,
     retry: false,
   });
+
+/** Whether a request can be sent again, and to whom: as providers and models are now. */
+export const replayOptionsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["requests", "replay", id],
+    queryFn: ({ signal }) => getReplayOptions(encodeURIComponent(id), { signal }),
+    gcTime: 0,
+  });
+
+export function useReplay(id: string) {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: (to: ReplayInput) => replayRequest(encodeURIComponent(id), to),
+    // The request alone: to load its bodies again would be another look at them.
+    onSettled: () => queryClient.invalidateQueries({ queryKey: requestQuery(id).queryKey }),
+  });
+}
