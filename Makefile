@@ -16,8 +16,9 @@ install: $(STAMPS)/python $(STAMPS)/bytecode $(PUBLIC)/index.html
 run: install
 	$(BIN)/ops-center serve
 
+# `PART=checks` or `PART=tests`: only the one or the other half.
 test: install clients
-	$(BIN)/python tools/check.py
+	$(BIN)/python tools/check.py $(PART)
 
 # LiteLLM's SDK is an extra, so what needs it is tested in an environment of its own.
 test-litellm: $(STAMPS)/python-litellm $(STAMPS)/bytecode
