@@ -77,7 +77,7 @@ OPENAI, ANTHROPIC, OPENROUTER, LOCAL = (
 
 RETIRES_SOON = "mistralai/mixtral-8x7b-instruct"  # at OpenRouter, in three weeks
 UNUSED_KEY = ("Prototype", "ben@example.com")
-MONTHLY_BUDGET_USD = 18
+MONTHLY_BUDGET_USD = 42
 
 PROVIDERS = (
     DemoProvider(
