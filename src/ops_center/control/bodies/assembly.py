@@ -51,6 +51,8 @@ def _completion(events: list[Event]) -> Event:
                 choice["text"] = choice.get("text", "") + (piece["text"] or "")
             if piece.get("delta"):
                 _add(choice.setdefault("message", {}), piece["delta"])
+    if whole.get("object") == "chat.completion.chunk":
+        whole["object"] = "chat.completion"
     return whole | {"choices": [choices[index] for index in sorted(choices)]}
 
 

@@ -108,6 +108,8 @@ export function Body({ title, body, children }: { title: string; body: KeptBody;
         tabIndex={0}
         role="region"
         aria-labelledby={id}
+        bg="var(--oc-surface)"
+        bd="1px solid var(--mantine-color-default-border)"
         style={{ maxHeight: 420, overflow: "auto", whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}
       >
         {text}

@@ -117,7 +117,7 @@ function Form({ request }: { request: RequestDetail }) {
           />
           <Text size="sm">
             This is a real call and costs money
-            {target?.expected_cost_usd != null && ` (the original's tokens cost ${money(target.expected_cost_usd)} there)`}. It is
+            {target?.expected_cost_usd != null && ` (the original's tokens would cost ${money(target.expected_cost_usd)} there)`}. It is
             made on your own API key “Replay”, within your limits and budget, and is in the audit log.{" "}
             {taken
               ? `It is sent as it is kept, without what redaction took out of prompt and answer: ${taken}.`

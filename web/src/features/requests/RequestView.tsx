@@ -165,7 +165,10 @@ function Facts({ request }: { request: RequestDetail }) {
         .filter(Boolean)
         .join(" · "),
     ],
-    ["Credential", request.credential === "byok" ? "the user's own key" : "the platform's key"],
+    [
+      "Credential",
+      request.provider_name ? (request.credential === "byok" ? "the user's own key" : "the platform's key") : "–",
+    ],
     ...(request.own_cost_source
       ? [
           [

@@ -70,9 +70,9 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
         <Fieldset legend="Email">
           <Stack gap="md">
             <Switch label="Send email" {...form.getInputProps("email_enabled", { type: "checkbox" })} />
-            <Group align="flex-start" gap="md" grow>
-              <TextInput label="SMTP host" placeholder="smtp.example.com" {...form.getInputProps("smtp_host")} />
-              <NumberInput label="Port" min={1} max={65_535} {...form.getInputProps("smtp_port")} />
+            <Group align="flex-start" gap="md" wrap="nowrap">
+              <TextInput label="SMTP host" placeholder="smtp.example.com" flex={1} {...form.getInputProps("smtp_host")} />
+              <NumberInput label="Port" w={96} min={1} max={65_535} {...form.getInputProps("smtp_port")} />
             </Group>
             <Select label="Encryption" allowDeselect={false} data={TLS} {...form.getInputProps("smtp_tls")} />
             <TextInput label="SMTP user" autoComplete="off" {...form.getInputProps("smtp_user")} />
