@@ -154,6 +154,9 @@ class Day:
         asked = [entry for entry in self._simulator.requests[seen:] if entry.method == "POST" and entry.model]
         if asked:
             last = asked[-1]
+            deadline = time.monotonic() + 5  # the provider's books close after its last byte
+            while not (last.finished or last.client_left) and time.monotonic() < deadline:
+                time.sleep(0.002)
             self._note(row, last, text, len(content))
         self.rows.append(row)
 

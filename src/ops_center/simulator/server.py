@@ -440,11 +440,11 @@ class Connection(asyncio.Protocol):
             if reply.model:
                 await asyncio.sleep(wait(config.first_chunk_seconds) + wait(per_token * reply.tokens.output))
             body = reply.body or b""
+            entry.status = reply.status
             write(_head(reply, keep_alive) + body[: play.cut_after])
-            entry.status = reply.status
         else:
-            write(_head(reply, keep_alive))
             entry.status = reply.status
+            write(_head(reply, keep_alive))
             await asyncio.sleep(wait(config.first_chunk_seconds))
             for event in reply.events[: play.cut_after]:
                 if per_token and event.tokens:
