@@ -335,9 +335,9 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Whose sums they are. `slot`: a quarter-hour (an hour by its first) or a day (on the organisation's calendar) since 1970, None for
-    the whole window. `value`: what it is grouped by, None for what has none (no provider was asked, no team).
-    `name`: what that was called then."""
+    """Whose sums they are. `slot`: a quarter-hour (an hour by its first) or a day (on the organisation's calendar)
+    since 1970, None for the whole window. `value`: what it is grouped by, None for what has none (no provider was
+    asked, no team). `name`: what that was called then."""
 
     slot: int | None = None
     value: str | None = None

@@ -38,7 +38,7 @@ from ops_center.storage.tables import usage_days, usage_quarters, usage_records
 
 _log = structlog.get_logger(__name__)
 _LATE = timedelta(hours=1)  # after midnight, a record may still come of the day before
-ANY = "credential"  # a kind of which every quarter-hour with records has few rows
+_ANY = "credential"  # a kind of which every quarter-hour with records has few rows
 _MOST_ROWS = 20_000  # read in one transaction, so that no other waits long
 _FETCH = 2000
 
@@ -176,7 +176,7 @@ async def _end_of_step(connection: AsyncConnection, start: int) -> int:
 async def _last_day_before(connection: AsyncConnection, end: int, state: State) -> int:
     """The newest day before `end` that has anything; 0 without any."""
     slot = usage_quarters.c.slot
-    some = slot >= state.quarters_from, slot < state.first_quarter_of(end), usage_quarters.c.kind == ANY
+    some = slot >= state.quarters_from, slot < state.first_quarter_of(end), usage_quarters.c.kind == _ANY
     found = (await connection.execute(select(func.max(slot)).where(*some))).scalar_one()
     return 0 if found is None else state.day_of(found)
 
@@ -185,7 +185,7 @@ async def _first_day_from(connection: AsyncConnection, start: int, state: State)
     """The oldest day from `start` on that has anything; NO_SLOT without any."""
     slot = usage_quarters.c.slot
     from_slot = max(state.quarters_from, state.first_quarter_of(start) if start else 0)
-    some = slot >= from_slot, usage_quarters.c.kind == ANY
+    some = slot >= from_slot, usage_quarters.c.kind == _ANY
     found = (await connection.execute(select(func.min(slot)).where(*some))).scalar_one()
     return NO_SLOT if found is None else state.day_of(found)
 
