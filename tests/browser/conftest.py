@@ -92,6 +92,7 @@ class Console:
         return self.page
 
     def sign_in(self, email: str = ADMIN_EMAIL, password: str = ADMIN_PASSWORD) -> None:
+        self.page.wait_for_url("**/login*")  # the page left behind may have a field of this name, too
         self.page.get_by_label("Email").fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()

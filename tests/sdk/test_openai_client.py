@@ -407,7 +407,7 @@ def test_client_that_leaves_closes_the_upstream_call(
         if chunk.choices and chunk.choices[0].delta.content:
             break
     stream.close()
-    simulator.until(lambda running: running.requests[-1].client_left)
+    simulator.until(lambda running: running.inference_requests[-1].client_left)
     row = server.wait_for_request(request_id)
     assert row["status"] == 499
     assert row["input_tokens"] > 0
