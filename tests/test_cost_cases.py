@@ -117,7 +117,7 @@ def answer_of(case: Case) -> bytes:
             body |= {"stop_reason": "end_turn", "stop_sequence": None}
         case "gemini":
             content = {"role": "model", "parts": [{"text": text}]}
-            body = {"candidates": [{"content": content, "finishReason": "STOP", "index": 0}]}
+            body = {"candidates": [{"content": content, "finishReason": "STOP", "index": 0, **more}]}
             body |= {"usageMetadata": "USAGE"}
         case "bedrock_converse":
             message = {"role": "assistant", "content": [{"text": text}]}
@@ -199,7 +199,7 @@ def events_of(case: Case) -> list[bytes]:
                 {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}]}
                 for text in TEXTS
             ]
-            bodies[-1]["candidates"][0]["finishReason"] = "STOP"
+            bodies[-1]["candidates"][0] |= {"finishReason": "STOP", **case.answer}
             bodies[-1]["usageMetadata"] = "USAGE"
             return [b"data: " + filled(case, body) + b"\r\n\r\n" for body in bodies]
         case "bedrock_converse":
@@ -364,6 +364,7 @@ PRICES = (
     "input_audio_mtok",
     "output_audio_mtok",
     "input_image_mtok",
+    "input_audio_minute_usd",
 )
 
 
@@ -442,3 +443,16 @@ async def test_without_usage_whole_and_streamed_are_estimated_alike(case: Case) 
         known = case.price is not None
         assert whole.cost_source is (CostSource.ESTIMATED if known else CostSource.UNKNOWN)
         assert whole.cost_note is not None
+
+
+async def test_searches_told_before_and_after_the_usage_are_counted_once() -> None:
+    [case] = [case for case in CHATS if "what it brought in is not" in case.name]
+    searched = [
+        {"index": 0, "groundingMetadata": {"webSearchQueries": queries}}
+        for queries in (["euro 2024 winner"], ["euro 2024 winner", "euro 2024 final score"])
+    ]
+    before, after = (b"data: " + json.dumps({"candidates": [one]}).encode() + b"\n\n" for one in searched)
+    *texts, end = events_of(msgspec.structs.replace(case, answer={}))
+    for pieces in ([before, after, *texts, end], [before, *texts, end, after]):
+        record = await metered(case, "openai_chat", pieces, stream=True)
+        assert seen(record) == (case.tokens, case.cost, case.cost_source, case.listed)

@@ -74,6 +74,7 @@ async def test_models_show_facts_with_their_sources(
         "reasoning_mtok": None,
         "input_audio_mtok": None,
         "output_audio_mtok": None,
+        "input_audio_minute_usd": None,
         "request_usd": 0,
         "web_search_usd": 0.01,
         "tiered": False,

@@ -129,7 +129,9 @@ class Extras(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
     input_image_tokens: int = 0
+    input_audio_seconds: int = 0  # of sound that is billed by its length; its tokens are counted nowhere
     web_searches: int = 0  # made by the provider's own tool
+    tool_calls: dict[str, int] = {}  # of the provider's other tools that it bills by the call or the hour
     units: int = 0  # what a price per request counts, of an answer without tokens: pictures, searches
     service_tier: str | None = None  # in the provider's word, where it is not the ordinary one
 
@@ -170,8 +172,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     input_audio_mtok: Decimal | None = None  # None: not known
     output_audio_mtok: Decimal | None = None
     input_image_mtok: Decimal | None = None  # None: pictures are billed as ordinary input
+    input_audio_minute_usd: Decimal | None = None  # sound that is billed by its length; None: not known
     request_usd: Decimal = Decimal(0)
     web_search_usd: Decimal | None = None  # each; None: not known
+    web_search_once: bool = False  # a request pays for one search, however many it made
+    web_search_doubt: str | None = None  # why the invoice may say less or more, a word of `pricing.DOUBTS`
+    tool_call_usd: dict[str, Decimal] = {}  # each call of another tool of the provider's; absent: not known
     service_tiers: dict[str, Decimal] = {}  # which part of all token prices such a tier costs
     tiers: tuple[PriceTier, ...] = ()  # ascending by above_input_tokens
     source: str  # "provider", "override", "models.dev", ...

@@ -24,6 +24,7 @@ OVERRIDE_PRICES = (
     "reasoning_mtok",
     "input_audio_mtok",
     "output_audio_mtok",
+    "input_audio_minute_usd",
     "request_usd",
     "web_search_usd",
 )
@@ -78,7 +79,8 @@ def resolve_model_facts(
         rows.append((packaged.source_of(own=True), own))
     sources: dict[str, str] = {}
 
-    price = _with_fees(provider_type, _override_price(wanted, _base_price(provider_type, said, here, own)))
+    price = _override_price(wanted, _base_price(provider_type, said, here, own))
+    price = _with_fees(provider_type, model_name, price)
     score, score_source = _score(model_name, wanted)
     return ModelFacts(
         display_name=_text(said.get("display_name")) or next((row.name for _, row in rows), model_name),
@@ -160,13 +162,19 @@ def _override_price(wanted: Mapping[str, Any], base: Price | None) -> Price | No
     return msgspec.structs.replace(base, **changes, source="override", as_of=_text(wanted.get("as_of")) or "")
 
 
-def _with_fees(provider_type: str, price: Price | None) -> Price | None:
-    fees = packaged.fees_of(provider_type)
+def _with_fees(provider_type: str, model_name: str, price: Price | None) -> Price | None:
+    fees = packaged.fees_of(provider_type, model_name)
     if price is None or fees is None:
         return price
+    minute, search = price.input_audio_minute_usd, price.web_search_usd
     return msgspec.structs.replace(
         price,
-        web_search_usd=fees.web_search_usd if price.web_search_usd is None else price.web_search_usd,
+        input_audio_minute_usd=fees.input_audio_minute_usd if minute is None else minute,
+        request_usd=price.request_usd or fees.request_usd or Decimal(0),
+        web_search_usd=fees.web_search_usd if search is None else search,
+        web_search_once=fees.web_search_once,
+        web_search_doubt=fees.web_search_doubt if search is None else None,  # an admin knows what they pay
+        tool_call_usd=fees.tool_call_usd,
         service_tiers=fees.service_tiers,
     )
 

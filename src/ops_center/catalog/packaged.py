@@ -78,10 +78,17 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Fees(msgspec.Struct, frozen=True):
-    """What a provider bills beside tokens, and what its tiers cost, whatever the model."""
+    """What a provider bills beside tokens, and what its tiers cost, whatever the model. `models` says what is
+    different for those whose names begin so; of several, the longest beginning counts."""
 
+    request_usd: Decimal | None = None
+    input_audio_minute_usd: Decimal | None = None
     web_search_usd: Decimal | None = None
+    web_search_once: bool = False
+    web_search_doubt: str | None = None
+    tool_call_usd: dict[str, Decimal] = {}
     service_tiers: dict[str, Decimal] = {}
+    models: dict[str, Fees] = {}
 
 
 class _FeesFile(msgspec.Struct, frozen=True):
@@ -152,9 +159,24 @@ def _fees() -> _FeesFile:
     return msgspec.json.decode((_DATA / "fees.json").read_bytes(), type=_FeesFile)
 
 
-def fees_of(provider_type: str) -> Fees | None:
-    """What our table knows of a provider's fees; None for nothing."""
-    return _fees().providers.get(catalog_id(provider_type))
+def fees_of(provider_type: str, model: str) -> Fees | None:
+    """What our table knows of the fees for a model at a provider; None for nothing."""
+    fees = _fees().providers.get(catalog_id(provider_type))
+    if fees is None or not fees.models:
+        return fees
+    begins = max((name for name in fees.models if model.startswith(name)), key=len, default=None)
+    if begins is None:
+        return fees
+    special = fees.models[begins]
+    return msgspec.structs.replace(
+        fees,
+        request_usd=special.request_usd,
+        input_audio_minute_usd=special.input_audio_minute_usd,
+        web_search_usd=fees.web_search_usd if special.web_search_usd is None else special.web_search_usd,
+        web_search_once=special.web_search_once,
+        web_search_doubt=special.web_search_doubt or fees.web_search_doubt,
+        tool_call_usd={**fees.tool_call_usd, **special.tool_call_usd},
+    )
 
 
 def source_of_fees() -> str:

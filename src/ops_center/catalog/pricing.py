@@ -15,7 +15,8 @@ _NANO_USD = Decimal("0.000000001")
 
 
 def price_usage(usage: Usage, price: Price | None) -> Decimal | None:
-    """What `usage` costs at `price`, in USD rounded once to nine decimals; None without a price.
+    """What `usage` costs at `price`, in USD rounded once to nine decimals; None without a price, and for sound alone
+    without one of its minutes.
 
     Input includes cached tokens, output includes reasoning ones. A tier applies to the whole request once
     its input is larger than the tier's bound. What has no price of its own is billed as what it is part of:
@@ -23,6 +24,9 @@ def price_usage(usage: Usage, price: Price | None) -> Decimal | None:
     `missing_rate` says when that is a guess.
     """
     if price is None:
+        return None
+    extras = usage.extras
+    if extras is not None and _unpriced_sound(usage, extras, price):
         return None
     rates: Price | PriceTier = price
     if price.tiers:
@@ -52,12 +56,10 @@ def price_usage(usage: Usage, price: Price | None) -> Decimal | None:
         # Part of the output already: only the difference to the ordinary rate is added.
         reasoning = min(usage.reasoning_tokens, usage.output_tokens)
         total += reasoning * (price.reasoning_mtok - rates.output_mtok)
-    extras = usage.extras
     if extras is not None:
         total += sum(tokens * (mtok - rate) for _, tokens, mtok, rate in _apart(usage, extras, price, rates))
         total *= price.service_tiers.get(extras.service_tier or "", 1)
-        if price.web_search_usd is not None:
-            total += extras.web_searches * price.web_search_usd * 1_000_000
+        total += sum(usd for _, _, usd in _fees(extras, price)) * 1_000_000
     total *= _PER_MILLION
     if price.request_usd:
         total += price.request_usd
@@ -89,10 +91,33 @@ def _apart(
     return [(what, tokens, mtok, rate) for what, tokens, mtok, rate in parts if tokens and mtok is not None]
 
 
+def _unpriced_sound(usage: Usage, extras: Extras, price: Price) -> bool:
+    """Whether nothing was counted but seconds of sound, and the price says nothing about those."""
+    counted = usage.input_tokens or usage.output_tokens or price.request_usd
+    return bool(extras.input_audio_seconds) and not counted and price.input_audio_minute_usd is None
+
+
+def _fees(extras: Extras, price: Price) -> list[tuple[str, int, Decimal]]:
+    """What is billed beside the tokens, in USD: what it is, how much of it, and what that costs."""
+    fees = []
+    if extras.input_audio_seconds and price.input_audio_minute_usd is not None:
+        seconds = extras.input_audio_seconds
+        fees.append(("input_audio_seconds", seconds, seconds * price.input_audio_minute_usd / 60))
+    if extras.web_searches and price.web_search_usd is not None:
+        searches = 1 if price.web_search_once else extras.web_searches
+        fees.append(("web_search", searches, searches * price.web_search_usd))
+    for tool, calls in extras.tool_calls.items():
+        if tool in price.tool_call_usd:
+            fees.append((tool, calls, calls * price.tool_call_usd[tool]))
+    return fees
+
+
 def price_units(units: int, price: Price | None) -> Decimal | None:
-    """What a call costs that counts no tokens: its price per request, or per picture. A price for tokens says
-    nothing about it; one that is zero everywhere says it is free."""
-    if price is None or not (price.request_usd or not (price.input_mtok or price.output_mtok)):
+    """What a call costs that counts no tokens: its price per request, or per picture. A price for tokens or for
+    minutes of sound says nothing about it; one that is zero everywhere says it is free."""
+    if price is None:
+        return None
+    if not price.request_usd and (price.input_mtok or price.output_mtok or price.input_audio_minute_usd):
         return None
     return (price.request_usd * units).quantize(_NANO_USD, ROUND_HALF_EVEN)
 
@@ -108,9 +133,22 @@ def missing_rate(usage: Usage, price: Price) -> str | None:
         extras.output_audio_tokens and price.output_audio_mtok is None
     ):
         return "the price of sound is not known; its tokens are reckoned as text"
+    if extras.input_audio_seconds and price.input_audio_minute_usd is None:
+        return "the price of a minute of sound is not known; it is not part of it"
     if extras.web_searches and price.web_search_usd is None:
         return "the price of web searches is not known; they are not part of it"
-    return None
+    for tool in extras.tool_calls:
+        if tool not in price.tool_call_usd:
+            return f"what the provider bills for its tool “{tool}” is not known; it is not part of it"
+    return DOUBTS.get(price.web_search_doubt or "") if extras.web_searches else None
+
+
+# why the fee for web searches is a guess although it is known
+DOUBTS = {
+    "free_first": "the provider leaves the first searches of each day or month free; these are reckoned as billed",
+    "content_tokens": "the provider bills 8,000 tokens of input for each search; whether its figures hold them is "
+    "not known, and they are not added",
+}
 
 
 # what a record of unknown cost says for its reason, where its usage itself is no guess
@@ -157,10 +195,7 @@ def price_lines(usage: Usage, price: Price) -> list[PriceLine]:
         for what, tokens, mtok in parts
         if tokens
     ]
-    if extras.web_searches and price.web_search_usd is not None:
-        lines.append(
-            PriceLine("web_search", extras.web_searches, None, extras.web_searches * price.web_search_usd)
-        )
+    lines += [PriceLine(what, count, None, usd) for what, count, usd in _fees(extras, price)]
     if price.request_usd:
         lines.append(PriceLine("request", 0, None, price.request_usd))
     return lines

@@ -5,7 +5,7 @@ Never raises: a provider's odd figure must not cost a user the answer. Knows no 
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import msgspec
@@ -40,6 +40,13 @@ def tokens(value: object) -> int:
     return value if isinstance(value, int) and 0 <= value <= _MOST_TOKENS else 0
 
 
+def seconds(value: object) -> int:
+    """A length of time to the nearest second; 0 for anything that is not a sensible number."""
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) <= _MOST_TOKENS:
+        value = int(value.to_integral_value(ROUND_HALF_UP))
+    return tokens(value)
+
+
 # How providers call the tier that their price lists mean.
 _USUAL_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "unspecified"})
 
@@ -53,17 +60,34 @@ def at_tier(usage: Usage | None, tier: object) -> Usage | None:
 
 
 def extras(
-    *, input_audio: int = 0, output_audio: int = 0, input_image: int = 0, web_searches: int = 0
+    *,
+    input_audio: int = 0,
+    output_audio: int = 0,
+    input_image: int = 0,
+    audio_seconds: int = 0,
+    web_searches: int = 0,
+    tool_calls: dict[str, int] | None = None,
 ) -> Extras | None:
     """None where there is nothing of the kind."""
-    if not (input_audio or output_audio or input_image or web_searches):
+    if not (input_audio or output_audio or input_image or audio_seconds or web_searches or tool_calls):
         return None
     return Extras(
         input_audio_tokens=input_audio,
         output_audio_tokens=output_audio,
         input_image_tokens=input_image,
+        input_audio_seconds=audio_seconds,
         web_searches=web_searches,
+        tool_calls=tool_calls or {},
     )
+
+
+def with_tools(usage: Usage, *, web_searches: int = 0, tool_calls: dict[str, int]) -> Usage:
+    """`usage` with what the provider's own tools did, where they did anything."""
+    if not web_searches and not tool_calls:
+        return usage
+    found = usage.extras or Extras()
+    found = msgspec.structs.replace(found, web_searches=web_searches, tool_calls=tool_calls)
+    return msgspec.structs.replace(usage, extras=found)
 
 
 def usd(value: object) -> Decimal | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from ops_center.types import Usage
 from ops_center.wire.chat import ProviderErrorFacts
-from ops_center.wire.figures import extras, read_object, tokens
+from ops_center.wire.figures import extras, read_object, seconds, tokens
 from ops_center.wire.openai_chat.usage import read_usage as read_chat_usage
 from ops_center.wire.sse import SseReader
 
@@ -71,7 +71,7 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
     """Tokens in any of the shapes of these endpoints; None where the answer counts none.
 
     Embeddings count like chat; images and audio say `input_tokens` and `output_tokens`; Jina gives a total
-    alone, which is all input; an audio's length in seconds is no count of tokens.
+    alone, which is all input; models that are billed by the length of the sound say its seconds instead.
     """
     found = read_chat_usage(raw)
     if found is not None:
@@ -91,6 +91,8 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
             # sound is what a transcription's input price is for
             extras=extras(input_image=tokens(details.get("image_tokens"))),
         )
+    if usage.get("type") == "duration":
+        return Usage(extras=extras(audio_seconds=seconds(usage.get("seconds"))))
     if "total_tokens" in usage:
         return Usage(input_tokens=tokens(usage["total_tokens"]))
     return None

@@ -474,7 +474,7 @@ class ResponsesStreamWatch(StreamWatch):
             self.finish_reason = neutral_reason(
                 response.status or "completed", response.incomplete_details, calls=self._calls
             )
-            self.usage = usage_of(response.usage, response.service_tier, response.output)
+            self.usage = usage_of(response.usage, response.service_tier, response.output, response.tools)
         elif kind.startswith("response.") and kind not in _TAKEN:
             self.started = True
             self._calls = self._calls or (read.item is not None and read.item.type == "function_call")

@@ -236,7 +236,7 @@ def priced_row(row: list[Any], price: Price) -> list[Any] | None:
         extras=None if extras is None else msgspec.json.decode(extras, type=Extras),
     )
     note = row[_AT["cost_note"]]
-    if usage.input_tokens or usage.output_tokens:
+    if usage.input_tokens or usage.output_tokens or (usage.extras and usage.extras.input_audio_seconds):
         cost, guess = price_usage(usage, price), missing_rate(usage, price)
     elif note is not None and note not in (NO_PRICE, NO_REQUEST_PRICE):
         cost, guess = price_usage(usage, price), None  # estimated at nothing

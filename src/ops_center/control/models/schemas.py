@@ -49,6 +49,8 @@ class ModelPrice(ResponseModel):
     input_audio_mtok: Usd | None
     """null: not known; sound is reckoned as text then, and its cost marked as estimated."""
     output_audio_mtok: Usd | None
+    input_audio_minute_usd: Usd | None
+    """A minute of sound, where that is billed by its length; null: not known."""
     web_search_usd: Usd | None
     """Each search of the provider's own tool; null: not known."""
     request_usd: Usd
@@ -141,6 +143,7 @@ class ModelUpdate(RequestModel):
     reasoning_mtok: UsdInput | None = None
     input_audio_mtok: UsdInput | None = None
     output_audio_mtok: UsdInput | None = None
+    input_audio_minute_usd: UsdInput | None = None
     request_usd: UsdInput | None = None
     web_search_usd: UsdInput | None = None
     score: Score | None = None

@@ -306,6 +306,7 @@ def _model(control: Control, row: ModelRow, led_to: Mapping[str, list[str]]) -> 
             reasoning_mtok=price.reasoning_mtok,
             input_audio_mtok=price.input_audio_mtok,
             output_audio_mtok=price.output_audio_mtok,
+            input_audio_minute_usd=price.input_audio_minute_usd,
             web_search_usd=price.web_search_usd,
             request_usd=price.request_usd,
             tiered=bool(price.tiers),
@@ -336,7 +337,7 @@ def _sources(facts: ModelFacts, below: ModelFacts, overridden: Sequence[str]) ->
         for field in OVERRIDE_PRICES:
             if _value(facts, field) is not None:
                 sources[field] = "override" if field in overridden else listed
-                if field == "web_search_usd" and field not in overridden:
+                if field in ("input_audio_minute_usd", "web_search_usd") and field not in overridden:
                     sources[field] = source_of_fees()
     if facts.score_source is not None:
         sources["score"] = facts.score_source

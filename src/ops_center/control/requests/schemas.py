@@ -120,7 +120,10 @@ class PriceLine(ResponseModel):
         "output",
         "output_audio",
         "reasoning",
+        "input_audio_seconds",
         "web_search",
+        "web_search_preview",
+        "file_search",
         "request",
     ]
     tokens: int

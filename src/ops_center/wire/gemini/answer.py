@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from ops_center.wire import chat
-from ops_center.wire.gemini.usage import read_usage
+from ops_center.wire.gemini.usage import OwnTools
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer, unusable
 
@@ -68,6 +68,7 @@ class Part(msgspec.Struct, rename="camel"):
     thought_signature: str | None = None
     function_call: FunctionCall | None = None
     inline_data: _Blob | None = None
+    executable_code: Raw = Raw(b"null")
 
     @property
     def picture(self) -> tuple[str, str] | None:
@@ -85,6 +86,13 @@ class Candidate(msgspec.Struct, rename="camel"):
     finish_reason: str | None = None
     index: int = 0
     logprobs_result: _Logprobs | None = None
+    grounding_metadata: Raw = Raw(b"null")
+    url_context_metadata: Raw = Raw(b"null")
+
+    def show(self, tools: OwnTools) -> bool:
+        """Show `tools` what Google's own tools did for it; whether there was anything."""
+        ran_code = any(bytes(part.executable_code) != b"null" for part in self.parts)
+        return tools.see(self.grounding_metadata, self.url_context_metadata, ran_code=ran_code)
 
     @property
     def parts(self) -> list[Part]:
@@ -158,12 +166,15 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
     choices = tuple(_choice(candidate) for candidate in answer.candidates or ())
     if not choices:
         choices = (chat.Choice(finish_reason=chat.CONTENT_FILTER, native_finish_reason=answer.block_reason),)
+    tools = OwnTools()
+    for candidate in answer.candidates or ():
+        candidate.show(tools)
     return chat.ChatAnswer(
         format=chat.GEMINI,
         id=answer.response_id or "",
         model=answer.model_version or "",
         choices=choices,
-        usage=read_usage(answer.usage_metadata),
+        usage=tools.usage(answer.usage_metadata),
     )
 
 

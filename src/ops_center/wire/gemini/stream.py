@@ -8,11 +8,12 @@ Reference: https://ai.google.dev/api/generate-content#method:-models.streamgener
 from __future__ import annotations
 
 import msgspec
+from msgspec import Raw
 
 from ops_center.wire import chat
 from ops_center.wire.gemini.answer import ANSWER, Candidate, arguments_of, call_id, neutral_reason
 from ops_center.wire.gemini.errors import read_provider_error
-from ops_center.wire.gemini.usage import read_usage
+from ops_center.wire.gemini.usage import OwnTools
 from ops_center.wire.provider_errors import carries_error
 from ops_center.wire.reading import read_answer
 from ops_center.wire.sse import SseEvent
@@ -29,6 +30,8 @@ class StreamDecoder:
         self._started = False
         self._calls: dict[int, int] = {}  # choice -> number of its function calls so far
         self._spoken: set[int] = set()  # choices that said anything
+        self._tools = OwnTools()
+        self._usage = Raw(b"null")  # the last that came
 
     def feed(self, event: SseEvent) -> list[chat.StreamEvent]:
         """The neutral events in it. Raises ProviderUnusable for what is not JSON."""
@@ -39,7 +42,11 @@ class StreamDecoder:
             facts = read_provider_error(200, event.data)
             return [chat.StreamError(code=facts.code, type=facts.type, message=facts.message)]
         events: list[chat.StreamEvent] = []
-        usage = read_usage(chunk.usage_metadata)
+        told = [candidate.show(self._tools) for candidate in chunk.candidates or ()]
+        if bytes(chunk.usage_metadata) != b"null":
+            self._usage = chunk.usage_metadata
+            told.append(True)
+        usage = self._tools.usage(self._usage) if any(told) else None
         if not self._started and (chunk.candidates or chunk.block_reason):
             self._started = True
             known = msgspec.structs.replace(usage, output_tokens=0, reasoning_tokens=0) if usage else None

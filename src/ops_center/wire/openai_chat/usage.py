@@ -1,8 +1,8 @@
-"""Reads and writes OpenAI's usage figures, with what DeepSeek, OpenRouter, xAI and others add to them.
+"""Reads and writes OpenAI's usage figures, with what DeepSeek, Mistral, OpenRouter, xAI and others add to them.
 
 References (2026-11): https://platform.openai.com/docs/api-reference/chat/object,
 https://openrouter.ai/docs/use-cases/usage-accounting, https://api-docs.deepseek.com/guides/kv_cache,
-https://docs.x.ai/developers/cost-tracking.
+https://docs.x.ai/developers/cost-tracking, https://docs.mistral.ai/api (`prompt_audio_seconds`).
 Tolerant of anything: a figure that is no sensible number counts as absent.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ops_center.types import Extras, Usage
-from ops_center.wire.figures import extras, read_object, tokens, usd
+from ops_center.wire.figures import extras, read_object, seconds, tokens, usd
 
 
 class _InputDetails(msgspec.Struct):
@@ -41,6 +41,7 @@ class _Plain(msgspec.Struct):
     cache_creation_input_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    prompt_audio_seconds: int | None = None
     cost: None = None  # anything but null is for the thorough reader
     cost_in_usd_ticks: None = None
 
@@ -78,6 +79,7 @@ def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
         reasoning,
         details.audio_tokens,
         out.audio_tokens,
+        plain.prompt_audio_seconds or 0,
     )
     if min(figures) < 0 or max(figures) > _SENSIBLE:
         return _read_anything(raw)
@@ -107,6 +109,7 @@ def _read_anything(raw: msgspec.Raw | bytes) -> Usage | None:
         _first(output_details.get("reasoning_tokens"), usage.get("reasoning_tokens")),
         tokens(details.get("audio_tokens")),
         tokens(output_details.get("audio_tokens")),
+        seconds(usage.get("prompt_audio_seconds")),
         reported_cost(usage),
     )
 
@@ -120,11 +123,17 @@ def _usage(
     reasoning: int,
     input_audio: int,
     output_audio: int,
+    audio_seconds: int,
     cost_usd: Decimal | None = None,
 ) -> Usage:
     # Gemini and Grok report reasoning beside the output instead of inside it; only the total shows that.
     beside = total_tokens - input_tokens - output_tokens
-    if beside > 0 and reasoning in (0, beside):
+    if audio_seconds:
+        # Mistral bills sound by its length. Its tokens stand in the total alone, and where they do not, they
+        # come out of the input.
+        input_tokens -= 0 if beside > 0 else min(input_audio, input_tokens)
+        input_audio = 0
+    elif beside > 0 and reasoning in (0, beside):
         output_tokens += beside
         reasoning = beside
     cache_read = min(cache_read, input_tokens)
@@ -136,9 +145,11 @@ def _usage(
         reasoning_tokens=min(reasoning, output_tokens),
         provider_cost_usd=cost_usd,
         extras=extras(
-            input_audio=min(input_audio, input_tokens), output_audio=min(output_audio, output_tokens)
+            input_audio=min(input_audio, input_tokens),
+            output_audio=min(output_audio, output_tokens),
+            audio_seconds=audio_seconds,
         )
-        if input_audio or output_audio
+        if input_audio or output_audio or audio_seconds
         else None,
     )
 

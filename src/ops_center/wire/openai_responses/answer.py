@@ -46,6 +46,7 @@ class _Response(msgspec.Struct):
     incomplete_details: IncompleteDetails | None = None
     usage: Raw = _NULL
     service_tier: str | None = None
+    tools: Raw = _NULL
     error: Raw = _NULL
 
 
@@ -55,6 +56,7 @@ class _Facts(msgspec.Struct):
     incomplete_details: IncompleteDetails | None = None
     usage: Raw = _NULL
     service_tier: str | None = None
+    tools: Raw = _NULL
     error: Raw = _NULL
 
 
@@ -102,7 +104,7 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
         model=answer.model,
         created=int(answer.created_at) if answer.created_at is not None else None,
         choices=(chat.Choice(parts=tuple(parts), finish_reason=reason, native_finish_reason=answer.status),),
-        usage=usage_of(answer.usage, answer.service_tier, answer.output),
+        usage=usage_of(answer.usage, answer.service_tier, answer.output, answer.tools),
         native_usage=answer.usage if bytes(answer.usage) != b"null" else None,
         extra=fields,
     )
@@ -170,7 +172,7 @@ def read_answer_usage(body: bytes) -> chat.AnswerFacts:
         return _facts_of_no_answer(body)
     calls = any(b'"function_call"' in bytes(item)[:200] for item in facts.output)
     return chat.AnswerFacts(
-        usage=usage_of(facts.usage, facts.service_tier, facts.output),
+        usage=usage_of(facts.usage, facts.service_tier, facts.output, facts.tools),
         finish_reason=neutral_reason(facts.status, facts.incomplete_details, calls=calls),
         error=facts.status == "failed",
     )

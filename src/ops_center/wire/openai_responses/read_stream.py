@@ -39,6 +39,7 @@ class Response(msgspec.Struct):
     output: list[Raw] = []
     usage: Raw = _NULL
     service_tier: str | None = None
+    tools: Raw = _NULL
     error: Raw = _NULL
 
 
@@ -156,7 +157,7 @@ class StreamDecoder:
         events: list[chat.StreamEvent] = [
             chat.Finish(finish_reason=reason or chat.STOP, native_finish_reason=status)
         ]
-        usage = usage_of(response.usage, response.service_tier, response.output)
+        usage = usage_of(response.usage, response.service_tier, response.output, response.tools)
         if usage:
             events.append(chat.UsageEvent(usage))
         return events

@@ -6,13 +6,14 @@ figure that is no sensible number counts as absent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ops_center.types import Usage
-from ops_center.wire.figures import at_tier, extras, read_object, tokens
+from ops_center.wire.figures import at_tier, read_object, tokens, with_tools
 from ops_center.wire.openai_chat.usage import reported_cost
 
 
@@ -44,28 +45,51 @@ class _Call(msgspec.Struct):
 
 
 _call_decoder = msgspec.json.Decoder(_Call)
+_TOOL = re.compile(rb'"(?:web_search|file_search|code_interpreter)_call"')
+_PREVIEW = b'"web_search_preview'
+# output items of the tools that are billed beside their tokens, and what we call the tool
+_BILLED = {"file_search_call": "file_search", "code_interpreter_call": "code_interpreter"}
 
 
 def usage_of(
-    usage: msgspec.Raw | bytes | None, service_tier: str | None, output: Sequence[msgspec.Raw]
+    usage: msgspec.Raw | bytes | None,
+    service_tier: str | None,
+    output: Sequence[msgspec.Raw],
+    tools: msgspec.Raw | bytes = b"",
 ) -> Usage | None:
-    """The usage of a response, with its tier and the searches that its own tool made: each is billed, opening
-    a page that was found is not (https://platform.openai.com/docs/guides/tools-web-search, 2026-11)."""
+    """The usage of a response, with its tier and what its own tools did (2026-11).
+
+    Each search is billed, opening a page that was found is not
+    (https://platform.openai.com/docs/guides/tools-web-search). The tool of the preview, which the response names
+    among its `tools`, has a price of its own, and so have searches in files; the interpreter is billed by the hour
+    of its container (https://developers.openai.com/api/docs/pricing).
+    """
     found = at_tier(read_usage(usage), service_tier)
-    searches = sum(1 for item in output if b'"web_search_call"' in bytes(item)[:300] and _searched(item))
-    if found is None or not searches:
-        return found
-    if found.extras is None:
-        return msgspec.structs.replace(found, extras=extras(web_searches=searches))
-    return msgspec.structs.replace(found, extras=msgspec.structs.replace(found.extras, web_searches=searches))
+    if found is None:
+        return None
+    searches, calls = 0, dict[str, int]()
+    for item in output:
+        call = _call(item)
+        tool = _BILLED.get(call.type)
+        if tool is not None:
+            calls[tool] = calls.get(tool, 0) + 1
+        elif call.type == "web_search_call" and (call.action is None or call.action.type == "search"):
+            searches += 1
+    if searches and _PREVIEW in bytes(tools):
+        calls["web_search_preview"], searches = searches, 0
+    return with_tools(found, web_searches=searches, tool_calls=calls)
 
 
-def _searched(item: msgspec.Raw) -> bool:
+_NO_CALL = _Call()
+
+
+def _call(item: msgspec.Raw) -> _Call:
+    if not _TOOL.search(bytes(item)[:300]):
+        return _NO_CALL
     try:
-        call = _call_decoder.decode(item)
+        return _call_decoder.decode(item)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return call.type == "web_search_call" and (call.action is None or call.action.type == "search")
+        return _NO_CALL
 
 
 def _detail(details: object, name: str) -> int:

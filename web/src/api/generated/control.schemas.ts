@@ -1684,6 +1684,7 @@ export interface ModelPrice {
   cache_read_mtok: number | null;
   cache_write_1h_mtok: number | null;
   cache_write_mtok: number | null;
+  input_audio_minute_usd: number | null;
   input_audio_mtok: number | null;
   input_mtok: number;
   output_audio_mtok: number | null;
@@ -1781,6 +1782,7 @@ export interface ModelUpdate {
   capabilities?: string[] | null;
   context_window?: number | null;
   enabled?: boolean | null;
+  input_audio_minute_usd?: number | null;
   input_audio_mtok?: number | null;
   input_mtok?: number | null;
   max_output_tokens?: number | null;
@@ -2178,7 +2180,10 @@ export const PriceLineWhat = {
   output: 'output',
   output_audio: 'output_audio',
   reasoning: 'reasoning',
+  input_audio_seconds: 'input_audio_seconds',
   web_search: 'web_search',
+  web_search_preview: 'web_search_preview',
+  file_search: 'file_search',
   request: 'request',
 } as const;
 

@@ -51,6 +51,7 @@ const PRICES = [
   "reasoning_mtok",
   "input_audio_mtok",
   "output_audio_mtok",
+  "input_audio_minute_usd",
   "request_usd",
   "web_search_usd",
 ] as const;
@@ -67,6 +68,7 @@ const LABELS: Readonly<Record<Field, string>> = {
   reasoning_mtok: "Reasoning $ per 1M",
   input_audio_mtok: "Sound in, $ per 1M",
   output_audio_mtok: "Sound out, $ per 1M",
+  input_audio_minute_usd: "$ per minute of sound",
   request_usd: "$ per request",
   web_search_usd: "$ per web search",
   score: "Score, 0 to 100",
@@ -80,6 +82,7 @@ const OTHERWISE: Partial<Record<Field, string>> = {
   reasoning_mtok: "billed as output",
   input_audio_mtok: "unknown, counted as text",
   output_audio_mtok: "unknown, counted as text",
+  input_audio_minute_usd: "unknown",
   request_usd: "none",
   web_search_usd: "unknown",
   score: "no benchmark",

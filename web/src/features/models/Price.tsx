@@ -22,8 +22,7 @@ export function Price({ model }: { model: Model }) {
     <Tooltip multiline maw={360} label={`${restOfPrice(price)}From: ${source}${price.source === "override" ? `, ${price.as_of}` : ""}.`}>
       <Stack gap={0} miw={130}>
         <Text size="sm" className="oc-figures">
-          {money(price.input_mtok)} / {money(price.output_mtok)}
-          {price.tiered || price.request_usd > 0 ? " +" : ""}
+          {short(price)}
         </Text>
         <Text size="xs" c="dimmed">
           {source}
@@ -31,6 +30,14 @@ export function Price({ model }: { model: Model }) {
       </Stack>
     </Tooltip>
   );
+}
+
+/** What is billed by the minute alone has no price of tokens to show. */
+function short(price: NonNullable<Model["price"]>): string {
+  const { input_mtok, output_mtok, input_audio_minute_usd: minute } = price;
+  if (minute !== null && input_mtok === 0 && output_mtok === 0) return `${money(minute)} a minute`;
+  const more = price.tiered || price.request_usd > 0 || minute !== null;
+  return `${money(input_mtok)} / ${money(output_mtok)}${more ? " +" : ""}`;
 }
 
 function restOfPrice(price: NonNullable<Model["price"]>): string {
@@ -44,6 +51,13 @@ function restOfPrice(price: NonNullable<Model["price"]>): string {
         `above ${count(tier.above_input_tokens)} input tokens ${money(tier.input_mtok)} / ${money(tier.output_mtok)}`,
     ),
   ].filter(Boolean);
-  const perMillion = said.length > 0 ? `${said.join(", ")} per 1M. ` : "";
-  return price.request_usd > 0 ? `${perMillion}Each request ${money(price.request_usd)} more. ` : perMillion;
+  const { input_audio_minute_usd: minute, request_usd: request, web_search_usd: search } = price;
+  return [
+    said.length > 0 && `${said.join(", ")} per 1M. `,
+    minute !== null && `Each minute of sound ${money(minute)}. `,
+    request > 0 && `Each request ${money(request)} more. `,
+    search !== null && `Each web search of the provider's own tool ${money(search)}. `,
+  ]
+    .filter(Boolean)
+    .join("");
 }

@@ -28,7 +28,10 @@ const LINES: Record<PriceLine["what"], string> = {
   output: "Output",
   output_audio: "Sound in the output",
   reasoning: "Reasoning",
+  input_audio_seconds: "Seconds of sound",
   web_search: "Web searches",
+  web_search_preview: "Web searches (preview)",
+  file_search: "File searches",
   request: "Fee per request",
 };
 
