@@ -136,6 +136,7 @@ async def test_what_had_no_price_is_priced_by_the_price_that_came(
     assert [(each["needs"], each["requests"]) for each in listed["models"]] == [("request_price", 1)]
     [late] = listed["late_prices"]
     assert (late["requests"], late["cost_usd"], late["own_cost_usd"]) == (5, 0.0111, 0.003)
+    assert (late["estimated_cost_usd"], late["estimated_own_cost_usd"]) == (0.006, 0)  # "guess" and "tier"
     assert late["finished_at"] is not None
     await control_client.patch(f"/llm/models/{ids[MODEL]}", json={"request_usd": 0.04})
     assert await arrears.settle() == 1

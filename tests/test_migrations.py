@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from ops_center.storage.journal.ledger import Ledger, entry
 from ops_center.storage.migrate import MigrationError, migrate
 from ops_center.storage.migrations import AFRESH, FOLDER, HEAD, REVISIONS, TABLE
 from ops_center.storage.migrations.afresh import statements
-from ops_center.storage.tables import _EPOCH, attempts, metadata, plans, usage_records, users
+from ops_center.storage.tables import _EPOCH, attempts, late_prices, metadata, plans, usage_records, users
 
 pytestmark = pytest.mark.anyio
 
@@ -255,7 +256,15 @@ async def test_the_ledger_of_a_former_release_is_in_partitions_with_every_row_an
         for row in rows:
             for name in ("fingerprint", "opening", "opening_tokens", "replay_of"):  # which came later
                 del row[name]
+        rows[0] |= {"late_price_id": "lpr_1", "cost_source": "estimated", "cost_usd": Decimal("0.25")}
+        rows[1] |= {"late_price_id": "lpr_1", "cost_source": "computed"}
         async with database.write() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO late_prices VALUES "
+                    "('lpr_1', 'prov_1', 'One', 'm', '{}', 1, 2, 2, 350000000, 0)"
+                )
+            )
             await connection.execute(insert(usage_records), rows)
             await connection.execute(insert(attempts), [attempt(rows[0]["request_id"], old)])
             await connection.execute(
@@ -268,6 +277,8 @@ async def test_the_ledger_of_a_former_release_is_in_partitions_with_every_row_an
         assert await Ledger(database).add([repeated], "usage-1.jsonl", 0) == []
         async with database.read() as connection:
             found = await connection.execute(select(usage_records.c.request_id))
+            late = (await connection.execute(select(late_prices))).one()
+            assert (late.estimated_cost_usd, late.estimated_own_cost_usd) == (Decimal("0.25"), 0)
             assert set(found.scalars()) == {row["request_id"] for row in rows} | {later.record.request_id}
             for table in (attempts, plans):
                 assert await connection.scalar(select(func.count()).select_from(table)) == 1

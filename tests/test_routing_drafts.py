@@ -264,7 +264,9 @@ async def test_a_replay_says_what_the_draft_would_have_cost_and_who_moves(
     await control_client.put("/llm/routing/rules", json={"strategy": "quality"})
     for _ in range(3):
         auto = await send(control, clock, RouteRequest(input_tokens=900), cache_read_tokens=400)
-    named = await send(control, clock, RouteRequest(model="gpt-4o"))
+    named = await send(
+        control, clock, RouteRequest(model="gpt-4o"), cost_source="estimated", extras={"web_searches": 1}
+    )
     it = await draft(control_client, rules={"strategy": "cost"})
     found = await replayed(control_client, control, it)
 
@@ -280,6 +282,10 @@ async def test_a_replay_says_what_the_draft_would_have_cost_and_who_moves(
     assert Decimal(str(found["before"]["cost_usd"])) == 3 * dear + stays
     assert Decimal(str(found["after"]["cost_usd"])) == 3 * cheap + stays
     assert found["recorded_cost_usd"] == found["before"]["cost_usd"]
+    guessed = [found["recorded_estimated_cost_usd"]]
+    guessed += [found[side]["estimated_cost_usd"] for side in ("before", "after")]
+    assert guessed == [float(stays)] * 3
+    assert any("1 requests had sound, searches" in sentence for sentence in found["unknown"])
     [move] = found["moves"]
     assert (move["source"]["model"], move["target"]["model"]) == ("gpt-5.5", "gpt-4.1-nano")
     assert (move["requests"], len(move["examples"])) == (3, 3)
@@ -472,6 +478,9 @@ class _Row:
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: Decimal | None = Decimal("0.001")
+    cost_source: str = "computed"
+    own_cost_source: str | None = None
+    billed_apart: bool = False
 
 
 _SPAN = Span(Clock().now - timedelta(days=1), Clock().now)

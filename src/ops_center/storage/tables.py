@@ -522,6 +522,8 @@ late_prices = Table(
     Column("records", BigInteger, nullable=False),  # priced so far
     Column("cost_usd", Money, nullable=False),  # what they came to, for the platform
     Column("own_cost_usd", Money, nullable=False),  # and for users, on their own keys
+    Column("estimated_cost_usd", Money, nullable=False, default=Decimal(0)),  # how much of these is estimated
+    Column("estimated_own_cost_usd", Money, nullable=False, default=Decimal(0)),
     Index(None, "provider_id", "model"),
 )
 

@@ -44,6 +44,9 @@ class LatePricing(ResponseModel):
     """What they came to for the platform."""
     own_cost_usd: Usd
     """And for users, on their own keys."""
+    estimated_cost_usd: Usd
+    """How much of `cost_usd` is estimated."""
+    estimated_own_cost_usd: Usd
 
 
 class UnpricedModels(ResponseModel):

@@ -8,7 +8,7 @@ that a crash loses nothing and nothing is priced twice. Tokens and costs that we
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -87,6 +87,8 @@ def _late(row: Any) -> LatePricing:
         requests=row.records,
         cost_usd=row.cost_usd,
         own_cost_usd=row.own_cost_usd,
+        estimated_cost_usd=row.estimated_cost_usd,
+        estimated_own_cost_usd=row.estimated_own_cost_usd,
     )
 
 
@@ -157,13 +159,9 @@ class Arrears:
             pairs = [(row, new) for row in rows if (new := priced_row(row, price)) is not None]
             begun = await repository.under_way(conn, each.provider_id, each.model)
             if begun is not None and msgspec.convert(begun.price, Price) != price:
-                await self._finish(
-                    conn, begun.id, each, now, begun.records, begun.cost_usd, begun.own_cost_usd
-                )
+                await self._finish(conn, begun.id, each, now, _totals(begun))
                 begun = None
-            records, cost, own = (
-                (begun.records, begun.cost_usd, begun.own_cost_usd) if begun else (0, _ZERO, _ZERO)
-            )
+            totals = _totals(begun)
             late_price_id = begun.id if begun else None
             if pairs:
                 if late_price_id is None:
@@ -174,15 +172,19 @@ class Arrears:
                 before, new_rows = [row for row, _ in pairs], [new for _, new in pairs]
                 await repository.price(conn, new_rows, late_price_id)
                 await self._rollups.correct(conn, before, new_rows)
-                records += len(pairs)
-                cost += _gained(pairs, "cost_usd")
-                own += _gained(pairs, "own_cost_usd")
-                await repository.change(
-                    conn, late_price_id, {"records": records, "cost_usd": cost, "own_cost_usd": own}
-                )
+                totals = {
+                    "records": totals["records"] + len(pairs),
+                    "cost_usd": totals["cost_usd"] + _gained(pairs, "cost"),
+                    "own_cost_usd": totals["own_cost_usd"] + _gained(pairs, "own_cost"),
+                    "estimated_cost_usd": totals["estimated_cost_usd"]
+                    + _gained(_guesses(pairs, "cost"), "cost"),
+                    "estimated_own_cost_usd": totals["estimated_own_cost_usd"]
+                    + _gained(_guesses(pairs, "own_cost"), "own_cost"),
+                }
+                await repository.change(conn, late_price_id, totals)
             last = len(rows) < self._batch
             if last and late_price_id is not None:
-                await self._finish(conn, late_price_id, each, now, records, cost, own)
+                await self._finish(conn, late_price_id, each, now, totals)
         if last:
             return len(pairs), None
         return len(pairs), (rows[-1][_AT["started_at"]], rows[-1][_AT["request_id"]])
@@ -193,9 +195,7 @@ class Arrears:
         late_price_id: str,
         each: Unpriced,
         now: Served | None,
-        records: int,
-        cost: Decimal,
-        own: Decimal,
+        totals: Mapping[str, Any],
     ) -> None:
         at = self._control.clock()
         await repository.change(conn, late_price_id, {"finished_at": at})
@@ -210,20 +210,31 @@ class Arrears:
             {
                 "provider_id": each.provider_id,
                 "late_price": late_price_id,
-                "requests": records,
-                "cost_usd": cost,
-                "own_cost_usd": own,
+                "requests": totals["records"],
+                "cost_usd": totals["cost_usd"],
+                "own_cost_usd": totals["own_cost_usd"],
             },
             at=at,
         )
 
 
-_ZERO = Decimal(0)
+_TOTALS = ("records", "cost_usd", "own_cost_usd", "estimated_cost_usd", "estimated_own_cost_usd")
+_Pairs = Sequence[tuple[list[Any], list[Any]]]  # records as they were and as they are
 
 
-def _gained(pairs: Sequence[tuple[list[Any], list[Any]]], column: str) -> Decimal:
-    place = _AT[column]
+def _totals(begun: Any) -> dict[str, Any]:
+    """What a pricing has come to so far; None has just begun."""
+    return {name: getattr(begun, name) if begun else 0 for name in _TOTALS}
+
+
+def _gained(pairs: _Pairs, sum_of: Literal["cost", "own_cost"]) -> Decimal:
+    place = _AT[f"{sum_of}_usd"]
     return Decimal(sum((new[place] or 0) - (old[place] or 0) for old, new in pairs)) / _NANO
+
+
+def _guesses(pairs: _Pairs, sum_of: Literal["cost", "own_cost"]) -> _Pairs:
+    """Those whose cost is estimated now."""
+    return [pair for pair in pairs if pair[1][_AT[f"{sum_of}_source"]] == CostSource.ESTIMATED]
 
 
 def priced_row(row: list[Any], price: Price) -> list[Any] | None:

@@ -32,7 +32,7 @@ from ops_center.ranking import Speeds
 from ops_center.route_request import NO_OPTIONS, RouteRequest
 from ops_center.routing import Live, Plan
 from ops_center.snapshot import Principal, Snapshot, Target
-from ops_center.types import CredentialSource, Usage
+from ops_center.types import CostSource, CredentialSource, Usage
 
 _NOTHING = Decimal(0)
 _MOST_MOVES = 1000  # kinds of moves told apart while counting
@@ -104,6 +104,7 @@ class _Sum:
     served: int = 0
     refused: int = 0
     cost_usd: Decimal = _NOTHING
+    estimated_cost_usd: Decimal = _NOTHING
     seconds: float = 0.0
     score: float = 0.0
 
@@ -155,10 +156,11 @@ class Replay:
                 "unreadable",
                 "key_gone",
                 "cached_tokens",
+                "billed_apart",
             ),
             0,
         )
-        self._recorded_usd = self._cold_usd = _NOTHING
+        self._recorded_usd = self._recorded_estimated_usd = self._cold_usd = _NOTHING
 
     def add(self, row: RecordedRow) -> None:
         try:
@@ -226,9 +228,14 @@ class Replay:
             counts["cost_unknown"] += 1
             return None
         counts["cost_compared"] += 1
-        self._of_before.cost_usd += before
-        self._of_after.cost_usd += after
-        self._recorded_usd += row.cost_usd or _NOTHING
+        counts["billed_apart"] += row.billed_apart
+        guessed = CostSource.ESTIMATED in (row.cost_source, row.own_cost_source)
+        for total, cost in zip(totals, (before, after), strict=True):
+            total.cost_usd += cost
+            total.estimated_cost_usd += cost if guessed else _NOTHING
+        recorded = row.cost_usd or _NOTHING
+        self._recorded_usd += recorded
+        self._recorded_estimated_usd += recorded if row.cost_source == CostSource.ESTIMATED else _NOTHING
         return before, after
 
     def _move(
@@ -288,6 +295,7 @@ class Replay:
             after=self._policy(self._of_after),
             cost_compared=counts["cost_compared"],
             recorded_cost_usd=self._recorded_usd,
+            recorded_estimated_cost_usd=self._recorded_estimated_usd,
             speed_compared=counts["speed_compared"],
             quality_compared=counts["quality_compared"],
             cold_cache_usd=self._cold_usd,
@@ -330,6 +338,7 @@ class Replay:
             served=total.served,
             refused=total.refused,
             cost_usd=total.cost_usd,
+            estimated_cost_usd=total.estimated_cost_usd,
             mean_seconds=total.seconds / speed if speed else None,
             mean_score=total.score / quality if quality else None,
         )
@@ -345,6 +354,11 @@ class Replay:
             (
                 counts["cost_compared"] > 0,
                 "Both costs are the recorded tokens at the prices of today; what was billed then is shown apart.",
+            ),
+            (
+                counts["billed_apart"] > 0,
+                f"{counts['billed_apart']:,} requests had sound, searches, tools or a service tier that are billed "
+                "at rates of their own. Both costs leave those out and count plain tokens.",
             ),
             (
                 counts["other_model"] > 0,

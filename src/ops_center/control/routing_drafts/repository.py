@@ -142,6 +142,9 @@ async def recorded(
             _r.cache_write_1h_tokens,
             _r.reasoning_tokens,
             _r.cost_usd,
+            _r.cost_source,
+            _r.own_cost_source,
+            _r.extras.is_not(None).label("billed_apart"),
         )
         .select_from(_PLANNED)
         .where(span._holds())

@@ -99,6 +99,8 @@ class Policy(ResponseModel):
     served: int
     refused: int
     cost_usd: Usd
+    estimated_cost_usd: Usd
+    """How much of it is of requests whose tokens or cost were estimated."""
     mean_seconds: float | None
     mean_score: float | None
 
@@ -127,6 +129,8 @@ class ReplayResult(ResponseModel):
     cost_compared: int
     recorded_cost_usd: Usd
     """What those that are compared were really recorded with, at the prices of then."""
+    recorded_estimated_cost_usd: Usd
+    """How much of that is estimated."""
     speed_compared: int
     quality_compared: int
     cold_cache_usd: Usd

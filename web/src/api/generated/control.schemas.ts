@@ -1115,6 +1115,7 @@ export interface DraftChanges {
  */
 export interface Policy {
   cost_usd: number;
+  estimated_cost_usd: number;
   mean_score: number | null;
   mean_seconds: number | null;
   refused: number;
@@ -1179,6 +1180,7 @@ export interface ReplayResult {
   newly_served_total: number;
   quality_compared: number;
   recorded_cost_usd: number;
+  recorded_estimated_cost_usd: number;
   replayed: number;
   reproduced: Reproduced;
   requests: number;
@@ -1581,6 +1583,8 @@ export interface LatePrice {
  */
 export interface LatePricing {
   cost_usd: number;
+  estimated_cost_usd: number;
+  estimated_own_cost_usd: number;
   finished_at: string | null;
   id: string;
   input_mtok: number;

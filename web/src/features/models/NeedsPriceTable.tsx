@@ -7,7 +7,7 @@ import { useState } from "react";
 import { asApiError } from "@/api/request";
 import type { LatePricing, UnpricedModel } from "@/api/types";
 import { useMay } from "@/features/session/queries";
-import { count, countExact, money, moneyExact, plural } from "@/format/format";
+import { count, countExact, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -163,10 +163,14 @@ export function NeedsPriceTable() {
                 title: "Came to",
                 textAlign: "right",
                 noWrap: true,
-                render: ({ cost_usd: cost, own_cost_usd: own }) => (
-                  <span className="oc-figures" title={moneyExact(cost)}>
-                    {money(cost)}
-                    {own > 0 && `, and ${money(own)} on own keys`}
+                render: (one) => (
+                  <span className="oc-figures" title={moneyExact(one.cost_usd)}>
+                    {money(one.cost_usd)}
+                    {one.estimated_cost_usd > 0 && ` (${estimatedPart(one.estimated_cost_usd / one.cost_usd)})`}
+                    {one.own_cost_usd > 0 && `, and ${money(one.own_cost_usd)}`}
+                    {one.estimated_own_cost_usd > 0 &&
+                      ` (${estimatedPart(one.estimated_own_cost_usd / one.own_cost_usd)})`}
+                    {one.own_cost_usd > 0 && " on own keys"}
                   </span>
                 ),
               },

@@ -6,7 +6,7 @@ import { useState, type ReactNode } from "react";
 
 import { asApiError } from "@/api/request";
 import type { ReplayMove, ReplayPlace, ReplayRefusal, ReplayResult, RoutingDraft } from "@/api/types";
-import { absoluteTime, change, countExact, duration, money, moneyExact, plural } from "@/format/format";
+import { absoluteTime, change, countExact, duration, estimatedPart, money, moneyExact, plural } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { EmptyState } from "@/ui/EmptyState";
 import { Panel } from "@/ui/Panel";
@@ -114,9 +114,13 @@ function Result({ result }: { result: ReplayResult }) {
           exact={`${moneyExact(before.cost_usd)} → ${moneyExact(after.cost_usd)}`}
           footer={
             <Beneath>
-              {money(before.cost_usd)} → {money(after.cost_usd)}
+              {money(before.cost_usd)}
+              {partOf(before)} → {money(after.cost_usd)}
+              {partOf(after)}
               {before.cost_usd > 0 && ` (${change((100 * difference) / before.cost_usd)})`}, of{" "}
               {plural(result.cost_compared, "request")}; recorded then: {money(result.recorded_cost_usd)}
+              {result.recorded_estimated_cost_usd > 0 &&
+                ` (${estimatedPart(result.recorded_estimated_cost_usd / result.recorded_cost_usd)})`}
             </Beneath>
           }
         />
@@ -245,6 +249,11 @@ function Where({ place }: { place: ReplayPlace }) {
       </Text>
     </Stack>
   );
+}
+
+/** " (3.1% estimated)" behind a cost; empty where nothing of it is. */
+function partOf({ cost_usd: cost, estimated_cost_usd: estimated }: ReplayResult["before"]): string {
+  return estimated > 0 ? ` (${estimatedPart(estimated / cost)})` : "";
 }
 
 function Examples({ ids }: { ids: string[] }) {
