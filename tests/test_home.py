@@ -142,12 +142,22 @@ async def test_an_empty_gateway_says_so_without_a_figure_out_of_nothing(
 ) -> None:
     answer = await home(control_client)
     assert answer["first_at"] is None
-    assert answer["state"]["troubles"] == []
-    assert {check["name"]: check["found"] for check in answer["state"]["checks"]} | {
-        "Providers and their keys": "none yet",
-        "Budgets": "none set",
-        "Ledger": "up to date, nothing rejected",
-    } == {check["name"]: check["found"] for check in answer["state"]["checks"]}
+    [missing] = answer["state"]["troubles"]
+    assert (missing["severity"], missing["subject"], missing["action"]) == (
+        "missing",
+        "Providers",
+        "Add a provider",
+    )
+    assert [(check["name"], check["found"], check["well"]) for check in answer["state"]["checks"]] == [
+        ("Providers and their keys", "none yet", None),
+        ("Budgets", "none set", None),
+        ("Alerts", "none open", True),
+        ("Prices", "no request in the last 7 days", None),
+        ("Models in use", "none can be called yet", None),
+        ("Own keys of users", "none", None),
+        ("Notifications", "none failed in the last 24 hours", True),
+        ("Ledger", "up to date, nothing rejected", True),
+    ]
     assert (
         answer["cost"]["forecast"] | {"expected_usd": None, "low_usd": None, "days_used": 0}
         == (answer["cost"]["forecast"])
@@ -281,6 +291,6 @@ async def test_rejected_lines_of_the_journal_are_a_fault(
     (tmp_path / REJECTED_NAME).write_bytes(b"{}\n{}\n")
     broken = replace(control, rejected_lines=lambda: rejected_lines(tmp_path))
     admin = await Clients(broken, create_control_app(broken), clients._stack).signed_in("admin")
-    [trouble] = (await home(admin))["state"]["troubles"]
-    assert (trouble["kind"], trouble["severity"]) == ("ledger", "broken")
+    [trouble, missing] = (await home(admin))["state"]["troubles"]
+    assert (trouble["kind"], trouble["severity"], missing["severity"]) == ("ledger", "broken", "missing")
     assert "could not be stored: 2," in trouble["text"]

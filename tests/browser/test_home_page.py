@@ -38,7 +38,10 @@ def test_from_the_first_day_to_figures_that_lead_to_their_requests(
     expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="From here to the first answer")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="Set a budget").get_by_role("link")).to_be_visible()
-    expect(page.get_by_text("All good")).to_be_visible()
+    broken = page.get_by_role("region", name="Is anything broken?")
+    expect(broken).to_contain_text("Not set up yet")
+    expect(broken.get_by_role("link", name="Add a provider")).to_be_visible()
+    expect(page.get_by_text("All good")).to_have_count(0)
     expect(page.get_by_role("region", name="What does it cost?")).to_have_count(0)  # no figure out of nothing
     page.get_by_role("button", name="Add a provider now").click()
     expect(page.get_by_role("dialog", name="Add Provider")).to_be_visible()

@@ -19,8 +19,8 @@ class Span(StrEnum):
 
 
 class Trouble(ResponseModel):
-    """Something that is broken (`broken`), or will be unless somebody acts (`warning`). `path`: the page of the
-    console where one acts, `action` what one does there."""
+    """Something that is broken (`broken`), will be unless somebody acts (`warning`), or is needed and not set up yet
+    (`missing`). `path`: the page of the console where one acts, `action` what one does there."""
 
     kind: Literal[
         "alert",
@@ -33,7 +33,7 @@ class Trouble(ResponseModel):
         "ledger",
         "notification",
     ]
-    severity: Literal["broken", "warning"]
+    severity: Literal["broken", "warning", "missing"]
     subject: str
     text: str
     since: Instant | None
@@ -46,7 +46,8 @@ class Check(ResponseModel):
 
     name: str
     found: str
-    well: bool
+    well: bool | None
+    """Null: there is nothing yet that could be well or not."""
 
 
 class State(ResponseModel):

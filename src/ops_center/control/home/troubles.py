@@ -29,6 +29,7 @@ RETIRES_WITHIN_DAYS = 60
 _UNPRICED = timedelta(days=7)
 _UNDELIVERED = timedelta(days=1)
 _MOST_NAMED = 3
+_SEVERITIES = ("broken", "missing", "warning")
 _LOOKED_AT = frozenset({Rule.PROVIDER_DOWN.value, Rule.RETIREMENT.value})
 
 Found = tuple[Check, list[Trouble]]
@@ -47,7 +48,7 @@ async def look(control: Control, actor: Actor) -> State:
     found.append(_ledger(control))
     troubles = [trouble for _, some in found for trouble in some]
     return State(
-        troubles=sorted(troubles, key=lambda trouble: trouble.severity != "broken"),
+        troubles=sorted(troubles, key=lambda trouble: _SEVERITIES.index(trouble.severity)),
         checks=[check for check, _ in found],
         checked_at=at,
     )
@@ -110,8 +111,17 @@ async def _providers(control: Control) -> Found:
             )
         )
     if not every:
-        said = "none yet"
-    elif troubles:
+        missing = Trouble(
+            kind="provider",
+            severity="missing",
+            subject="Providers",
+            text="There is none yet, so no request can be served.",
+            since=None,
+            path="/admin/litellm-providers?add=1",
+            action="Add a provider",
+        )
+        return Check(name="Providers and their keys", found="none yet", well=None), [missing]
+    if troubles:
         said = f"{len({trouble.subject for trouble in troubles})} of {len(every)} in trouble"
     else:
         said = f"{len(enabled)} enabled, none in trouble"
@@ -141,7 +151,7 @@ async def _budgets(control: Control) -> Found:
             )
         )
     said = "none set" if not listed else f"{len(listed)} set, {len(troubles) or 'none'} at the limit"
-    return Check(name="Budgets", found=said, well=not troubles), troubles
+    return Check(name="Budgets", found=said, well=not troubles if listed else None), troubles
 
 
 async def _alerts(conn: AsyncConnection) -> Found:
@@ -176,7 +186,7 @@ async def _prices(control: Control, conn: AsyncConnection) -> Found:
             if of_model
             else "no request in the last 7 days"
         )
-        return Check(name="Prices", found=said, well=True), []
+        return Check(name="Prices", found=said, well=True if of_model else None), []
     calls = sum(calls for _, calls in unknown)
     names = _named([model or "no model" for model, _ in unknown])
     trouble = Trouble(
@@ -196,6 +206,8 @@ async def _prices(control: Control, conn: AsyncConnection) -> Found:
 
 
 async def _retirements(control: Control, conn: AsyncConnection) -> Found:
+    if not control.publisher.current.targets:
+        return Check(name="Models in use", found="none can be called yet", well=None), []
     now = control.clock()
     found = await retiring_in_use(control, conn, now, RETIRES_WITHIN_DAYS)
     troubles = [
@@ -223,7 +235,7 @@ async def _own_keys(conn: AsyncConnection) -> Found:
     failing = [key for key in keys if key.failing_since is not None]
     if not failing:
         said = f"{len(keys)}, none refused" if keys else "none"
-        return Check(name="Own keys of users", found=said, well=True), []
+        return Check(name="Own keys of users", found=said, well=True if keys else None), []
     trouble = Trouble(
         kind="own_keys",
         severity="warning",

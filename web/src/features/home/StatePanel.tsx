@@ -1,6 +1,6 @@
-/** Is anything broken: what is, with the way to mend it; else that all is well, and what was looked at. */
+/** Is anything broken: what is or is missing, with the way to mend it; else that all is well. And what was looked at. */
 import { Group, SimpleGrid, Stack, Text, ThemeIcon } from "@mantine/core";
-import { IconAlertTriangle, IconCheck } from "@tabler/icons-react";
+import { IconAlertTriangle, IconCheck, IconMinus, IconPlugConnectedX } from "@tabler/icons-react";
 
 import type { Home } from "@/api/types";
 import { plural } from "@/format/format";
@@ -9,12 +9,18 @@ import { PathLink } from "@/ui/PathLink";
 import { StatusDot } from "@/ui/StatusDot";
 import { TimeAgo } from "@/ui/TimeAgo";
 
-
 type State = Home["state"];
+type Severity = State["troubles"][number]["severity"];
+
+const SEVERITIES: Record<Severity, { color: "red" | "yellow" | "gray"; label: string }> = {
+  broken: { color: "red", label: "Broken" },
+  warning: { color: "yellow", label: "Warning" },
+  missing: { color: "gray", label: "Missing" },
+};
 
 export function StatePanel({ state }: { state: State }) {
-  const broken = state.troubles.filter((trouble) => trouble.severity === "broken").length;
-  const warnings = state.troubles.length - broken;
+  const count = (severity: Severity): number => state.troubles.filter((one) => one.severity === severity).length;
+  const [broken, warnings, missing] = [count("broken"), count("warning"), count("missing")];
   return (
     <Panel
       title="Is anything broken?"
@@ -37,11 +43,15 @@ export function StatePanel({ state }: { state: State }) {
         ) : (
           <>
             <Group gap="sm" wrap="nowrap">
-              <ThemeIcon color={broken ? "red" : "yellow"} radius="xl" size={28}>
-                <IconAlertTriangle size={18} aria-hidden />
+              <ThemeIcon color={broken ? "red" : warnings ? "yellow" : "gray"} radius="xl" size={28}>
+                {broken || warnings ? <IconAlertTriangle size={18} aria-hidden /> : <IconPlugConnectedX size={18} aria-hidden />}
               </ThemeIcon>
               <Text fw={600} fz="lg">
-                {[broken > 0 && `${broken} broken`, warnings > 0 && plural(warnings, "warning")]
+                {[
+                  broken > 0 && `${broken} broken`,
+                  warnings > 0 && plural(warnings, "warning"),
+                  missing > 0 && (broken || warnings ? "not set up yet" : "Not set up yet"),
+                ]
                   .filter(Boolean)
                   .join(", ")}
               </Text>
@@ -70,6 +80,13 @@ export function StatePanel({ state }: { state: State }) {
                   size={15}
                   color="light-dark(var(--mantine-color-green-7), var(--mantine-color-green-4))"
                   aria-label="well"
+                  style={{ flexShrink: 0, marginTop: 2 }}
+                />
+              ) : check.well === null ? (
+                <IconMinus
+                  size={15}
+                  color="var(--mantine-color-dimmed)"
+                  aria-label="nothing yet"
                   style={{ flexShrink: 0, marginTop: 2 }}
                 />
               ) : (
@@ -106,10 +123,7 @@ function Trouble({ trouble }: { trouble: State["troubles"][number] }) {
     >
       <Group gap="sm" align="flex-start" flex="1 1 300px" wrap="nowrap">
         <div style={{ width: 76, flexShrink: 0, paddingTop: 2 }}>
-          <StatusDot
-            color={trouble.severity === "broken" ? "red" : "yellow"}
-            label={trouble.severity === "broken" ? "Broken" : "Warning"}
-          />
+          <StatusDot {...SEVERITIES[trouble.severity]} />
         </div>
         <Stack gap={0} miw={0}>
           <Text size="sm" fw={560}>
