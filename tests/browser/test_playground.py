@@ -23,8 +23,12 @@ def test_a_question_is_answered_priced_and_asked_again(
     console.sign_in()
     expect(page.get_by_role("combobox", name="Model")).to_have_value("gpt-4o-mini")
     message = page.get_by_label("Message")
+    page.get_by_role("combobox", name="Model").click()
+    # the list of what may be asked for needs no key
+    expect(page.get_by_role("option", name="gpt-4o-mini", exact=True)).to_be_visible()
     message.fill("Hello")
-    expect(page.get_by_role("button", name="Send")).to_be_enabled()  # its key is made
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+    assert server.admin.get("/me/api-keys").json()["api_keys"] == []  # it is made with the first question
     message.press("Enter")
     answer = page.get_by_role("listitem", name="Answer").first
     expect(answer).to_contain_text("gpt-4o-mini at OpenAI")

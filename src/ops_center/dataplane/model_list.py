@@ -7,12 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ops_center.catalog.names import canonical_name
 from ops_center.errors import ModelNotFound
+from ops_center.model_names import model_names
 from ops_center.snapshot import Principal, Snapshot
-
-# Names by which the strategy or a power level chooses; see routing.py.
-CHOOSING_NAMES = ("auto", "eco", "balanced", "precision")
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -35,7 +32,7 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 def list_models(snapshot: Snapshot, principal: Principal) -> bytes:
-    """Every name the caller may send: the choosing names, aliases that resolve, and the models themselves."""
+    """Every name the caller may send."""
     models = list(_models(snapshot, principal))
     return msgspec.json.encode(
         _Page(models, models[0].id if models else None, models[-1].id if models else None)
@@ -51,25 +48,4 @@ def find_model(snapshot: Snapshot, principal: Principal, name: str) -> bytes:
 
 
 def _models(snapshot: Snapshot, principal: Principal) -> Iterable[_Model]:
-    allowed = principal.models
-    providers = principal.providers
-    snapshot = snapshot.seen_by(principal)
-    if snapshot.targets and allowed is None:
-        for name in CHOOSING_NAMES:
-            yield _Model(name, "ops-center", name)
-    seen: set[str] = set()
-    for name, candidates in snapshot.aliases.items():
-        served = any(
-            providers is None or target.provider.id in providers
-            for candidate in candidates
-            for target in snapshot.by_model.get(candidate, ())
-        )
-        if served and (allowed is None or name in allowed):
-            seen.add(name)
-            yield _Model(name, "ops-center", name)
-    for target in sorted(snapshot.targets, key=lambda t: t.model):
-        if target.model in seen or (providers is not None and target.provider.id not in providers):
-            continue
-        if allowed is None or target.model in allowed or canonical_name(target.model) in allowed:
-            seen.add(target.model)
-            yield _Model(target.model, target.provider.spec.type, target.model)
+    return (_Model(name, owner, name) for name, owner in model_names(snapshot, principal))

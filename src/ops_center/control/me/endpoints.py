@@ -9,7 +9,7 @@ from fastapi import Path
 from ops_center.control.access import ActorDep, Permission, Routes
 from ops_center.control.context import ControlDep
 from ops_center.control.me import service
-from ops_center.control.me.schemas import Activity, ProfileUpdate
+from ops_center.control.me.schemas import Activity, OwnModels, ProfileUpdate
 from ops_center.control.requests.schemas import Request
 from ops_center.control.requests.service import get_own_request
 from ops_center.control.users.schemas import User
@@ -27,6 +27,12 @@ async def get_me(control: ControlDep, actor: ActorDep) -> User:
 async def get_my_activity(control: ControlDep, actor: ActorDep) -> Activity:
     """When one's own keys last called: cheap enough to be asked every other second."""
     return await service.get_activity(control, actor)
+
+
+@routes.get("/models", permission=Permission.OWN_READ)
+async def list_my_models(control: ControlDep, actor: ActorDep) -> OwnModels:
+    """Which names one may send as the model, before one has a key to ask with."""
+    return service.list_models(control, actor)
 
 
 @routes.patch("", permission=Permission.OWN_WRITE)

@@ -19,6 +19,11 @@ class Activity(ResponseModel):
     """Of these; null: none."""
 
 
+class OwnModels(ResponseModel):
+    names: list[str]
+    """As `GET /v1/models` lists them for a key of one's own without limits."""
+
+
 class ProfileUpdate(RequestModel):
     """Only what is sent changes. A new password needs the current one beside it."""
 

@@ -1,4 +1,4 @@
-"""A user's own profile: name, power level, password.
+"""A user's own profile: name, power level, password; and what one may ask for.
 
 The rules of users in general, and the writing, are in `users/service.py`.
 """
@@ -10,13 +10,15 @@ from datetime import timedelta
 from ops_center.control.access import Actor
 from ops_center.control.auth import passwords
 from ops_center.control.context import Control
-from ops_center.control.me.schemas import Activity, ProfileUpdate
+from ops_center.control.me.schemas import Activity, OwnModels, ProfileUpdate
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.repository import Filters, Window, totals
 from ops_center.control.users import repository
 from ops_center.control.users import service as users
 from ops_center.control.users.schemas import User, UserUpdate
 from ops_center.errors import Invalid
+from ops_center.model_names import model_names
+from ops_center.snapshot import Principal
 
 _A_DAY = timedelta(days=1)
 
@@ -26,6 +28,18 @@ async def get_activity(control: Control, actor: Actor) -> Activity:
     async with control.database.read() as conn:
         found = await totals(conn, window, own)
     return Activity(requests_24h=found.calls, last_request_at=found.last_at)
+
+
+def list_models(control: Control, actor: Actor) -> OwnModels:
+    snapshot = control.publisher.current
+    caller = Principal(
+        api_key_id="",
+        api_key_name="",
+        user_id=actor.user_id,
+        user_email=actor.email,
+        own_keys=snapshot.own_keys.get(actor.user_id),
+    )
+    return OwnModels(names=[name for name, _ in model_names(snapshot, caller)])
 
 
 async def update_profile(control: Control, actor: Actor, wanted: ProfileUpdate) -> User:

@@ -811,7 +811,7 @@ export interface Changes {
 export interface Check {
   found: string;
   name: string;
-  well: boolean;
+  well: boolean | null;
 }
 
 export interface CodeGiven {
@@ -1443,11 +1443,12 @@ export type TroubleSeverity = typeof TroubleSeverity[keyof typeof TroubleSeverit
 export const TroubleSeverity = {
   broken: 'broken',
   warning: 'warning',
+  missing: 'missing',
 } as const;
 
 /**
- * Something that is broken (`broken`), or will be unless somebody acts (`warning`). `path`: the page of the
- * console where one acts, `action` what one does there.
+ * Something that is broken (`broken`), will be unless somebody acts (`warning`), or is needed and not set up yet
+ * (`missing`). `path`: the page of the console where one acts, `action` what one does there.
  */
 export interface Trouble {
   action: string;
@@ -2002,6 +2003,10 @@ export interface OwnKeyType {
   name: string;
   type: string;
   used_at: string[];
+}
+
+export interface OwnModels {
+  names: string[];
 }
 
 /**

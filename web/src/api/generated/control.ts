@@ -67,6 +67,7 @@ import type {
   NotificationTest,
   NotificationTestResult,
   OwnKeySettings,
+  OwnModels,
   OwnPowerLevel,
   OwnUsage,
   OwnedApiKey,
@@ -2869,6 +2870,31 @@ export const getListMyBudgetsUrl = () => {
 export const listMyBudgets = async ( options?: Parameters<typeof request>[1]): Promise<BudgetList> => {
 
   return request<BudgetList>(getListMyBudgetsUrl(),
+  {
+    ...options,
+    method: 'GET'
+
+
+  }
+);}
+
+
+
+export const getListMyModelsUrl = () => {
+
+
+
+
+  return `/api/v1/me/models`
+}
+
+/**
+ * Which names one may send as the model, before one has a key to ask with.
+ * @summary List My Models
+ */
+export const listMyModels = async ( options?: Parameters<typeof request>[1]): Promise<OwnModels> => {
+
+  return request<OwnModels>(getListMyModelsUrl(),
   {
     ...options,
     method: 'GET'

@@ -14,7 +14,7 @@ import {
   Textarea,
 } from "@mantine/core";
 import { IconCode, IconPlayerStop, IconSend, IconTrash } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 
@@ -25,11 +25,10 @@ import { CopyButton } from "@/ui/CopyButton";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { Panel } from "@/ui/Panel";
-import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { ask, asCurl, type Message, type Question } from "./chat";
 import classes from "./Playground.module.css";
-import { modelNamesQuery, playgroundKeyQuery } from "./queries";
+import { modelNamesQuery, ownModelNamesQuery, playgroundKeyQuery } from "./queries";
 import { Turn, type TurnState } from "./Turn";
 
 const NO_LEVEL = "none";
@@ -69,14 +68,13 @@ export function PlaygroundPage() {
   const [running, setRunning] = useState<AbortController | null>(null);
   const makesKeys = useMay("create keys");
   const otherKey = wishes.otherKey.trim();
-  const key = useQuery({ ...playgroundKeyQuery, enabled: makesKeys && otherKey === "" });
-  const secret = otherKey || key.data;
+  const queryClient = useQueryClient();
+  const ready = makesKeys || otherKey !== "";
   const level = wishes.level === NO_LEVEL ? null : wishes.level;
 
   useEffect(() => () => running?.abort(), [running]);
 
   async function answer(asked: TurnState[]): Promise<void> {
-    if (!secret) return;
     const control = new AbortController();
     const id = asked.length;
     const change = (what: (turn: TurnState) => TurnState): void =>
@@ -85,7 +83,7 @@ export function PlaygroundPage() {
     setRunning(control);
     try {
       const given = await ask(
-        secret,
+        otherKey || (await queryClient.fetchQuery(playgroundKeyQuery)),
         questionOf(model, wishes, asked),
         level,
         (piece) => change((turn) => ({ ...turn, text: turn.text + piece })),
@@ -101,7 +99,7 @@ export function PlaygroundPage() {
 
   function send(): void {
     const text = draft.trim();
-    if (!text || running || !secret) return;
+    if (!text || running || !ready) return;
     setDraft("");
     void answer([...turns, { id: turns.length, role: "user", text }]);
   }
@@ -139,17 +137,10 @@ export function PlaygroundPage() {
           onModel={(name) => void navigate({ search: { model: name || undefined }, replace: true })}
           wishes={wishes}
           onChange={(change) => setWishes((now) => ({ ...now, ...change }))}
-          secret={secret}
+          otherKey={otherKey}
           makesKeys={makesKeys}
         />
         <Stack gap="md">
-          {key.isError && otherKey === "" && (
-            <ProblemAlert
-              error={asApiError(key.error)}
-              title="The playground's API key could not be made"
-              onRetry={() => void key.refetch()}
-            />
-          )}
           {turns.length === 0 ? (
             <EmptyState title="Nothing asked yet">
               Choose a model or leave it to the strategy, and ask. Each answer says who gave it, how fast, and what it cost.
@@ -169,7 +160,7 @@ export function PlaygroundPage() {
               ))}
             </ol>
           )}
-          <Ask draft={draft} onDraft={setDraft} ready={secret !== undefined} running={running} onSend={send} />
+          <Ask draft={draft} onDraft={setDraft} ready={ready} running={running} onSend={send} />
         </Stack>
       </div>
       <Modal opened={showCode} onClose={() => setShowCode(false)} title="The next request" size={720} closeButtonProps={{ "aria-label": "Close" }}>
@@ -191,19 +182,20 @@ interface SettingsProps {
   onModel: (name: string) => void;
   wishes: Wishes;
   onChange: (change: Partial<Wishes>) => void;
-  secret: string | undefined;
+  otherKey: string;
   makesKeys: boolean;
 }
 
-function Settings({ model, onModel, wishes, onChange, secret, makesKeys }: SettingsProps) {
-  const names = useQuery({ ...modelNamesQuery(secret ?? ""), enabled: secret !== undefined });
+function Settings({ model, onModel, wishes, onChange, otherKey, makesKeys }: SettingsProps) {
+  const own = useQuery({ ...ownModelNamesQuery, enabled: otherKey === "" });
+  const others = useQuery({ ...modelNamesQuery(otherKey), enabled: otherKey !== "" });
   return (
     <Panel title="Request">
       <Stack gap="sm">
         <Autocomplete
           label="Model"
           description="A model, an alias, auto, or a power level"
-          data={names.data ?? []}
+          data={(otherKey ? others : own).data ?? []}
           limit={60}
           maxDropdownHeight={320}
           value={model}
@@ -258,11 +250,11 @@ function Settings({ model, onModel, wishes, onChange, secret, makesKeys }: Setti
           label="Another API key"
           description={
             makesKeys
-              ? "Empty: a key of your own named Playground, good for a day."
+              ? "Empty: a key of your own named Playground, made at the first question and good for a day."
               : "Your role makes no keys: paste one that somebody gave you."
           }
           placeholder="sk-oc-..."
-          error={wishes.otherKey !== "" && names.data === null ? "No key has this secret, or it was revoked." : undefined}
+          error={wishes.otherKey !== "" && others.data === null ? "No key has this secret, or it was revoked." : undefined}
           autoComplete="off"
           visibilityToggleButtonProps={{ "aria-label": "Show or hide the key", tabIndex: 0 }}
           value={wishes.otherKey}

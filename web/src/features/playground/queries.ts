@@ -1,7 +1,7 @@
 /** The playground's own API key, and which models a key may ask for. */
 import { queryOptions } from "@tanstack/react-query";
 
-import { createMyApiKey, getMyRequest, listMyApiKeys, rotateMyApiKey } from "@/api/generated/control";
+import { createMyApiKey, getMyRequest, listMyApiKeys, listMyModels, rotateMyApiKey } from "@/api/generated/control";
 import { ApiError, request } from "@/api/request";
 
 const NAME = "Playground";
@@ -10,8 +10,8 @@ const LIFE_MS = 24 * 60 * 60 * 1000;
 const GRACE_SECONDS = 300;
 
 /**
- * A secret of the user's own key "Playground", made when it is first needed and good for a day. It is kept in this
- * page's memory only, so a reload gives the same key a new secret.
+ * A secret of the user's own key "Playground", made at the first question and good for a day. It is kept in this page's
+ * memory only, so the first question after a reload gives the same key a new secret.
  */
 export const playgroundKeyQuery = queryOptions({
   queryKey: ["playground", "key"],
@@ -29,6 +29,13 @@ export const playgroundKeyQuery = queryOptions({
   staleTime: LIFE_MS / 2,
   gcTime: LIFE_MS / 2,
   retry: false,
+});
+
+/** The names that the user's own keys may ask for. */
+export const ownModelNamesQuery = queryOptions({
+  queryKey: ["playground", "own-models"],
+  queryFn: ({ signal }) => listMyModels({ signal }).then((answer) => answer.names),
+  staleTime: 60_000,
 });
 
 /** The names that `secret` may ask for, as its own `GET /v1/models` lists them; null when no key has this secret. */
