@@ -177,7 +177,13 @@ def test_prompt_and_answer_are_kept_when_switched_on_and_each_look_is_audited(
     send = again.get_by_role("button", name="Send again")
     expect(send).to_be_disabled()
     again.get_by_role("combobox", name="Send to").or_(again.get_by_role("textbox", name="Send to")).click()
+    targets = server.admin.get(f"/llm/requests/{kept}/replay").json()["targets"]
+    costs = [target["expected_cost_usd"] for target in targets]
+    assert costs == sorted(costs, key=lambda usd: (usd is None, usd)) and None not in costs[:2]
+    expect(page.get_by_role("option").first).to_contain_text(f"{targets[0]['model']} at")
+    expect(page.get_by_role("option", name=re.compile("^gpt-4o at .*\\$0.00"))).to_be_visible()
     page.get_by_role("option", name=re.compile("^gpt-4o at")).click()
+    expect(again).to_contain_text("costs money, about $0.00")
     send.click()
     table = again.get_by_role("table", name="The replay beside the original")
     expect(table).to_be_visible()

@@ -31,7 +31,8 @@ class ReplayOptions(ResponseModel):
     removed: dict[str, int]
     """What was taken out of prompt and answer before they were kept, by kind; a replay is sent without it."""
     targets: list[ReplayTarget]
-    """Enabled models, on the platform's credentials, that take a request of this kind and size."""
+    """Enabled models, on the platform's credentials, that take a request of this kind and size: the cheapest first,
+    those of unknown cost last."""
 
 
 class ReplayCreate(RequestModel):

@@ -66,23 +66,24 @@ async def options(control: Control, request_id: str) -> ReplayOptions:
             removed={},
             targets=[],
         )
+    targets = [
+        ReplayTarget(
+            provider_id=target.provider.id,
+            provider_name=target.provider.name,
+            provider_type=target.provider.spec.type,
+            model=target.model,
+            expected_cost_usd=_expected_cost(original, target),
+        )
+        for target in control.publisher.current.targets
+        if _why_not(target, kept.wanted) is None
+    ]
     return ReplayOptions(
         request_id=request_id,
         possible=True,
         reason=None,
         hint=None,
         removed=kept.bodies.removed,
-        targets=[
-            ReplayTarget(
-                provider_id=target.provider.id,
-                provider_name=target.provider.name,
-                provider_type=target.provider.spec.type,
-                model=target.model,
-                expected_cost_usd=_expected_cost(original, target),
-            )
-            for target in control.publisher.current.targets
-            if _why_not(target, kept.wanted) is None
-        ],
+        targets=sorted(targets, key=_by_cost),
     )
 
 
@@ -219,6 +220,11 @@ def _target(control: Control, wanted: ReplayCreate, request: RouteRequest) -> Ta
 def _expected_cost(original: RequestDetail, target: Target) -> Decimal | None:
     usage = Usage(input_tokens=original.input_tokens, output_tokens=original.output_tokens)
     return None if usage == Usage() else price_usage(usage, target.price)
+
+
+def _by_cost(target: ReplayTarget) -> tuple[bool, Decimal, str, str]:
+    cost = target.expected_cost_usd
+    return cost is None, cost or Decimal(0), target.model, target.provider_name
 
 
 async def _secret(control: Control, actor: Actor) -> str:

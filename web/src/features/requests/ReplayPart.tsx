@@ -93,7 +93,6 @@ function Form({ request }: { request: RequestDetail }) {
   }
   const keyOf = (target: (typeof targets)[number]): string => `${target.provider_id}/${target.model}`;
   const target = targets.find((one) => keyOf(one) === chosen);
-  const providers = new Map(targets.map((one) => [one.provider_id, one.provider_name]));
   const taken = removedParts(removed);
   return (
     <Stack gap="md">
@@ -101,24 +100,30 @@ function Form({ request }: { request: RequestDetail }) {
         <Stack gap="sm">
           <Select
             label="Send to"
+            description="With what the original's tokens would cost there, the cheapest first."
             placeholder={targets.length ? "Provider and model" : "Nobody else takes a request of this kind and size"}
             disabled={targets.length === 0 || replay.isPending}
             searchable
             nothingFoundMessage="No model of this name takes it"
-            maw={480}
-            data={[...providers].map(([id, group]) => ({
-              group,
-              items: targets
-                .filter((one) => one.provider_id === id)
-                .map((one) => ({ value: keyOf(one), label: `${one.model} at ${group}` })),
-            }))}
+            maw={560}
+            data={targets.map((one) => ({ value: keyOf(one), label: `${one.model} at ${one.provider_name}` }))}
+            renderOption={({ option }) => (
+              <Group justify="space-between" gap="sm" wrap="nowrap" w="100%">
+                <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+                  {option.label}
+                </Text>
+                <Text size="sm" c="dimmed" className="oc-figures" style={{ whiteSpace: "nowrap" }}>
+                  {money(targets.find((one) => keyOf(one) === option.value)?.expected_cost_usd)}
+                </Text>
+              </Group>
+            )}
             value={chosen}
             onChange={setChosen}
           />
           <Text size="sm">
             This is a real call and costs money
-            {target?.expected_cost_usd != null && ` (the original's tokens would cost ${money(target.expected_cost_usd)} there)`}. It is
-            made on your own API key “Replay”, within your limits and budget, and is in the audit log.{" "}
+            {target && (target.expected_cost_usd === null ? ", how much is unknown" : `, about ${money(target.expected_cost_usd)}`)}. It
+            is made on your own API key “Replay”, within your limits and budget, and is in the audit log.{" "}
             {taken
               ? `It is sent as it is kept, without what redaction took out of prompt and answer: ${taken}.`
               : "Redaction had nothing to take out, so it is sent as it was."}
