@@ -125,6 +125,7 @@ def test_a_role_that_must_have_a_second_factor_sets_it_up_and_signs_in_with_it(
 
     page.get_by_role("button", name="Account of").click()
     page.get_by_role("menuitem", name="Sign out").click()
+    expect(page).to_have_url(re.compile("/login"))  # the page before has fields of emails, too
     console.sign_in()
     page.get_by_label("Code", exact=True).fill("000000")
     page.get_by_role("button", name="Sign in").click()

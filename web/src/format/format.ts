@@ -161,6 +161,11 @@ export function share(value: number): string {
   return `${decimals(value * 100, 0, 1)}%`;
 }
 
+/** A score of 0 to 100, the same number of digits wherever it stands: 43.0, 42.4. */
+export function score(value: number | null | undefined): string {
+  return value === null || value === undefined ? UNKNOWN : decimals(value, 1, 1);
+}
+
 /** A change in percent with its sign: "+8%", "-5.2%", "0%". */
 export function change(percent: number): string {
   const digits = Math.abs(percent) < 10 ? 1 : 0;

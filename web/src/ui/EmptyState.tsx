@@ -1,11 +1,12 @@
 /** Nothing here yet, and what to do about it. */
-import { Center, Stack, Text } from "@mantine/core";
+import { Button, Center, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 
 interface EmptyStateProps {
   title: string;
   children?: ReactNode;
-  action?: ReactNode;
+  /** What helps: "Add the first team". */
+  action?: { label: string; onClick: () => void };
 }
 
 export function EmptyState({ title, children, action }: EmptyStateProps) {
@@ -20,7 +21,11 @@ export function EmptyState({ title, children, action }: EmptyStateProps) {
             {children}
           </Text>
         )}
-        {action && <div style={{ marginTop: 8 }}>{action}</div>}
+        {action && (
+          <Button mt={8} variant="light" onClick={action.onClick}>
+            {action.label}
+          </Button>
+        )}
       </Stack>
     </Center>
   );

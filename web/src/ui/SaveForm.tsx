@@ -9,6 +9,9 @@ import { asApiError, type ApiError } from "@/api/request";
 import { BusyButton } from "./BusyButton";
 import { ProblemAlert } from "./ProblemAlert";
 
+/** Fields of a page are as wide as each other, whatever card they are on. */
+export const FORM_WIDTH = 560;
+
 export interface Saving<Input> {
   save: (input: Input, then?: { onSaved?: () => void; onSettled?: () => void }) => void;
   isPending: boolean;

@@ -69,8 +69,8 @@ export function AlertItem({ alert }: { alert: Alert }) {
           )}
         </Text>
         <Group gap="md">
-          {alert.requests !== null && <RequestsLink requests={alert.requests}>Requests behind it</RequestsLink>}
-          <PathLink path={alert.path} underline="hover">
+          {alert.requests !== null && <RequestsLink requests={alert.requests} underline="always">Requests behind it</RequestsLink>}
+          <PathLink path={alert.path}>
             Where to act
           </PathLink>
         </Group>

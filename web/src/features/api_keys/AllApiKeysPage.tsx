@@ -32,11 +32,11 @@ export function AllApiKeysPage() {
       />
       <Stack gap="md">
         <SearchField
+          label="Search"
+          placeholder="Name, owner or tag"
+          maw={420}
           value={search}
           onSearch={setSearch}
-          placeholder="Name, owner or tag"
-          aria-label="Search API keys"
-          maw={320}
         />
         <StaleNotice query={keys} />
         {keys.isError && !keys.data ? (

@@ -33,13 +33,7 @@ export function ApiKeysTable({ keys, withOwner = false, searched = false, onCrea
       empty={
         <EmptyState
           title={searched ? "No key fits" : "No API key yet"}
-          action={
-            onCreate && (
-              <Button variant="light" onClick={onCreate}>
-                Create the first one
-              </Button>
-            )
-          }
+          action={onCreate && { label: "Create the first API key", onClick: onCreate }}
         >
           {searched ? "Change or clear the search." : "A program needs one to call the gateway."}
         </EmptyState>
@@ -161,12 +155,12 @@ function State({ apiKey }: { apiKey: ApiKey }) {
     <Stack gap={2} align="flex-start">
       <Badge color="green">Active</Badge>
       {apiKey.previous_secret_ends_at && stillToCome(apiKey.previous_secret_ends_at) && (
-        <Text size="xs" c="dimmed">
+        <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
           old secret ends <TimeAgo at={apiKey.previous_secret_ends_at} />
         </Text>
       )}
       {apiKey.expires_at && (
-        <Text size="xs" c="dimmed">
+        <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
           ends <TimeAgo at={apiKey.expires_at} />
         </Text>
       )}

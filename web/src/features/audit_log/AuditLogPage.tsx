@@ -93,7 +93,7 @@ export function AuditLogPage() {
                   </Stack>
                 ),
               },
-              { accessor: "ip_address", title: "From", render: (entry) => entry.ip_address || "–" },
+              { accessor: "ip_address", title: "Address", render: (entry) => entry.ip_address || "–" },
             ]}
           />
         )}

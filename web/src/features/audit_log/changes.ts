@@ -1,16 +1,27 @@
 /** A change in words that a person reads: "priority: 50 → 80". */
 
+import { absoluteTime } from "@/format/format";
+
 type Fields = Record<string, unknown> | null;
+
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
 
 function shown(value: unknown): string {
   if (isNothing(value)) return "none";
   if (typeof value === "boolean") return value ? "on" : "off";
-  if (Array.isArray(value) && value.every((one) => typeof one !== "object")) return value.join(", ");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (typeof value === "string") return INSTANT.test(value) ? absoluteTime(value) : value;
+  if (typeof value !== "object" || value === null) return String(value);
+  const parts = Array.isArray(value)
+    ? value.map((one) => (isNothing(one) || typeof one !== "object" ? shown(one) : `(${shown(one)})`))
+    : Object.entries(value).map(([name, one]) => `${label(name)} ${shown(one)}`);
+  return parts.join(", ");
 }
 
 const isNothing = (value: unknown): boolean =>
-  value === null || value === undefined || value === "" || (Array.isArray(value) && value.length === 0);
+  value === null ||
+  value === undefined ||
+  value === "" ||
+  (typeof value === "object" && Object.keys(value).length === 0);
 
 const isEmpty = (value: unknown): boolean => isNothing(value) || value === false;
 

@@ -52,7 +52,7 @@ export function BudgetsPage() {
             records={budgets.data?.budgets}
             fetching={budgets.isPending}
             empty={
-              <EmptyState title="No budget yet" action={add}>
+              <EmptyState title="No budget yet" action={{ label: "Add the first budget", onClick: () => setEditing("new") }}>
                 Without one, whoever has an API key may spend what they like.
               </EmptyState>
             }

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 
 import type { Home } from "@/api/types";
 import { RequestsLink } from "@/features/usage/RequestsLink";
-import { dayIn, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
+import { count, dayIn, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
 import { Panel } from "@/ui/Panel";
 import { PathLink } from "@/ui/PathLink";
 import { StatCard } from "@/ui/StatCard";
@@ -52,7 +52,10 @@ function SpendCard({ title, spend, series }: { title: string; spend: Spend; seri
             {`, ${estimated}`}
           </Lines>
           {spend.unknown_cost_calls > 0 && (
-            <Lines>without {plural(spend.unknown_cost_calls, "request")} of unknown cost</Lines>
+            <Lines>
+              without the unknown cost of{" "}
+              {spend.unknown_cost_calls === spend.calls ? "all of them" : `${count(spend.unknown_cost_calls)} of them`}
+            </Lines>
           )}
         </Stack>
       }

@@ -76,7 +76,7 @@ export function AliasesTable({ search }: { search: ModelsSearch }) {
               accessor: "name",
               title: "Alias",
               render: (alias) => (
-                <Stack gap={2} miw={150}>
+                <Stack gap={2} miw={110}>
                   <Code fz="sm" bg="transparent" p={0} fw={560}>
                     {alias.name}
                   </Code>
@@ -138,8 +138,8 @@ export function AliasesTable({ search }: { search: ModelsSearch }) {
 function Meaning({ alias: { name, resolves_to: model, providers, hidden_by_model: hidden } }: { alias: Alias }) {
   if (hidden) {
     return (
-      <Stack gap={2} miw={200}>
-        <StatusDot color="green" label={`the model ${name} itself`} reason="A model of this very name is served, and wins over the alias." />
+      <Stack gap={2} miw={150}>
+        <StatusDot wraps color="green" label={`the model ${name} itself`} reason="A model of this very name is served, and wins over the alias." />
         {model !== null && (
           <Text size="xs" c="dimmed">
             else {model}
@@ -151,6 +151,7 @@ function Meaning({ alias: { name, resolves_to: model, providers, hidden_by_model
   if (model === null) {
     return (
       <StatusDot
+        wraps
         color="gray"
         label="nothing: nobody serves a candidate"
         reason="A request for it is answered with 404 until a provider serves one of its candidates."
@@ -158,8 +159,8 @@ function Meaning({ alias: { name, resolves_to: model, providers, hidden_by_model
     );
   }
   return (
-    <Stack gap={2} miw={200}>
-      <StatusDot color="green" label={model} />
+    <Stack gap={2} miw={150}>
+      <StatusDot wraps color="green" label={model} />
       <Text size="xs" c="dimmed">
         at {providers.slice(0, 3).join(", ")}
         {providers.length > 3 && ` and ${providers.length - 3} more`}

@@ -16,7 +16,7 @@ import {
   type TimeLimitValues,
 } from "@/features/providers/timeLimits";
 import { useSystem } from "@/features/session/queries";
-import { countExact, money } from "@/format/format";
+import { countExact, money, score } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
@@ -124,7 +124,7 @@ function changesOf(values: Values, before: Values): ModelChange {
 function shown(field: Field, value: number | null): string {
   if (value === null) return OTHERWISE[field] ?? "unknown";
   if (isPrice(field)) return money(value);
-  return field === "score" ? String(value) : countExact(value);
+  return field === "score" ? score(value) : countExact(value);
 }
 
 function EditModelForm({ model, onClose }: { model: Model; onClose: () => void }) {

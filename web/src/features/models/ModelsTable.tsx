@@ -10,7 +10,7 @@ import { asApiError } from "@/api/request";
 import type { Model, ModelsSort } from "@/api/types";
 import type { ModelsSearch } from "@/app/search";
 import { useMay } from "@/features/session/queries";
-import { count, countExact, plural } from "@/format/format";
+import { count, countExact, plural, score } from "@/format/format";
 import { EmptyState } from "@/ui/EmptyState";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StaleNotice } from "@/ui/StaleNotice";
@@ -262,7 +262,7 @@ function Score({ model }: { model: Model }) {
   }
   return (
     <Tooltip label={`From: ${sourceLabel(model.score_source ?? undefined)}`}>
-      <span className="oc-figures">{model.score.toLocaleString("en-US", { maximumFractionDigits: 1 })}</span>
+      <span className="oc-figures">{score(model.score)}</span>
     </Tooltip>
   );
 }

@@ -1,5 +1,5 @@
 /** User Power Levels: three tiers with target and measured price, what each picks now, and who has it. */
-import { Badge, Button, Group, Paper, Select, SimpleGrid, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { Badge, Button, Group, Paper, Select, SimpleGrid, Skeleton, Space, Stack, Text, Title } from "@mantine/core";
 import { IconAdjustments, IconUsers } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -95,11 +95,11 @@ function LevelCard({ level, onEdit }: { level: PowerLevelFigures; onEdit?: () =>
           {bounds.length > 0 && ` · narrowed to ${bounds.join(", ")}`}
         </Text>
         <PicksNow models={level.models} />
+        {onEdit && <Space h={4} mt="auto" />}
         {onEdit && (
           <Button
             size="xs"
             variant="default"
-            mt="auto"
             leftSection={<IconAdjustments size={14} />}
             aria-label={`Edit ${level.name}`}
             onClick={onEdit}

@@ -53,11 +53,7 @@ export function ProviderKeysPage() {
           <Paper bg="var(--oc-surface)">
             <EmptyState
               title="No key of your own yet"
-              action={
-                <Button variant="default" leftSection={<IconKey size={16} />} onClick={() => setEditing("new")}>
-                  Add your first key
-                </Button>
-              }
+              action={{ label: "Add the first provider key", onClick: () => setEditing("new") }}
             >
               Requests run on the platform&apos;s keys until you add one.
             </EmptyState>

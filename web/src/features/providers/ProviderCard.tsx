@@ -127,7 +127,7 @@ function Figures({ provider }: { provider: Provider }) {
       <Figure
         label="Requests 30d"
         value={count(provider.requests_30d)}
-        exact={`${countExact(provider.requests_30d)} requests in the last 30 days`}
+        exact={`${countExact(provider.requests_30d)} requests reached it in the last 30 days`}
       />
       <Figure
         label="Cost 30d"

@@ -1,7 +1,6 @@
 /** The providers: cards, ghosts while they load, and what to do when there is none. */
 import { loadChunk } from "@/app/loadChunk";
-import { Button, Paper, SegmentedControl, SimpleGrid, Skeleton, Stack, VisuallyHidden } from "@mantine/core";
-import { IconPlus } from "@tabler/icons-react";
+import { Paper, SegmentedControl, SimpleGrid, Skeleton, Stack, VisuallyHidden } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 
@@ -65,13 +64,7 @@ export function ProviderGrid({ writable, onAdd, onConfigure, onDelete, onModelsB
           <div className={classes.overGhosts}>
             <EmptyState
               title="No provider yet"
-              action={
-                writable && (
-                  <Button variant="light" leftSection={<IconPlus size={16} />} onClick={onAdd}>
-                    Add the first one
-                  </Button>
-                )
-              }
+              action={writable ? { label: "Add the first provider", onClick: onAdd } : undefined}
             >
               Add OpenRouter, OpenAI, Anthropic or any OpenAI-compatible server; the gateway starts to serve its models at
               once.

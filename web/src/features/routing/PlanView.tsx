@@ -3,7 +3,8 @@ import { Alert, Box, Group, Stack, Table, Text, Title } from "@mantine/core";
 import { useId } from "react";
 
 import type { ExcludedTarget, PlannedTarget, RoutePlan } from "@/api/types";
-import { countExact, duration, money, moneyExact, plural } from "@/format/format";
+import { countExact, duration, money, moneyExact, plural, score } from "@/format/format";
+import { Sideways } from "@/ui/Sideways";
 
 import { levelLabel, strategyLabel } from "./strategies";
 
@@ -84,7 +85,7 @@ function Targets({ plan, past }: { plan: RoutePlan; past: boolean }) {
         {past ? "Order in which they were to be asked" : "Asked in this order, until one answers"}
         {oneReason && `: ${oneReason}`}
       </Title>
-      <Table.ScrollContainer minWidth={560} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+      <Sideways label="Targets" width={560}>
         <Table fz="sm" verticalSpacing={6} withTableBorder aria-labelledby={heading}>
           <Table.Thead>
             <Table.Tr>
@@ -128,14 +129,14 @@ function Targets({ plan, past }: { plan: RoutePlan; past: boolean }) {
                   </Table.Td>
                 )}
                 <Table.Td ta="right" className="oc-figures" style={{ whiteSpace: "nowrap" }}>
-                  {target.score === null ? "none" : target.score.toFixed(1)}
+                  {target.score === null ? "none" : score(target.score)}
                   {withValue && plan.strategy === "balanced" && target.value !== null && ` · ${target.value.toFixed(3)}`}
                 </Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </Sideways>
     </section>
   );
 }

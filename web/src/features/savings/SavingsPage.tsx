@@ -92,7 +92,6 @@ function AdviceItem({ advice }: { advice: Advice }) {
       aria-label={`${KINDS[advice.kind]}: ${advice.subject}`}
       align="flex-start"
       gap="lg"
-      wrap="nowrap"
       py="md"
       style={{ borderTop: "1px solid var(--oc-hairline)" }}
     >
@@ -110,7 +109,7 @@ function AdviceItem({ advice }: { advice: Advice }) {
           {advice.saving_usd === null ? "no money" : "in 30 days"}
         </Text>
       </Stack>
-      <Stack gap={4} miw={0} flex={1}>
+      <Stack gap={4} miw={0} flex="1 1 260px">
         <Group gap="sm">
           <Text fw={560} size="sm">
             {advice.subject}
@@ -121,10 +120,10 @@ function AdviceItem({ advice }: { advice: Advice }) {
         <Text size="xs" c="dimmed">
           {advice.assumption}
         </Text>
-        <Group gap="md">
+        <Group gap="4px 16px">
           <PathLink path={advice.path}>{advice.action}</PathLink>
           {advice.requests !== null && (
-            <RequestsLink requests={advice.requests}>
+            <RequestsLink requests={advice.requests} underline="always">
               {advice.kind === "duplicates" ? "Requests of this key" : plural(advice.calls, "request")}
             </RequestsLink>
           )}

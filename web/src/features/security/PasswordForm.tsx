@@ -7,6 +7,7 @@ import { asApiError } from "@/api/request";
 import { PASSWORD_RULE, passwordProblem } from "@/features/session/newPassword";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { FORM_WIDTH } from "@/ui/SaveForm";
 
 import { useChangePassword } from "./queries";
 
@@ -37,7 +38,7 @@ export function PasswordForm() {
   const failure = change.isError ? asApiError(change.error) : null;
   return (
     <form onSubmit={submit} noValidate>
-      <Stack gap="md" maw={420}>
+      <Stack gap="md" maw={FORM_WIDTH}>
         <PasswordInput
           label="Current password"
           autoComplete="current-password"

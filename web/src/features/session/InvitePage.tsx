@@ -6,6 +6,7 @@ import { Link, useRouter, useSearch } from "@tanstack/react-router";
 
 import { asApiError } from "@/api/request";
 import type { InvitationOffer } from "@/api/types";
+import { A_ROLE } from "@/features/users/roles";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { EntryPage } from "./EntryPage";
@@ -58,7 +59,7 @@ function Offer({ token, offer }: { token: string; offer: InvitationOffer }) {
   return (
     <EntryPage
       title={`Join ${offer.organisation || "Ops-Center"}`}
-      subtitle={`You are invited as ${offer.role}. Choose a password, and you are in.`}
+      subtitle={`You are invited as ${A_ROLE[offer.role]}. Choose a password, and you are in.`}
     >
       <form onSubmit={form.onSubmit((values) => accept.mutate(values))} noValidate>
         <Stack>

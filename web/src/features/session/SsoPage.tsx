@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useRouter, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 
-import { asApiError } from "@/api/request";
+import { ApiError, asApiError } from "@/api/request";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 import { EntryPage } from "./EntryPage";
@@ -34,7 +34,13 @@ export function SsoPage() {
     <EntryPage title="Single sign-on" subtitle="Back from your provider">
       {refused || isError ? (
         <Stack>
-          {refused ? <Text size="sm">The provider did not sign you in.</Text> : <ProblemAlert error={asApiError(error)} />}
+          <ProblemAlert
+            error={
+              refused
+                ? new ApiError(0, "sso_refused", "The provider did not sign you in.", "Try again, or ask who looks after it.")
+                : asApiError(error)
+            }
+          />
           <Text size="sm">
             <Anchor component={Link} to="/login" underline="always" size="sm">
               Back to sign-in

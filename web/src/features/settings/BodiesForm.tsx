@@ -1,9 +1,9 @@
 /** Whether prompts and answers are kept, what is taken out of them, and for how long. */
-import { Checkbox, Group, NumberInput, Stack, Switch, Text } from "@mantine/core";
+import { Checkbox, Group, NumberInput, SimpleGrid, Stack, Switch, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
 
 import type { Settings } from "@/api/types";
-import { SaveButton, useSaving } from "@/ui/SaveForm";
+import { FORM_WIDTH, SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 
@@ -54,14 +54,13 @@ export function BodiesForm({ settings }: { settings: Settings }) {
                 <Checkbox label="Card numbers" {...form.getInputProps("remove_cards", { type: "checkbox" })} />
               </Group>
             </Stack>
-            <Group grow align="flex-start" maw={430} preventGrowOverflow={false}>
+            <SimpleGrid cols={{ base: 1, xs: 2 }} maw={FORM_WIDTH}>
               <NumberInput
                 label="Most of each"
                 description="Kilobytes, up to 1,024."
                 min={1}
                 max={1024}
                 allowDecimal={false}
-                miw={160}
                 {...form.getInputProps("kilobytes")}
               />
               <NumberInput
@@ -70,10 +69,9 @@ export function BodiesForm({ settings }: { settings: Settings }) {
                 min={1}
                 max={365}
                 allowDecimal={false}
-                miw={160}
                 {...form.getInputProps("days")}
               />
-            </Group>
+            </SimpleGrid>
           </>
         )}
         <SaveButton saving={saving}>Save Storing</SaveButton>

@@ -7,7 +7,7 @@ import type { NotificationChannel, NotificationSettings, Settings } from "@/api/
 import { BusyButton } from "@/ui/BusyButton";
 import { CopyButton } from "@/ui/CopyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
-import { SaveButton, useSaving } from "@/ui/SaveForm";
+import { FORM_WIDTH, SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useTestNotifications } from "./notificationQueries";
 import { useChangeSettings } from "./queries";
@@ -66,7 +66,7 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
   const reveal = { "aria-label": "Reveal or hide what is typed", tabIndex: 0 };
   return (
     <form onSubmit={submit} noValidate>
-      <Stack gap="md" maw={520}>
+      <Stack gap="md" maw={FORM_WIDTH}>
         <Fieldset legend="Email">
           <Stack gap="md">
             <Switch label="Send email" {...form.getInputProps("email_enabled", { type: "checkbox" })} />

@@ -1,9 +1,9 @@
 /** Whether requests over a limit wait for a place, for how long and how many. */
-import { Group, NumberInput, Stack, Switch } from "@mantine/core";
+import { NumberInput, SimpleGrid, Stack, Switch } from "@mantine/core";
 import { useForm } from "@mantine/form";
 
 import type { Settings } from "@/api/types";
-import { SaveButton, useSaving } from "@/ui/SaveForm";
+import { FORM_WIDTH, SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 
@@ -42,14 +42,13 @@ export function QueueForm({ settings }: { settings: Settings }) {
           {...form.getInputProps("queue", { type: "checkbox" })}
         />
         {form.values.queue && (
-          <Group grow align="flex-start" maw={640} preventGrowOverflow={false}>
+          <SimpleGrid cols={{ base: 1, xs: 3 }} maw={FORM_WIDTH}>
             <NumberInput
               label="Longest wait"
               description="Seconds, up to 600."
               min={1}
               max={600}
               allowDecimal={false}
-              miw={160}
               {...form.getInputProps("queue_seconds")}
             />
             <NumberInput
@@ -58,7 +57,6 @@ export function QueueForm({ settings }: { settings: Settings }) {
               min={1}
               max={10_000}
               allowDecimal={false}
-              miw={160}
               {...form.getInputProps("queue_per_key")}
             />
             <NumberInput
@@ -67,10 +65,9 @@ export function QueueForm({ settings }: { settings: Settings }) {
               min={1}
               max={100_000}
               allowDecimal={false}
-              miw={160}
               {...form.getInputProps("queue_in_all")}
             />
-          </Group>
+          </SimpleGrid>
         )}
         <SaveButton saving={saving}>Save Limits</SaveButton>
       </Stack>

@@ -5,7 +5,7 @@ import { useState } from "react";
 
 import type { Settings } from "@/api/types";
 import { BusyButton } from "@/ui/BusyButton";
-import { SaveButton, useSaving } from "@/ui/SaveForm";
+import { FORM_WIDTH, SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 
@@ -53,7 +53,7 @@ export function RetentionForm({ settings }: { settings: Settings }) {
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
-        <SimpleGrid cols={{ base: 1, xs: 2 }} maw={640}>
+        <SimpleGrid cols={{ base: 1, xs: 2 }} maw={FORM_WIDTH}>
           {LEVELS.map(({ name, label, what }) => (
             <NumberInput
               key={name}

@@ -12,7 +12,7 @@ import { ROLES } from "@/features/users/roles";
 import { PageHeader } from "@/ui/PageHeader";
 import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
-import { SaveButton, useSaving } from "@/ui/SaveForm";
+import { FORM_WIDTH, SaveButton, useSaving } from "@/ui/SaveForm";
 import { StaleNotice } from "@/ui/StaleNotice";
 
 import { BodiesForm } from "./BodiesForm";
@@ -109,7 +109,7 @@ function Organisation({ settings }: { settings: Settings }) {
   );
   return (
     <form onSubmit={submit} noValidate>
-      <Stack gap="md" maw={420}>
+      <Stack gap="md" maw={FORM_WIDTH}>
         <TextInput
           label="Name"
           description="In invitations and in authenticator apps; may stay empty."

@@ -4,7 +4,7 @@ import { useForm } from "@mantine/form";
 
 import type { Role, Settings } from "@/api/types";
 import { ROLES } from "@/features/users/roles";
-import { SaveButton, useSaving } from "@/ui/SaveForm";
+import { FORM_WIDTH, SaveButton, useSaving } from "@/ui/SaveForm";
 
 import { useChangeSettings } from "./queries";
 import { fromLines, toLines } from "./roleLines";
@@ -51,7 +51,7 @@ export function SingleSignOnForm({ settings }: { settings: Settings }) {
   });
   return (
     <form onSubmit={submit} noValidate>
-      <Stack gap="md" maw={520}>
+      <Stack gap="md" maw={FORM_WIDTH}>
         <Switch label="Offer it at sign-in" {...form.getInputProps("enabled", { type: "checkbox" })} />
         <TextInput
           label="Issuer"

@@ -57,7 +57,7 @@ export function TeamsPage() {
             records={teams}
             fetching={query.isPending}
             empty={
-              <EmptyState title="No team yet" action={add}>
+              <EmptyState title="No team yet" action={{ label: "Add the first team", onClick: () => setEditing("new") }}>
                 Users without one spend on their own account.
               </EmptyState>
             }

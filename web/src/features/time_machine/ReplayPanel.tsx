@@ -6,7 +6,7 @@ import { useState, type ReactNode } from "react";
 
 import { asApiError } from "@/api/request";
 import type { ReplayMove, ReplayPlace, ReplayRefusal, ReplayResult, RoutingDraft } from "@/api/types";
-import { absoluteTime, change, countExact, duration, estimatedPart, money, moneyExact, plural } from "@/format/format";
+import { absoluteTime, change, countExact, duration, estimatedPart, money, moneyExact, plural, score } from "@/format/format";
 import { BusyButton } from "@/ui/BusyButton";
 import { EmptyState } from "@/ui/EmptyState";
 import { Panel } from "@/ui/Panel";
@@ -136,10 +136,10 @@ function Result({ result }: { result: ReplayResult }) {
         />
         <StatCard
           title="Quality"
-          value={after.mean_score === null ? "unknown" : after.mean_score.toFixed(1)}
+          value={score(after.mean_score)}
           footer={
             <Beneath>
-              {before.mean_score === null ? "no score known" : `${before.mean_score.toFixed(1)} now`}, mean score of{" "}
+              {before.mean_score === null ? "no score known" : `${score(before.mean_score)} now`}, mean score of{" "}
               {plural(result.quality_compared, "request")}
             </Beneath>
           }

@@ -8,6 +8,7 @@ import { useState, type KeyboardEvent } from "react";
 import type { Explore } from "@/api/types";
 import { bucketLabel, estimatedPart } from "@/format/format";
 
+import { MARGIN, X_AXIS } from "./axes";
 import { requestsBehind } from "./filters";
 import { useLineColor } from "./useColors";
 import { figure, linesOf, METRIC_LABELS, type Line } from "./words";
@@ -78,10 +79,11 @@ export function ExploreChart({ explored }: { explored: Explore }) {
           dotProps={{ r: 2.5 }}
           strokeWidth={2}
           yAxisProps={{ domain: [0, "auto"], width: 64, tickFormatter: (value: number) => figure(value, unit) }}
-          xAxisProps={{ minTickGap: 28, tickFormatter: labelOf }}
+          xAxisProps={{ ...X_AXIS, tickFormatter: labelOf }}
           series={shown.map((line) => ({ name: line.key, label: line.label, color: line.color, strokeDasharray: line.dash }))}
           referenceLines={at === null ? [] : [{ x: at, color: "gray.6" }]}
           lineChartProps={{
+            margin: MARGIN,
             accessibilityLayer: false,
             onClick: ({ activeTooltipIndex }) => {
               const clicked = Number(activeTooltipIndex);

@@ -47,7 +47,7 @@ export function StatCards() {
       <StatCard
         title="API Calls (30d)"
         value={shown(cards && count(cards.calls_30d))}
-        exact={cards && `${countExact(cards.calls_30d)} calls in the last 30 days. ${at}`}
+        exact={cards && `${countExact(cards.calls_30d)} calls in the last 30 days, with those that reached no provider: refused, or of a model that nobody serves. The cards of the providers do not count those. ${at}`}
         series={cards?.calls_series}
         footer={cards && <Trend percent={cards.calls_trend_pct} />}
       />
@@ -58,7 +58,7 @@ export function StatCards() {
           cards &&
           `${moneyExact(cards.cost_30d_usd)} in the last 30 days, of it ${moneyExact(cards.estimated_cost_30d_usd)} estimated${
             cards.unknown_cost_calls_30d
-              ? `, without ${plural(cards.unknown_cost_calls_30d, "call")} whose price is unknown`
+              ? `, without ${plural(cards.unknown_cost_calls_30d, "call")} of unknown cost`
               : ""
           }. ${at}`
         }

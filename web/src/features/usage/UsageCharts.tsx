@@ -8,6 +8,7 @@ import type { Bucket, OwnUsage } from "@/api/types";
 import { bucketLabel, count, countExact, estimatedPart, money, moneyExact, moneyWithUnknown, plural, share } from "@/format/format";
 import { OTHER_COLOR } from "@/theme/providerColor";
 
+import { MARGIN, X_AXIS } from "./axes";
 import { OTHER, slicesOf, type Slice } from "./slices";
 import { useProviderColor } from "./useColors";
 
@@ -47,7 +48,8 @@ function CallsOverTime({ usage, bucket, withCost }: UsageChartsProps) {
           withRightYAxis={withCost}
           yAxisProps={{ domain: [0, "auto"], width: 48, allowDecimals: false, tickFormatter: count }}
           rightYAxisProps={{ domain: [0, "auto"], width: 56, tickFormatter: money }}
-          xAxisProps={{ minTickGap: 28 }}
+          xAxisProps={X_AXIS}
+          lineChartProps={{ margin: MARGIN }}
           series={[
             { name: "calls", label: "Calls", color: "brand.6" },
             ...(withCost ? [{ name: "cost_usd", label: "Cost", color: "yellow.6", yAxisId: "right" } as const] : []),

@@ -138,11 +138,7 @@ function Nothing({ search, onClear }: { search: UsageSearch; onClear: () => void
   return usedOf(search) > 0 ? (
     <EmptyState
       title="No request fits in this period"
-      action={
-        <Button variant="default" size="xs" onClick={onClear}>
-          Clear filters
-        </Button>
-      }
+      action={{ label: "Clear filters", onClick: onClear }}
     >
       Change the filters, or choose a longer range.
     </EmptyState>

@@ -8,6 +8,14 @@ export const ROLES: readonly { value: Role; label: string; meaning: string }[] =
   { value: "user", label: "User", meaning: "Own API keys and own usage only." },
 ];
 
+/** As in "invited as an operator". */
+export const A_ROLE: Readonly<Record<Role, string>> = {
+  admin: "an admin",
+  operator: "an operator",
+  viewer: "a viewer",
+  user: "a user",
+};
+
 export const POWER_LEVELS: readonly { value: PowerLevel; label: string }[] = [
   { value: "eco", label: "Eco" },
   { value: "balanced", label: "Balanced" },
