@@ -276,6 +276,8 @@ def test_a_kept_request_is_sent_again_elsewhere_and_stands_beside_the_original(
     assert found["possible"] and found["removed"] == {"email": 1}, found
     target = next(each for each in found["targets"] if each["provider_id"] == claude["id"])
     sent = {"provider_id": claude["id"], "model": target["model"]}
+    own_key = {"api_key": "sk-good-own", "force": True}
+    assert server.admin.put("/me/provider-keys/anthropic", json=own_key).is_success
     before = server.admin.get("/me/api-keys").json()["api_keys"]
     answers = [server.admin.post(f"{path}/replay", json=sent, timeout=30) for _ in range(2)]
     assert [each.status_code for each in answers] == [200, 200], answers[0].text
@@ -286,6 +288,7 @@ def test_a_kept_request_is_sent_again_elsewhere_and_stands_beside_the_original(
     assert replay["stream"] and replay["time_to_first_chunk_ms"] is not None
     assert (replay["api_key_name"], original["api_key_name"]) == ("Replay", "an application")
     assert replay["cost_usd"] > 0 and replay["price_lines"]
+    assert replay["credential"] == "platform"  # the admin's own key for it is left aside
     assert made["difference"]["cost_usd"] == pytest.approx(replay["cost_usd"] - original["cost_usd"])
     assert made["difference"]["duration_ms"] == replay["duration_ms"] - original["duration_ms"]
     for each in (made["answer"], made["original_answer"]):
@@ -308,6 +311,7 @@ def test_a_kept_request_is_sent_again_elsewhere_and_stands_beside_the_original(
     log = server.admin.get("/audit-log?action=request.replay").json()["entries"]
     assert (len(log), log[0]["object_id"]) == (2, original["id"])
 
+    assert server.admin.delete("/me/provider-keys/anthropic").is_success
     server.admin.patch(f"/llm/providers/{claude['id']}", json={"api_key": "sk-wrong"})
     failed = server.admin.post(f"{path}/replay", json=sent, timeout=30).json()
     assert failed["replay"]["status"] >= 400 and failed["replay"]["error_type"] == "provider_auth_error"

@@ -107,6 +107,14 @@ def test_shared_then_byok_asks_the_platforms_key_of_a_provider_before_the_own_on
     assert plan(principal) == ["openrouter:platform", "openai:platform", "openai:byok"]
 
 
+def test_a_replay_is_paid_with_the_platforms_key_or_not_sent() -> None:
+    replay = RouteRequest(model="gpt-4o-mini", pinned=True)
+    willing = who(own_keys=own(OPENAI), byok_fallback=True)
+    assert shown(resolve(snap(), willing, replay)) == ["openrouter:platform", "openai:platform"]
+    with pytest.raises(Forbidden, match="a replay is paid with the platform's"):
+        resolve(snap(), msgspec.structs.replace(willing, byok_policy=ByokPolicy.BYOK_ONLY), replay)
+
+
 def test_shared_only_leaves_own_keys_aside() -> None:
     principal = who(own_keys=own(OPENAI), byok_policy=ByokPolicy.SHARED_ONLY)
     assert plan(principal) == ["openrouter:platform", "openai:platform"]

@@ -69,6 +69,9 @@ async def test_what_cannot_be_sent_again_says_why(
         assert (answer.status_code, answer.json()["error"]["message"]) == (409, found["reason"])
 
     path = await kept(control, clock, whole)
+    await control_client.patch("/settings", json={"byok": {"policy": "byok_only"}})
+    assert "Only own keys" in (await control_client.get(f"{path}/replay")).json()["reason"]
+    await control_client.patch("/settings", json={"byok": {"policy": "byok_then_shared"}})
     assert (await control_client.get(f"{path}/replay")).json()["possible"] is True
     answer = await control_client.post(f"{path}/replay", json=target)
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "provider_id")

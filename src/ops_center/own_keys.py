@@ -30,14 +30,19 @@ def resolve(
 
     `byok_then_shared`: the user's own key where there is one, the platform's elsewhere; once an own key has
     been asked in vain, the platform's follows only with the user's switch. Of a model that was named, the
-    providers that the user has a key for come first. `shared_then_byok`: the platform's, then own keys.
+    providers that the user has a key for come first. `shared_then_byok`: the platform's, then own keys. A replay
+    is the platform's to pay, whatever keys the admin who asks for it has.
 
-    Raises what `routing.resolve` raises, and Forbidden for a request that loosens its key's policy, or
-    under `byok_only` where the user has no key.
+    Raises what `routing.resolve` raises, and Forbidden for a request that loosens its key's policy, and under
+    `byok_only` where the user has no key, or for a replay.
     """
     if principal is None:
         return routing.resolve(snapshot, None, request, live)
     policy = principal.byok_policy
+    if request.pinned:
+        if policy is ByokPolicy.BYOK_ONLY:
+            raise Forbidden("Only own keys may be used here, and a replay is paid with the platform's.")
+        return routing.resolve(snapshot, msgspec.structs.replace(principal, own_keys=None), request, live)
     if request.byok_policy is not None:
         policy = _tightened(policy, request.byok_policy)
     own = principal.own_keys.providers if principal.own_keys is not None else _NONE

@@ -57,7 +57,7 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True):
     session: Hashable = None  # the conversation it belongs to
     options: Options = NO_OPTIONS
     task: Task | None = None  # what is asked for, when it is no conversation
-    pinned: bool = False  # the model that is named and no other, whatever the rules say
+    pinned: bool = False  # a replay: the model that is named and no other, on the platform's key
     explain: bool = False  # list every target left out, not only those met before the plan was full
     turn: int = 0  # rotates targets of equal priority; any integer, the same one gives the same plan
 

@@ -27,5 +27,5 @@ async def replay_request(
     control: ControlDep, actor: ActorDep, request_id: RequestId, body: ReplayCreate
 ) -> RequestReplay:
     """Sends the kept prompt again, on one's own API key, and answers when the replay has ended, well or not. It costs
-    what any request costs."""
+    what any request costs, and the platform's key of the provider pays."""
     return await service.replay(control, actor, request_id, body)

@@ -46,7 +46,6 @@ class ReplayDifference(ResponseModel):
     """The replay's figure less the original's; null where one of them is not known."""
 
     cost_usd: Usd | None
-    """What each of them cost whoever paid: on an own key of the admin's, the admin."""
     duration_ms: int
     time_to_first_chunk_ms: int | None
     input_tokens: int

@@ -1,4 +1,5 @@
-"""Sends a kept request again: as it was redacted, to the one target an admin chose, on that admin's own API key.
+"""Sends a kept request again: as it was redacted, to the one target an admin chose, on that admin's own API key and
+with the platform's key of the provider, whatever keys the admin has.
 
 The call goes the way of any request (`Control.replay`), so limits, budgets, address checks and the ledger are the
 ordinary ones; nothing is priced or measured here.
@@ -25,6 +26,7 @@ from ops_center.control.bodies.redaction import lacks_files
 from ops_center.control.bodies.schemas import KeptBody, RequestBodies
 from ops_center.control.bodies.service import opened
 from ops_center.control.bodies.settings import BodySettings
+from ops_center.control.byok.policy import global_policy
 from ops_center.control.context import Control
 from ops_center.control.replays.schemas import (
     ReplayCreate,
@@ -42,7 +44,7 @@ from ops_center.route_request import FIELDS, RouteRequest, estimated_tokens, nee
 from ops_center.routing import unfit
 from ops_center.snapshot import Target, api_key_digest
 from ops_center.storage.secrets import SecretError
-from ops_center.types import CredentialSource, Usage
+from ops_center.types import ByokPolicy, CredentialSource, Usage
 
 KEY_NAME = "Replay"
 _KEY_LIFE = timedelta(days=1)
@@ -147,6 +149,12 @@ async def _kept(control: Control, original: RequestDetail) -> _Kept:
             "This request was made on a user's own key, and such requests are not sent again",
             hint="Neither may that key be used for it, nor is it the platform's to pay.",
         )
+    async with control.database.read() as conn:
+        if await global_policy(conn) is ByokPolicy.BYOK_ONLY:
+            raise Conflict(
+                "Only own keys may be used here, and a replay is paid with the platform's",
+                hint="The policy for own keys is under Settings.",
+            )
     if original.endpoint not in _CHATS and original.endpoint not in _JSON_TASKS:
         raise Conflict(f"A request to /v1/{original.endpoint} cannot be sent again: its body is not kept")
     try:
@@ -256,14 +264,9 @@ def _difference(original: RequestDetail, replay: RequestDetail) -> ReplayDiffere
         return None if now is None or then is None else now - then
 
     return ReplayDifference(
-        cost_usd=less(_paid(replay), _paid(original)),
+        cost_usd=less(replay.cost_usd, original.cost_usd),
         duration_ms=replay.duration_ms - original.duration_ms,
         time_to_first_chunk_ms=less(replay.time_to_first_chunk_ms, original.time_to_first_chunk_ms),
         input_tokens=replay.input_tokens - original.input_tokens,
         output_tokens=replay.output_tokens - original.output_tokens,
     )
-
-
-def _paid(request: RequestDetail) -> Decimal | None:
-    """By whomever: an admin with an own key for the provider pays there, as with any request."""
-    return request.cost_usd if request.own_cost_source is None else request.own_cost_usd

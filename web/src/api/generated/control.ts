@@ -1803,7 +1803,7 @@ export const getReplayRequestUrl = (requestId: string,) => {
 
 /**
  * Sends the kept prompt again, on one's own API key, and answers when the replay has ended, well or not. It costs
- * what any request costs.
+ * what any request costs, and the platform's key of the provider pays.
  * @summary Replay Request
  */
 export const replayRequest = async (requestId: string,

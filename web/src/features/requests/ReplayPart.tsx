@@ -122,8 +122,9 @@ function Form({ request }: { request: RequestDetail }) {
           />
           <Text size="sm">
             This is a real call and costs money
-            {target && (target.expected_cost_usd === null ? ", how much is unknown" : `, about ${money(target.expected_cost_usd)}`)}. It
-            is made on your own API key “Replay”, within your limits and budget, and is in the audit log.{" "}
+            {target && (target.expected_cost_usd === null ? ", how much is unknown" : `, about ${money(target.expected_cost_usd)}`)}. The
+            platform's key pays, also where you have one of your own. It is made on your API key “Replay”, within your limits and
+            budget, and is in the audit log.{" "}
             {taken
               ? `It is sent as it is kept, without what redaction took out of prompt and answer: ${taken}.`
               : "Redaction had nothing to take out, so it is sent as it was."}
