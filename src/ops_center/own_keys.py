@@ -18,7 +18,7 @@ from ops_center.snapshot import Principal, Provider, Snapshot
 from ops_center.types import ByokPolicy, CredentialSource
 
 _NONE: Mapping[str, Provider] = {}
-_HINT = "Add your key under Account → Provider keys."
+_HINT = "Add your key under Provider Keys in the console."
 _NO_KEY = "you have no key of your own for it"
 _OWN_ASKED = "once an own key was asked, the platform's keys do not serve"
 

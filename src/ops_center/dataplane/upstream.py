@@ -299,7 +299,7 @@ def _own_key_refused(provider: Provider, status: int, detail: str) -> ProviderAu
         f"{provider.name} refused your own API key (HTTP {status}).",
         provider_status=status,
         detail=detail,
-        hint="Test or replace it under Account → Provider keys.",
+        hint="Test or replace it under Provider Keys in the console.",
     )
     error.status = status if status in (401, 402, 403) else 401  # Gemini says 400
     return error

@@ -1,9 +1,10 @@
 /** What stands in place of a page that could not be shown, and of one that does not exist. */
-import { Anchor, Box, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Box } from "@mantine/core";
 import { Link, useRouter, type ErrorComponentProps } from "@tanstack/react-router";
 import { useEffect } from "react";
 
 import { asApiError } from "@/api/request";
+import { EntryPage } from "@/features/session/EntryPage";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 const RETRY_MS = 5000;
@@ -34,15 +35,10 @@ export function RouteProblem({ error, reset }: ErrorComponentProps) {
 
 export function NotFoundPage() {
   return (
-    <Box component="main" maw={560} mx="auto" py={64} px="md">
-      <title>Not found · Ops-Center</title>
-      <Stack gap="xs">
-        <Title order={1}>There is no such page</Title>
-        <Text c="dimmed">The address may be mistyped, or the page has moved.</Text>
-        <Anchor component={Link} to="/">
-          Go to the start page
-        </Anchor>
-      </Stack>
-    </Box>
+    <EntryPage title="There is no such page" subtitle="The address may be mistyped, or the page has moved.">
+      <Anchor component={Link} to="/" underline="always" size="sm">
+        Go to the start page
+      </Anchor>
+    </EntryPage>
   );
 }

@@ -122,7 +122,7 @@ async def replay(control: Control, actor: Actor, request_id: str, wanted: Replay
     except NotFound:
         raise Conflict(
             "The replay was refused before it was anybody's request",
-            hint=f"Look at your API key “{KEY_NAME}” under Account → API keys.",
+            hint=f"Look at your API key “{KEY_NAME}” under API Keys.",
         ) from None
     return RequestReplay(
         original=original,

@@ -86,10 +86,12 @@ function AccountMenu() {
           <Text size="sm" fw={560} c="var(--mantine-color-text)" truncate>
             {shown}
           </Text>
-          <Text size="xs" truncate>
-            {user.name ? `${user.email} · ` : ""}
-            {user.role}
-          </Text>
+          {user.name && (
+            <Text size="xs" truncate title={user.email}>
+              {user.email}
+            </Text>
+          )}
+          <Text size="xs">{user.role}</Text>
         </Menu.Label>
         <Menu.Divider />
         <Menu.Item component={Link} to="/account/usage" leftSection={<IconChartLine size={16} />}>

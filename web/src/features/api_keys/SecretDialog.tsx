@@ -27,8 +27,8 @@ export function SecretDialog({ fresh, onClose }: SecretDialogProps) {
           <Alert color="yellow" role="note">
             Copy it now: it is shown only this once, and we keep nothing that could show it again.
           </Alert>
-          <Group gap="sm" wrap="nowrap">
-            <Code fz="sm" flex={1} p="sm" data-testid="secret">
+          <Group gap="sm">
+            <Code fz="sm" flex="1 1 260px" p="sm" style={{ overflowWrap: "anywhere" }} data-testid="secret">
               {fresh.secret}
             </Code>
             <CopyButton text={fresh.secret} label="Copy key" data-autofocus />

@@ -46,7 +46,7 @@ export function ByokUsersPage() {
             fetching={users.isPending}
             empty={
               <EmptyState title="Nobody has brought a key yet">
-                Users add their own keys under My → Provider Keys.
+                Users add their own keys under Provider Keys.
               </EmptyState>
             }
             columns={[

@@ -12,7 +12,7 @@ export function RecoveryCodes({ codes, onDone }: { codes: string[]; onDone: () =
       <Code block fz="sm" data-testid="recovery-codes">
         {codes.join("\n")}
       </Code>
-      <Group>
+      <Group justify="flex-end">
         <CopyButton text={codes.join("\n")} label="Copy codes" size="sm" />
         <Button onClick={onDone}>I have kept them</Button>
       </Group>

@@ -1,5 +1,5 @@
 /** Setting up a second factor: scan, prove, keep the recovery codes. */
-import { Code, Group, Image, Loader, Stack, Text, TextInput } from "@mantine/core";
+import { Code, Image, Loader, Stack, Text, TextInput } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 
 import { asApiError } from "@/api/request";
@@ -41,6 +41,7 @@ export function SecondFactorSetup({ onDone }: { onDone: () => void }) {
           src={`data:image/svg+xml,${encodeURIComponent(begin.data.qr_svg)}`}
           alt="QR code of the new secret"
           w={200}
+          mx="auto"
           radius="sm"
         />
         <Text size="sm" c="dimmed">
@@ -53,18 +54,15 @@ export function SecondFactorSetup({ onDone }: { onDone: () => void }) {
           label="Code"
           inputMode="numeric"
           autoComplete="one-time-code"
-          maw={220}
           value={code}
           onChange={(event) => setCode(event.currentTarget.value)}
           error={failure?.param === "code" ? failure.message : null}
           data-autofocus
         />
         {failure && failure.param !== "code" && <ProblemAlert error={failure} title="Nothing was changed" />}
-        <Group>
-          <BusyButton type="submit" busy={confirm.isPending}>
-            Turn On
-          </BusyButton>
-        </Group>
+        <BusyButton type="submit" fullWidth busy={confirm.isPending}>
+          Turn On
+        </BusyButton>
       </Stack>
     </form>
   );

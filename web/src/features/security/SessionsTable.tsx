@@ -1,5 +1,5 @@
 /** Sessions with their browser, address and last use, each to be ended. */
-import { Badge, Group, Stack, Text } from "@mantine/core";
+import { Badge, Group, Stack, Text, type MantineTheme } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
 import { asApiError } from "@/api/request";
@@ -19,6 +19,9 @@ const BEGAN: Record<string, string> = {
   invitation: "Invitation",
   oidc: "Single sign-on",
 };
+
+/** Columns for which a narrow screen has no room. */
+const WIDE = { visibleMediaQuery: (theme: MantineTheme) => `(min-width: ${theme.breakpoints.sm})`, noWrap: true };
 
 /** `whose`: null for one's own, else a user's id. */
 export function SessionsTable({ whose }: { whose: string | null }) {
@@ -46,19 +49,29 @@ export function SessionsTable({ whose }: { whose: string | null }) {
           {
             accessor: "user_agent",
             title: "Browser",
-            render: ({ user_agent, current }) => (
-              <Group gap="xs" wrap="nowrap">
-                <Text size="sm" title={user_agent}>
-                  {browserName(user_agent)}
+            render: ({ user_agent, ip_address, current }) => (
+              <>
+                <Group gap="2px 8px">
+                  <Text size="sm" title={user_agent}>
+                    {browserName(user_agent)}
+                  </Text>
+                  {current && <Badge color="green">This one</Badge>}
+                </Group>
+                <Text size="xs" c="dimmed" hiddenFrom="sm">
+                  {ip_address || "unknown address"}
                 </Text>
-                {current && <Badge color="green">This one</Badge>}
-              </Group>
+              </>
             ),
           },
-          { accessor: "ip_address", title: "Address", render: ({ ip_address }) => ip_address || "unknown" },
-          { accessor: "method", title: "Began by", render: ({ method }) => BEGAN[method] ?? method },
-          { accessor: "created_at", title: "Began", render: ({ created_at }) => <TimeAgo at={created_at} /> },
-          { accessor: "last_seen_at", title: "Last used", render: ({ last_seen_at }) => <TimeAgo at={last_seen_at} /> },
+          { accessor: "ip_address", title: "Address", ...WIDE, render: ({ ip_address }) => ip_address || "unknown" },
+          { accessor: "method", title: "Began by", ...WIDE, render: ({ method }) => BEGAN[method] ?? method },
+          { accessor: "created_at", title: "Began", ...WIDE, render: ({ created_at }) => <TimeAgo at={created_at} /> },
+          {
+            accessor: "last_seen_at",
+            title: "Last used",
+            noWrap: true,
+            render: ({ last_seen_at }) => <TimeAgo at={last_seen_at} />,
+          },
           {
             accessor: "actions",
             title: "Actions",

@@ -57,7 +57,15 @@ export function SetupPage() {
               <Alert color="yellow" role="note">
                 Open the link from the server's log; it carries the one-time token. You can also paste the token here.
               </Alert>
-              <TextInput label="Set-up token" required {...form.getInputProps("token")} />
+              <TextInput
+                label="Set-up token"
+                name="token"
+                autoComplete="off"
+                required
+                withAsterisk={false}
+                autoFocus
+                {...form.getInputProps("token")}
+              />
             </>
           )}
           <TextInput
@@ -67,7 +75,7 @@ export function SetupPage() {
             autoComplete="username"
             required
             withAsterisk={false}
-            autoFocus
+            autoFocus={Boolean(token)}
             {...form.getInputProps("email")}
           />
           <PasswordInput
