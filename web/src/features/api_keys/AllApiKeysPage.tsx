@@ -34,6 +34,7 @@ export function AllApiKeysPage() {
         <SearchField
           label="Search"
           placeholder="Name, owner or tag"
+          atOnce
           maw={420}
           value={search}
           onSearch={setSearch}

@@ -44,6 +44,7 @@ export function AliasesTable({ search }: { search: ModelsSearch }) {
         <SearchField
           label="Search"
           placeholder="Alias or model"
+          atOnce
           flex="1 1 220px"
           maw={420}
           value={search.search ?? ""}
