@@ -17,7 +17,7 @@ export function EmptyState({ title, children, action }: EmptyStateProps) {
           {title}
         </Text>
         {children && (
-          <Text c="dimmed" size="sm" ta="center" component="div">
+          <Text c="dimmed" size="sm" ta="center" textWrap="balance" component="div">
             {children}
           </Text>
         )}

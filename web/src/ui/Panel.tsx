@@ -19,7 +19,7 @@ export function Panel({ title, description, controls, children }: PanelProps) {
             {title}
           </Title>
           {description && (
-            <Text c="dimmed" size="sm" textWrap="pretty">
+            <Text c="dimmed" size="sm">
               {description}
             </Text>
           )}

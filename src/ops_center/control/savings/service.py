@@ -141,7 +141,7 @@ def _about_model(
         Advice(
             kind="cheaper_model",
             subject=name,
-            text=f"{who} (score {other.score:g}, here {target.score:g}) would have served its {sums.calls:,} requests "
+            text=f"{who} (score {other.score:.1f}, here {target.score:.1f}) would have served its {sums.calls:,} requests "
             f"for {usd(better.cost_usd)} instead of {usd(cost)}.",
             saving_usd=saving,
             cost_usd=cost,

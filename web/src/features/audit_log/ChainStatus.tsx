@@ -30,7 +30,7 @@ export function ChainStatus() {
     );
   }
   const again = (
-    <Button size="compact-sm" variant="default" loading={isFetching} onClick={() => void refetch()}>
+    <Button size="xs" variant="default" loading={isFetching} onClick={() => void refetch()}>
       Verify Again
     </Button>
   );

@@ -91,7 +91,7 @@ function AdviceItem({ advice }: { advice: Advice }) {
       component="li"
       aria-label={`${KINDS[advice.kind]}: ${advice.subject}`}
       align="flex-start"
-      gap="lg"
+      gap="4px 24px"
       py="md"
       style={{ borderTop: "1px solid var(--oc-hairline)" }}
     >

@@ -12,7 +12,7 @@ import { useChangeSettings } from "./queries";
 const LEVELS = [
   { name: "request_days", label: "Requests", what: "Each single request with its attempts." },
   { name: "plan_days", label: "Plans", what: "How requests were routed, for drafts too." },
-  { name: "quarter_days", label: "Sums by quarter-hour", what: "190 days at least. Later, charts know whole days." },
+  { name: "quarter_days", label: "Sums by quarter-hour", what: "At least 190 days. Later only whole days." },
   { name: "day_days", label: "Sums by day", what: "What all longer and older figures are made of." },
 ] as const;
 
