@@ -269,7 +269,7 @@ async def test_acknowledged_and_muted_alerts_keep_still(
     ).json()
     [alert] = await alerts(admin)
     home = (await admin.get("/home")).json()["state"]["troubles"]
-    assert [(trouble["kind"], trouble["path"]) for trouble in home] == [("alert", "/admin/alerts")]
+    assert [trouble["path"] for trouble in home if trouble["kind"] == "alert"] == ["/admin/alerts"]
     viewer, operator = await clients.signed_in("viewer"), await clients.signed_in("operator")
     assert (await viewer.get("/alerts")).status_code == 200
     assert (await viewer.patch(f"/alerts/{alert['id']}", json={"acknowledged": True})).status_code == 403

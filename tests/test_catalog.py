@@ -123,6 +123,19 @@ def test_our_own_table_fills_gaps() -> None:
     assert resolve_model_facts("custom", "mixtral-8x7b", None, None).context_window == 32768
 
 
+def test_the_end_of_a_model_is_that_providers_alone_and_its_own_list_wins() -> None:
+    name = "claude-sonnet-4-5-20250929"
+    known = resolve_model_facts("anthropic", name, None, None)
+    assert (known.retires_on, known.successor) == ("2026-11-30", "claude-sonnet-5-5")
+    assert known.sources["retires_on"] == "ops-center 2026-11-28"
+    listed = resolve_model_facts("anthropic", name, {"retires_on": "2027-01-01"}, None)
+    assert (listed.retires_on, listed.sources["retires_on"]) == ("2027-01-01", "provider")
+    for elsewhere in ("bedrock", "custom"):
+        assert resolve_model_facts(elsewhere, name, None, None).retires_on is None
+    assert resolve_model_facts("gemini", "gemini-2.5-pro", None, None).retires_on == "2026-12-01"
+    assert resolve_model_facts("vertex", "gemini-2.5-pro", None, None).retires_on is None
+
+
 def test_a_score_of_the_admin_wins() -> None:
     facts = resolve_model_facts("openai", "gpt-4o", None, {"score": 77})
     assert (facts.score, facts.score_source) == (77.0, "override")

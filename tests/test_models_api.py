@@ -389,11 +389,16 @@ async def test_a_model_that_retires_says_when_and_what_follows(
         "deprecation_replacement_model": "new-one",
     }
     other = {"id": "new-one", "deprecation": "soon"}
-    http_fetcher.answers[OPENAI] = FetchAnswer(200, {}, json.dumps({"data": [entry, other]}).encode())
+    openai = {"id": "gpt-4o", "shutdown_date": "2027-01-14"}
+    http_fetcher.answers[OPENAI] = FetchAnswer(200, {}, json.dumps({"data": [entry, other, openai]}).encode())
     await add_provider(control_client, control)
     models = await listed(control_client)
     assert (models["old-one"]["retires_on"], models["old-one"]["successor"]) == ("2027-01-31", "new-one")
     assert models["new-one"]["retires_on"] is None
+    assert (models["gpt-4o"]["retires_on"], models["gpt-4o"]["sources"]["retires_on"]) == (
+        "2027-01-14",
+        "provider",
+    )
 
 
 async def test_many_models_are_switched_by_id_or_filter(

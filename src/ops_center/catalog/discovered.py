@@ -149,10 +149,10 @@ def _facts(provider_type: str, name: str, entry: Mapping[str, Any], as_of: str) 
     return {field: value for field, value in facts.items() if value is not None}
 
 
-# The day after which a model is served no more: Mistral's and OpenRouter's lists say it
+# The day after which a model is served no more: Mistral's, OpenRouter's and OpenAI's lists say it
 # (https://docs.mistral.ai/api/endpoint/models, https://openrouter.ai/docs/api-reference/list-available-models,
-# 2026-11).
-_RETIRING_FIELDS = ("deprecation", "expiration_date")
+# https://developers.openai.com/api/reference/resources/models/methods/list, 2026-11).
+_RETIRING_FIELDS = ("deprecation", "expiration_date", "shutdown_date")
 
 
 def _day(value: Any) -> str | None:

@@ -82,6 +82,7 @@ def resolve_model_facts(
     price = _override_price(wanted, _base_price(provider_type, said, here, own))
     price = _with_fees(provider_type, model_name, price)
     score, score_source = _score(model_name, wanted)
+    retires_on, successor = _retirement(provider_type, model_name, said, here, sources)
     return ModelFacts(
         display_name=_text(said.get("display_name")) or next((row.name for _, row in rows), model_name),
         context_window=_first(wanted, said, rows, "context_window", sources),
@@ -90,26 +91,33 @@ def resolve_model_facts(
         price=price,
         score=score,
         score_source=score_source,
-        retires_on=_retires_on(provider_type, said, here, sources),
-        successor=_text(said.get("successor")),
+        retires_on=retires_on,
+        successor=successor,
         sources=sources,
         time_limits=_time_limits(wanted),
     )
 
 
-def _retires_on(
+def _retirement(
     provider_type: str,
+    model_name: str,
     said: Mapping[str, Any],
     here: packaged.PackagedModel | None,
     sources: dict[str, str],
-) -> str | None:
-    """Of this very provider: the same model may live on at another."""
-    listed = _text(said.get("retires_on"))
+) -> tuple[str | None, str | None]:
+    """The day and the successor. Of this very provider: the same model may live on at another."""
+    listed, known = _text(said.get("retires_on")), packaged.find_retirement(provider_type, model_name)
+    successor = _text(said.get("successor")) or (known[0].successor if known else None)
     if listed is not None:
         sources["retires_on"] = "provider"
-    elif here is not None and here.retires_on is not None:
+        return listed, successor
+    if known is not None:
+        sources["retires_on"] = known[1]
+        return known[0].on, successor
+    if here is not None and here.retires_on is not None:
         sources["retires_on"] = packaged.source_of(provider_type, own=False)
-    return listed or (here.retires_on if here is not None else None)
+        return here.retires_on, successor
+    return None, successor
 
 
 def _time_limits(wanted: Mapping[str, Any]) -> TimeLimits | None:

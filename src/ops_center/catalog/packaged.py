@@ -96,6 +96,22 @@ class _FeesFile(msgspec.Struct, frozen=True):
     providers: dict[str, Fees]
 
 
+class Retirement(msgspec.Struct, frozen=True):
+    """The day from which a provider serves a model no more, and what it names instead."""
+
+    on: str  # ISO date
+    successor: str | None = None
+
+
+class _RetirementsOf(msgspec.Struct, frozen=True):
+    models: dict[str, Retirement]
+
+
+class _Retirements(msgspec.Struct, frozen=True):
+    as_of: str
+    providers: dict[str, _RetirementsOf]
+
+
 class _Scores(msgspec.Struct, frozen=True):
     source: str
     as_of: str
@@ -157,6 +173,19 @@ def _scores() -> _Scores:
 @cache
 def _fees() -> _FeesFile:
     return msgspec.json.decode((_DATA / "fees.json").read_bytes(), type=_FeesFile)
+
+
+@cache
+def _retirements() -> _Retirements:
+    return msgspec.json.decode((_DATA / "retirements.json").read_bytes(), type=_Retirements)
+
+
+def find_retirement(provider_type: str, model: str) -> tuple[Retirement, str] | None:
+    """What our table knows of a model's end at this provider, and how it is named beside it; None for nothing."""
+    table = _retirements()
+    provider = table.providers.get(catalog_id(provider_type))
+    found = provider.models.get(model) if provider else None
+    return None if found is None else (found, f"{_own().source} {table.as_of}")
 
 
 def fees_of(provider_type: str, model: str) -> Fees | None:

@@ -163,7 +163,7 @@ PROGRAMS = (
         weekend=0.05,
         growth=1.3,
         models=(
-            (ANTHROPIC, "claude-sonnet-4-5", 6),
+            (ANTHROPIC, "claude-sonnet-4-6", 6),
             (ANTHROPIC, "claude-opus-4-5", 2),
             (OPENAI, "gpt-5", 2),
         ),
@@ -205,7 +205,7 @@ PROGRAMS = (
         hours=MORNING,
         weekend=0.0,
         growth=1.1,
-        models=((ANTHROPIC, "claude-sonnet-4-5", 1),),
+        models=((ANTHROPIC, "claude-sonnet-4-6", 1),),
         input_tokens=6500,
         output_tokens=150,
         stream=0.0,
