@@ -70,6 +70,9 @@ def one_of_each() -> dict[str, dict[str, Any]]:
         "pictures": of_house(
             NOW, input_tokens=0, output_tokens=0, extras={"units": 3}, cost_note=NO_REQUEST_PRICE
         ),
+        "sound": of_house(
+            NOW, input_tokens=0, output_tokens=0, extras={"input_audio_seconds": 90}, cost_note=NO_PRICE
+        ),
         "own key": of_house(
             NOW, **tokens, **own, own_cost_usd=None, own_cost_source="unknown", cost_note=NO_PRICE
         ),
@@ -101,7 +104,7 @@ async def test_what_had_no_price_is_priced_by_the_price_that_came(
         "model": MODEL,
         "model_id": ids[MODEL],
         "needs": "price",
-        "requests": 6,
+        "requests": 7,
         "input_tokens": 5000,
         "output_tokens": 500,
         "first_at": "2026-10-14T12:00:00Z",
@@ -133,11 +136,14 @@ async def test_what_had_no_price_is_priced_by_the_price_that_came(
 
     # the pictures wait for a price per request
     listed = (await control_client.get("/llm/unpriced-models")).json()
-    assert [(each["needs"], each["requests"]) for each in listed["models"]] == [("request_price", 1)]
+    assert [(each["needs"], each["requests"]) for each in listed["models"]] == [("request_price", 2)]
     [late] = listed["late_prices"]
     assert (late["requests"], late["cost_usd"], late["own_cost_usd"]) == (5, 0.0111, 0.003)
     assert (late["estimated_cost_usd"], late["estimated_own_cost_usd"]) == (0.006, 0)  # "guess" and "tier"
     assert late["finished_at"] is not None
+    await control_client.patch(f"/llm/models/{ids[MODEL]}", json={"input_audio_minute_usd": 0.006})
+    assert await arrears.settle() == 1
+    assert (await rows_of(control.database, given))["sound"].cost_usd == Decimal("0.009")
     await control_client.patch(f"/llm/models/{ids[MODEL]}", json={"request_usd": 0.04})
     assert await arrears.settle() == 1
     assert (await rows_of(control.database, given))["pictures"].cost_usd == Decimal("0.12")
@@ -153,7 +159,7 @@ async def test_what_had_no_price_is_priced_by_the_price_that_came(
         ("output", 0.001),
     ]
     entries = (await control_client.get("/audit-log", params={"action": "model.price_in_arrears"})).json()
-    assert [entry["after"]["requests"] for entry in entries["entries"]] == [1, 5]
+    assert [entry["after"]["requests"] for entry in entries["entries"]] == [1, 1, 5]
     assert (await verify(control.database)).problem is None
 
 

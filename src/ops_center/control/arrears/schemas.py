@@ -18,7 +18,8 @@ class UnpricedModel(ResponseModel):
     model_id: str | None
     """null: it is not in the list of models; setting its price puts it there by hand."""
     needs: Literal["price", "request_price"]
-    """`request_price`: it has a price per token, and calls that counted no tokens."""
+    """`request_price`: it has a price per token, and calls that counted no tokens: those go by the request, or by the
+    minute of sound."""
     requests: int
     input_tokens: int
     output_tokens: int
@@ -36,6 +37,7 @@ class LatePricing(ResponseModel):
     input_mtok: Usd
     output_mtok: Usd
     request_usd: Usd
+    input_audio_minute_usd: Usd | None
     started_at: Instant
     finished_at: Instant | None
     """null: under way."""

@@ -82,6 +82,7 @@ def _late(row: Any) -> LatePricing:
         input_mtok=price.input_mtok,
         output_mtok=price.output_mtok,
         request_usd=price.request_usd,
+        input_audio_minute_usd=price.input_audio_minute_usd,
         started_at=row.started_at,
         finished_at=row.finished_at,
         requests=row.records,

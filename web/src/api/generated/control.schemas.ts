@@ -1588,6 +1588,7 @@ export interface LatePricing {
   estimated_own_cost_usd: number;
   finished_at: string | null;
   id: string;
+  input_audio_minute_usd: number | null;
   input_mtok: number;
   model: string;
   output_mtok: number;

@@ -59,7 +59,7 @@ export function NeedsPriceTable() {
                   </Code>
                   {needs === "request_price" && (
                     <Text size="xs" c="dimmed">
-                      has a price for tokens, but these calls counted none: it needs one per request
+                      has a price for tokens, but these calls counted none: it needs one per request, or per minute of sound
                     </Text>
                   )}
                 </Stack>
@@ -145,6 +145,7 @@ export function NeedsPriceTable() {
                     <Text size="sm" className="oc-figures">
                       {money(one.input_mtok)} / {money(one.output_mtok)}
                       {one.request_usd > 0 && ` + ${money(one.request_usd)} a request`}
+                      {one.input_audio_minute_usd !== null && ` + ${money(one.input_audio_minute_usd)} a minute`}
                     </Text>
                     <Text size="xs" c="dimmed">
                       {sourceLabel(one.price_source.startsWith("override") ? "override" : one.price_source)}

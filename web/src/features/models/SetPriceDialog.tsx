@@ -30,21 +30,29 @@ export function SetPriceDialog({ model, onClose }: SetPriceDialogProps) {
   );
 }
 
-const FIELDS = { input_mtok: "Input $ per 1M", output_mtok: "Output $ per 1M", request_usd: "$ per request" } as const;
+const FIELDS = {
+  input_mtok: "Input $ per 1M",
+  output_mtok: "Output $ per 1M",
+  request_usd: "$ per request",
+  input_audio_minute_usd: "$ per minute of sound",
+} as const;
 type Field = keyof typeof FIELDS;
 
 function SetPriceForm({ model, onClose }: { model: UnpricedModel; onClose: () => void }) {
   const save = useSetPrice(model);
   const perToken = model.needs === "price";
   const form = useForm<Record<Field, number | string>>({
-    initialValues: { input_mtok: "", output_mtok: "", request_usd: "" },
+    initialValues: { input_mtok: "", output_mtok: "", request_usd: "", input_audio_minute_usd: "" },
     validate: (values) =>
       perToken
         ? {
             input_mtok: values.input_mtok === "" ? "Enter a price; 0 where it is free" : null,
             output_mtok: values.output_mtok === "" ? "Enter a price; 0 where it is free" : null,
           }
-        : { request_usd: values.request_usd === "" ? "Enter a price" : null },
+        : {
+            request_usd:
+              values.request_usd === "" && values.input_audio_minute_usd === "" ? "Enter one of the two prices" : null,
+          },
   });
   const submit = form.onSubmit((values) => {
     if (save.isPending) return;
@@ -66,9 +74,9 @@ function SetPriceForm({ model, onClose }: { model: UnpricedModel; onClose: () =>
           priced later. Further prices (caching, reasoning) are set where the model is edited; set them first if it has
           any.
         </Text>
-        <SimpleGrid cols={{ base: 1, xs: perToken ? 3 : 1 }}>
+        <SimpleGrid cols={{ base: 1, xs: 2 }}>
           {(Object.keys(FIELDS) as Field[])
-            .filter((field) => perToken || field === "request_usd")
+            .filter((field) => perToken || !field.endsWith("_mtok"))
             .map((field) => (
               <NumberInput
                 key={field}
@@ -76,7 +84,7 @@ function SetPriceForm({ model, onClose }: { model: UnpricedModel; onClose: () =>
                 prefix="$"
                 min={0}
                 allowNegative={false}
-                placeholder={field === "request_usd" && perToken ? "none" : undefined}
+                placeholder={field.endsWith("_mtok") ? undefined : "none"}
                 {...form.getInputProps(field)}
               />
             ))}
