@@ -18,7 +18,7 @@ export function TimeAgo({ at, never = "never" }: TimeAgoProps) {
   if (!at) return <>{never}</>;
   return (
     <Tooltip label={absoluteTime(at)}>
-      <time dateTime={at}>{relativeTime(at)}</time>
+      <time dateTime={at} style={{ whiteSpace: "nowrap" }}>{relativeTime(at)}</time>
     </Tooltip>
   );
 }

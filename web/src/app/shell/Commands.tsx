@@ -103,7 +103,7 @@ export function Commands() {
       }}
       searchProps={{
         leftSection: <IconSearch size={18} stroke={1.6} />,
-        placeholder: "Go to a page or provider, or do something…",
+        placeholder: "Page, provider, command…",
         "aria-label": "Search and commands",
       }}
     />

@@ -1,5 +1,5 @@
 /** A new key, for which a name is enough, or the limits of one that is there. */
-import { Accordion, Button, Group, Modal, MultiSelect, NumberInput, Select, SimpleGrid, Stack, TagsInput, TextInput } from "@mantine/core";
+import { Accordion, Button, Group, Modal, MultiSelect, NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -217,29 +217,27 @@ function ApiKeyForm({ apiKey, onClose, onCreated, teams }: ApiKeyFormProps) {
             <Accordion.Control>More limits</Accordion.Control>
             <Accordion.Panel>
               <Stack gap="md">
-                <SimpleGrid cols={{ base: 1, xs: 3 }} spacing="md">
-                  <NumberInput
-                    label="Requests per minute"
-                    placeholder="No limit"
-                    min={1}
-                    allowDecimal={false}
-                    {...form.getInputProps("requests_per_minute")}
-                  />
-                  <NumberInput
-                    label="Tokens per minute"
-                    placeholder="No limit"
-                    min={1}
-                    allowDecimal={false}
-                    {...form.getInputProps("tokens_per_minute")}
-                  />
-                  <NumberInput
-                    label="Requests at once"
-                    placeholder="No limit"
-                    min={1}
-                    allowDecimal={false}
-                    {...form.getInputProps("concurrent_requests")}
-                  />
-                </SimpleGrid>
+                <NumberInput
+                  label="Requests per minute"
+                  placeholder="No limit"
+                  min={1}
+                  allowDecimal={false}
+                  {...form.getInputProps("requests_per_minute")}
+                />
+                <NumberInput
+                  label="Tokens per minute"
+                  placeholder="No limit"
+                  min={1}
+                  allowDecimal={false}
+                  {...form.getInputProps("tokens_per_minute")}
+                />
+                <NumberInput
+                  label="Requests at once"
+                  placeholder="No limit"
+                  min={1}
+                  allowDecimal={false}
+                  {...form.getInputProps("concurrent_requests")}
+                />
                 <Select
                   label="Power level"
                   allowDeselect={false}

@@ -77,7 +77,7 @@ export function AliasesTable({ search }: { search: ModelsSearch }) {
               accessor: "name",
               title: "Alias",
               render: (alias) => (
-                <Stack gap={2} miw={110}>
+                <Stack gap={2} miw={{ base: 110, sm: 180 }}>
                   <Code fz="sm" bg="transparent" p={0} fw={560}>
                     {alias.name}
                   </Code>
@@ -139,7 +139,7 @@ export function AliasesTable({ search }: { search: ModelsSearch }) {
 function Meaning({ alias: { name, resolves_to: model, providers, hidden_by_model: hidden } }: { alias: Alias }) {
   if (hidden) {
     return (
-      <Stack gap={2} miw={150}>
+      <Stack gap={2} miw={{ base: 150, sm: 220 }}>
         <StatusDot wraps color="green" label={`the model ${name} itself`} reason="A model of this very name is served, and wins over the alias." />
         {model !== null && (
           <Text size="xs" c="dimmed">
@@ -160,7 +160,7 @@ function Meaning({ alias: { name, resolves_to: model, providers, hidden_by_model
     );
   }
   return (
-    <Stack gap={2} miw={150}>
+    <Stack gap={2} miw={{ base: 150, sm: 220 }}>
       <StatusDot wraps color="green" label={model} />
       <Text size="xs" c="dimmed">
         at {providers.slice(0, 3).join(", ")}

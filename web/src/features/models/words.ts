@@ -46,6 +46,6 @@ export function sourceLabel(source: string | undefined): string {
     case "name":
       return "guessed from its name";
     default:
-      return source.replace(/^provider /, "the provider's own list, ");
+      return source.replace(/^provider /, "the provider's own list, ").replace(/^openrouter /, "OpenRouter ");
   }
 }

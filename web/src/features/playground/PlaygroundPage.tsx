@@ -194,7 +194,7 @@ function Settings({ model, onModel, wishes, onChange, otherKey, makesKeys }: Set
       <Stack gap="sm">
         <Autocomplete
           label="Model"
-          description="A model, an alias, auto, or a power level"
+          description="A model, an alias, auto, or a power level."
           data={(otherKey ? others : own).data ?? []}
           limit={60}
           maxDropdownHeight={320}

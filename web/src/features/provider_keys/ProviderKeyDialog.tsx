@@ -104,10 +104,10 @@ function ProviderKeyForm({ replacing, types, onClose }: FormProps) {
           onDismiss={() => test.reset()}
         />
         {failure && <ProblemAlert error={failure} title="The key was not saved" />}
-        <Group justify="flex-end">
+        <Group justify="space-between" gap="sm">
           <BusyButton
             type="button"
-            variant="default"
+            variant="light"
             color="green"
             leftSection={<IconBolt size={16} />}
             busy={test.isPending}
@@ -117,18 +117,20 @@ function ProviderKeyForm({ replacing, types, onClose }: FormProps) {
           >
             Test Key
           </BusyButton>
-          <Button variant="default" type="button" onClick={onClose}>
-            Cancel
-          </Button>
-          {failure?.param === "api_key" && failure.hint?.includes("force") ? (
-            <BusyButton type="button" color="red" busy={put.isPending} onClick={() => save(true)}>
-              Save anyway
-            </BusyButton>
-          ) : (
-            <BusyButton type="submit" busy={put.isPending}>
-              Save Key
-            </BusyButton>
-          )}
+          <Group gap="sm" ml="auto">
+            <Button variant="default" type="button" onClick={onClose}>
+              Cancel
+            </Button>
+            {failure?.param === "api_key" && failure.hint?.includes("force") ? (
+              <BusyButton type="button" color="red" busy={put.isPending} onClick={() => save(true)}>
+                Save anyway
+              </BusyButton>
+            ) : (
+              <BusyButton type="submit" busy={put.isPending}>
+                Save Key
+              </BusyButton>
+            )}
+          </Group>
         </Group>
       </Stack>
     </form>

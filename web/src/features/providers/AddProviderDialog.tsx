@@ -149,7 +149,7 @@ function AddProviderForm({ draft, onDraft, onDone }: AddProviderFormProps) {
           >
             Test Connection
           </BusyButton>
-          <Group gap="sm">
+          <Group gap="sm" ml="auto">
             <Button variant="default" type="button" onClick={onDone}>
               Cancel
             </Button>

@@ -116,7 +116,7 @@ function ConfigureForm({ provider, onClose }: { provider: Provider; onClose: () 
           >
             Test Connection
           </BusyButton>
-          <Group gap="sm">
+          <Group gap="sm" ml="auto">
             <Button variant="default" type="button" onClick={onClose}>
               Cancel
             </Button>

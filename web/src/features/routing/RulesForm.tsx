@@ -34,21 +34,21 @@ export function RulesForm({ rules, disabled }: RulesFormProps) {
       <WeightsForm key={JSON.stringify(rules.weights)} rules={rules} disabled={disabled} />
       <Switch
         label="The strategy replaces named models"
-        description="Requests that name a model go where the strategy sends them, too"
+        description="Requests that name a model go where the strategy sends them, too."
         disabled={disabled}
         checked={chosen.replace_named ?? rules.replace_named}
         onChange={(event) => save({ replace_named: event.currentTarget.checked })}
       />
       <Switch
         label="Long prompts may move to a larger window"
-        description="When a provider says that a prompt is too long, a model with a larger context window is asked"
+        description="When a provider says that a prompt is too long, a model with a larger context window is asked."
         disabled={disabled}
         checked={chosen.larger_window ?? rules.larger_window}
         onChange={(event) => save({ larger_window: event.currentTarget.checked })}
       />
       <NumberInput
         label="Retries"
-        description="How often the last provider may be asked once more, where that can help"
+        description="How often the last provider may be asked once more, where that can help."
         disabled={disabled}
         w={{ base: "100%", sm: 320 }}
         min={0}

@@ -88,14 +88,14 @@ export function TryRoutingDrawer({ opened, onClose }: TryRoutingDrawerProps) {
           <TextInput
             label="Model"
             placeholder="auto"
-            description="A name, an alias, eco, or nothing"
+            description="A name, an alias, eco, or nothing."
             value={values.model}
             maxLength={300}
             onChange={(event) => set({ model: event.currentTarget.value })}
           />
           <Select
             label="Power level"
-            description="As by the header x-power-level"
+            description="As by the header x-power-level."
             placeholder="None"
             clearable
             data={POWER_LEVELS.map((level) => ({ value: level, label: levelLabel(level) }))}
@@ -105,7 +105,7 @@ export function TryRoutingDrawer({ opened, onClose }: TryRoutingDrawerProps) {
         </SimpleGrid>
         <Textarea
           label="Prompt"
-          description="Its length gives the estimate of the input"
+          description="Its length gives the estimate of the input."
           autosize
           minRows={2}
           maxRows={8}

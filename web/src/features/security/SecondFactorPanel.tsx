@@ -99,7 +99,7 @@ function Prove({ what, onDone }: { what: "renew" | "remove"; onDone: () => void 
         </Text>
         <TextInput
           label="Code"
-          description="The six digits of your app, or a recovery code"
+          description="The six digits of your app, or a recovery code."
           autoComplete="one-time-code"
           value={code}
           onChange={(event) => setCode(event.currentTarget.value)}

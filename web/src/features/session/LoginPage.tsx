@@ -73,7 +73,7 @@ export function LoginPage() {
             <TextInput
               label="Code"
               name="code"
-              description="The six digits of your authenticator app, or a recovery code"
+              description="The six digits of your authenticator app, or a recovery code."
               autoComplete="one-time-code"
               autoFocus
               required

@@ -56,6 +56,7 @@ export function TimeMachinePage() {
         closeButtonProps={{ "aria-label": "Close" }}
       >
         <NewDraft
+          onClose={() => setNaming(false)}
           onMade={(id) => {
             setNaming(false);
             open(id);
@@ -112,7 +113,7 @@ function Drafts({ onOpen }: { onOpen: (id: string) => void }) {
   );
 }
 
-function NewDraft({ onMade }: { onMade: (id: string) => void }) {
+function NewDraft({ onMade, onClose }: { onMade: (id: string) => void; onClose: () => void }) {
   const create = useCreateDraft();
   const [name, setName] = useState("");
   const submit = (event: FormEvent): void => {
@@ -132,6 +133,9 @@ function NewDraft({ onMade }: { onMade: (id: string) => void }) {
         />
         {create.isError && <ProblemAlert error={asApiError(create.error)} title="The draft was not made" />}
         <Group justify="flex-end">
+          <Button variant="default" type="button" onClick={onClose}>
+            Cancel
+          </Button>
           <BusyButton type="submit" busy={create.isPending} disabled={!name.trim()}>
             Make draft
           </BusyButton>

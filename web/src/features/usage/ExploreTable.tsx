@@ -1,9 +1,10 @@
 /** The groups with their shares and trends, and the points of the chart as numbers. Every figure lists its requests. */
-import { ScrollArea, Table as PlainTable, Text } from "@mantine/core";
+import { Table as PlainTable, Text } from "@mantine/core";
 
 import type { Explore, ExploreGroup, Period } from "@/api/types";
 import { PERIODS } from "@/app/search";
 import { bucketLabel, count, countExact, estimatedPart, money, moneyExact, moneyWithUnknown, share } from "@/format/format";
+import { Sideways } from "@/ui/Sideways";
 import { Table } from "@/ui/Table";
 import { Trend } from "@/ui/Trend";
 
@@ -130,7 +131,7 @@ export function PointsTable({ explored }: { explored: Explore }) {
   const lines = linesOf(explored);
   const label = `${METRIC_LABELS[explored.metric]} over time`;
   return (
-    <ScrollArea.Autosize mah={420} viewportProps={{ tabIndex: 0, role: "region", "aria-label": label }}>
+    <Sideways label={label} height={420}>
       <PlainTable stickyHeader fz="sm" className="oc-figures">
         <PlainTable.Caption>{label}</PlainTable.Caption>
         <PlainTable.Thead>
@@ -175,7 +176,7 @@ export function PointsTable({ explored }: { explored: Explore }) {
             .toReversed()}
         </PlainTable.Tbody>
       </PlainTable>
-    </ScrollArea.Autosize>
+    </Sideways>
   );
 }
 
