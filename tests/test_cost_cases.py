@@ -114,7 +114,7 @@ def answer_of(case: Case) -> bytes:
         case "anthropic_messages":
             content = [{"type": "text", "text": text}]
             body = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": content}
-            body |= {"stop_reason": "end_turn", "stop_sequence": None}
+            body |= {"stop_reason": "end_turn", "stop_sequence": None, **more}
         case "gemini":
             content = {"role": "model", "parts": [{"text": text}]}
             body = {"candidates": [{"content": content, "finishReason": "STOP", "index": 0, **more}]}
@@ -190,7 +190,11 @@ def events_of(case: Case) -> list[bytes]:
                     for text in TEXTS
                 ),
                 {"type": "content_block_stop", "index": 0},
-                {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": "USAGE"},
+                {
+                    "type": "message_delta",
+                    "delta": {"stop_reason": "end_turn", **case.answer},
+                    "usage": "USAGE",
+                },
                 {"type": "message_stop"},
             ]
             return [begun, *(named(case, body) for body in bodies)]

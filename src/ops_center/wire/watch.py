@@ -422,7 +422,9 @@ class AnthropicStreamWatch(StreamWatch):
                 self._counter.add(read.message.usage)
                 self.partial_usage = self._counter.usage
         elif kind == "message_delta":
-            self.finish_reason = anthropic_messages.read_finish_reason(read.delta) or self.finish_reason
+            end = anthropic_messages.read_end(read.delta)
+            self.finish_reason = end.finish_reason or self.finish_reason
+            self._counter.add_container(end.container)
             if bytes(read.usage) != b"null":
                 self._counter.add(read.usage)
                 self.usage = self._counter.usage

@@ -9,7 +9,7 @@ from ops_center.wire.anthropic_messages.answer import (
     decode_answer,
     encode_answer,
     read_answer_usage,
-    read_finish_reason,
+    read_end,
 )
 from ops_center.wire.anthropic_messages.decode_request import decode_request
 from ops_center.wire.anthropic_messages.encode_request import encode_request
@@ -32,7 +32,7 @@ __all__ = [
     "encode_request",
     "encode_stream_error",
     "read_answer_usage",
-    "read_finish_reason",
+    "read_end",
     "read_provider_error",
     "read_usage",
     "without_own",

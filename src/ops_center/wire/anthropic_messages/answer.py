@@ -48,6 +48,7 @@ class _Facts(msgspec.Struct):
     content: list[Raw]
     stop_reason: str | None = None
     usage: Raw = Raw(b"null")
+    container: Raw = Raw(b"null")
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -63,20 +64,24 @@ def neutral_reason(word: str | None) -> str | None:
     return _REASONS.get(word, chat.OTHER) if word else None
 
 
-class _ReasonOnly(msgspec.Struct):
+class _End(msgspec.Struct):
     stop_reason: str | None = None
+    container: Raw = Raw(b"null")
+
+    @property
+    def finish_reason(self) -> str | None:
+        return neutral_reason(self.stop_reason)
 
 
-_REASON = msgspec.json.Decoder(_ReasonOnly | None)
+_END = msgspec.json.Decoder(_End | None)
 
 
-def read_finish_reason(delta: Raw) -> str | None:
-    """The reason in the delta of a message_delta event; None when it holds none."""
+def read_end(delta: Raw) -> _End:
+    """The reason, and the container if code was run in one, in the delta of a message_delta event."""
     try:
-        read = _REASON.decode(delta)
+        return _END.decode(delta) or _End()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return neutral_reason(read.stop_reason) if read else None
+        return _End()
 
 
 def native_reason(reason: str | None, stop_sequence: str | None) -> str:
@@ -110,7 +115,7 @@ def decode_answer(body: bytes) -> chat.ChatAnswer:
         id=answer.id,
         model=answer.model,
         choices=(choice,),
-        usage=read_usage(usage),
+        usage=read_usage(usage, fields.get("container", b"null")),
         native_usage=usage,
         extra={name: raw for name, raw in fields.items() if name not in _KNOWN},
     )
@@ -196,7 +201,9 @@ def read_answer_usage(body: bytes) -> chat.AnswerFacts:
         facts = _FACTS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _facts_of_no_answer(body)
-    return chat.AnswerFacts(usage=read_usage(facts.usage), finish_reason=neutral_reason(facts.stop_reason))
+    return chat.AnswerFacts(
+        usage=read_usage(facts.usage, facts.container), finish_reason=neutral_reason(facts.stop_reason)
+    )
 
 
 def _facts_of_no_answer(body: bytes) -> chat.AnswerFacts:

@@ -39,6 +39,7 @@ class _Delta(msgspec.Struct):
     partial_json: str = ""
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    container: Raw = Raw(b"null")
 
 
 class _Message(msgspec.Struct):
@@ -132,6 +133,8 @@ class StreamDecoder:
                     stop_sequence=delta.stop_sequence,
                 )
             )
+        if delta:
+            self._usage.add_container(delta.container)
         self._usage.add(read.usage)
         usage = self._usage.usage
         if usage:

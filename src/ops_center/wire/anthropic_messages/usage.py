@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ops_center.types import Usage
-from ops_center.wire.figures import at_tier, extras, read_object, tokens
+from ops_center.wire.figures import at_tier, read_object, tokens, with_tools
 
 
 class UsageCounter:
@@ -27,6 +27,7 @@ class UsageCounter:
         "_cache_write_1h",
         "_input",
         "_output",
+        "_ran_code",
         "_reasoning",
         "_searches",
         "_seen",
@@ -34,7 +35,7 @@ class UsageCounter:
     )
 
     def __init__(self) -> None:
-        self._seen = False
+        self._seen = self._ran_code = False
         self._input = self._output = self._cache_read = self._cache_write = self._cache_write_1h = 0
         self._reasoning = self._searches = 0
         self._tier = ""
@@ -63,6 +64,11 @@ class UsageCounter:
             self._searches = max(self._searches, tokens(tools.get("web_search_requests")))
         self._tier = _tier(usage) or self._tier
 
+    def add_container(self, raw: msgspec.Raw | bytes) -> None:
+        """A container is named where code was run in it, which is billed by the hour, after hours that are free
+        (https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool, 2026-11)."""
+        self._ran_code = self._ran_code or bytes(raw) != b"null"
+
     @property
     def usage(self) -> Usage | None:
         if not self._seen:
@@ -74,7 +80,9 @@ class UsageCounter:
             cache_write_tokens=self._cache_write,
             cache_write_1h_tokens=self._cache_write_1h,
             reasoning_tokens=min(self._reasoning, self._output),
-            extras=extras(web_searches=self._searches),
+        )
+        found = with_tools(
+            found, web_searches=self._searches, tool_calls={"code_execution": 1} if self._ran_code else {}
         )
         return at_tier(found, self._tier)
 
@@ -92,9 +100,10 @@ def _tier(usage: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def read_usage(raw: msgspec.Raw | bytes | None) -> Usage | None:
-    """The usage of a whole answer; None when there is none."""
+def read_usage(raw: msgspec.Raw | bytes | None, container: msgspec.Raw | bytes = b"null") -> Usage | None:
+    """The usage of a whole answer, which may name a container; None when there is none."""
     counter = UsageCounter()
+    counter.add_container(container)
     counter.add(raw)
     return counter.usage
 
