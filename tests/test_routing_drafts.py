@@ -332,7 +332,7 @@ async def test_what_is_not_known_is_said_and_not_guessed(
     # 0.5 s of which 0.1 to the first chunk, for as many tokens as were recorded
     assert found["before"]["mean_seconds"] == pytest.approx(0.5)
     assert found["before"]["cost_usd"] == 0
-    assert "1 requests have no known cost on one side and count in neither." in found["unknown"]
+    assert "Requests without a known cost on one side, which count in neither: 1." in found["unknown"]
     assert found["reproduced"]["same"] == 1  # routing is another version now, and goes the same way
     assert any("API keys that are gone" in sentence for sentence in found["unknown"])
 

@@ -69,7 +69,7 @@ def test_a_draft_holds_every_field_of_its_form(
     page.get_by_role("switch", name="The strategy replaces named models").check()
     page.get_by_role("switch", name="Long prompts may move to a larger window").check()
     page.get_by_label("Retries").fill("3")
-    page.get_by_role("switch", name="Auto-Fallback of OpenAI").uncheck()
+    page.get_by_role("switch", name="Auto-fallback of OpenAI").uncheck()
     page.get_by_label("Priority of OpenAI").fill("70")
     page.get_by_role("combobox", name="Switch a model").fill("gpt-4o-mini")
     page.get_by_role("option", name="gpt-4o-mini at OpenAI").first.click()

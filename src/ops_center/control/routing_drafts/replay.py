@@ -362,8 +362,8 @@ class Replay:
             ),
             (
                 counts["other_model"] > 0,
-                f"{counts['other_model']:,} requests move to another model, whose answers may be longer or "
-                "shorter: the recorded lengths are used.",
+                f"Requests that move to another model: {counts['other_model']:,}. Its answers may be longer or "
+                "shorter; the recorded lengths are used.",
             ),
             (
                 counts["cached_tokens"] > 0,
@@ -372,33 +372,33 @@ class Replay:
             ),
             (
                 counts["cost_unknown"] > 0,
-                f"{counts['cost_unknown']:,} requests have no known cost on one side and count in neither.",
+                f"Requests without a known cost on one side, which count in neither: {counts['cost_unknown']:,}.",
             ),
             (
                 counts["speed_unknown"] > 0,
-                f"{counts['speed_unknown']:,} requests go, now or then, to a model whose speed nobody has "
-                "measured in this time.",
+                "Requests that go, now or then, to a model whose speed nobody has measured in this time: "
+                f"{counts['speed_unknown']:,}.",
             ),
             (
                 counts["quality_unknown"] > 0,
-                f"{counts['quality_unknown']:,} requests go, now or then, to a model without a score.",
+                f"Requests that go, now or then, to a model without a score: {counts['quality_unknown']:,}.",
             ),
             (
                 counts["momentary"] > 0,
-                f"{counts['momentary']:,} requests were planned while somebody was failing, resting or out of "
-                "budget. The replay sees everybody well.",
+                "Requests that were planned while somebody was failing, resting or out of budget: "
+                f"{counts['momentary']:,}. The replay sees everybody well.",
             ),
             (
                 counts["key_gone"] > 0,
-                f"{counts['key_gone']:,} requests came with API keys that are gone; what those were allowed is "
-                "not known any more. Other keys count with what they are allowed today.",
+                f"Requests of API keys that are gone: {counts['key_gone']:,}. What those were allowed is "
+                "not known any more; other keys count with what they are allowed today.",
             ),
             (
                 without_plan > 0,
-                f"{without_plan:,} requests have no plan to replay: they were refused before one was made, or "
-                "recorded by an older release.",
+                "Requests without a plan to replay, because they were refused before one was made or recorded by "
+                f"an older release: {without_plan:,}.",
             ),
-            (counts["unreadable"] > 0, f"{counts['unreadable']:,} recorded plans cannot be read."),
+            (counts["unreadable"] > 0, f"Recorded plans that cannot be read: {counts['unreadable']:,}."),
             (
                 counts["replayed"] > 0,
                 "Equals share by the recorded turn alone: how busy each was then is not recorded.",

@@ -67,7 +67,7 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md" maw={FORM_WIDTH}>
-        <Fieldset legend="Email" m={0}>
+        <Fieldset legend="Email">
           <Stack gap="md">
             <Switch label="Send email" {...form.getInputProps("email_enabled", { type: "checkbox" })} />
             <Group align="flex-start" gap="md" wrap="nowrap">
@@ -87,7 +87,7 @@ export function NotificationsForm({ settings }: { settings: Settings }) {
             <SendTest channel="email" label="Send a Test to Me" ready={Boolean(saved.email_enabled)} dirty={form.isDirty()} />
           </Stack>
         </Fieldset>
-        <Fieldset legend="Webhook" m={0}>
+        <Fieldset legend="Webhook">
           <Stack gap="md">
             <Switch label="Call a webhook" {...form.getInputProps("webhook_enabled", { type: "checkbox" })} />
             <TextInput

@@ -170,8 +170,8 @@ function Providers({ changes, onChange }: PartProps) {
               <Group gap="sm" ml="auto">
                 <Switch
                   size="xs"
-                  label="Auto-Fallback"
-                  aria-label={`Auto-Fallback of ${provider.name}`}
+                  label="Auto-fallback"
+                  aria-label={`Auto-fallback of ${provider.name}`}
                   checked={wanted?.auto_fallback ?? provider.auto_fallback}
                   onChange={(event) => change(provider, "auto_fallback", event.currentTarget.checked)}
                 />

@@ -203,9 +203,9 @@ function Result({ result }: { result: ReplayResult }) {
       <Section title="How far this can be trusted">
         <List size="sm" spacing={4}>
           <List.Item>
-            {countExact(result.reproduced.same)} of {countExact(result.replayed)} requests go under the live policy
-            where they really went first. Of the others, {countExact(result.reproduced.older_policy)} were sent under
-            another policy, {countExact(result.reproduced.health)} while somebody was failing or used up, and{" "}
+            {countExact(result.reproduced.same)} of {plural(result.replayed, "request")}{" "}
+            {result.reproduced.same === 1 ? "goes" : "go"} under the live policy where they really went first. Of the others,{" "}
+            {countExact(result.reproduced.older_policy)} were sent under another policy, {countExact(result.reproduced.health)} while somebody was failing or used up, and{" "}
             {countExact(result.reproduced.other)} by load, speed or keys that have changed.
           </List.Item>
           {result.unknown.map((sentence) => (
