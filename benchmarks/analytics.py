@@ -33,10 +33,10 @@ from ops_center.storage.journal import UsageJournal
 from ops_center.storage.journal.rows import RECORD_COLUMNS
 from ops_center.storage.migrate import migrate
 from ops_center.storage.partitions import DAY_US, DETAILS, Partitions
-from ops_center.storage.rollups.rebuild import rebuild
+from ops_center.storage.rollups.rebuild import close, rebuild
 from ops_center.storage.rollups.store import change_state, read_state
-from ops_center.storage.rollups.sums import COLUMNS, KINDS
-from ops_center.storage.tables import usage_records
+from ops_center.storage.rollups.sums import COLUMNS, KINDS_OF
+from ops_center.storage.tables import usage_days, usage_hours, usage_quarters, usage_records
 from ops_center.types import CostSource, Usage, UsageRecord, new_id
 
 DAYS = 90
@@ -220,6 +220,7 @@ async def fill(url: str, data_dir: Path, count: int, now: datetime, *, days: int
             await connection.execute(text(_made_up(database.dialect)), values)
         started = time.process_time()
         await rebuild(database)
+        await close(database, now)
         seconds = time.process_time() - started
         print(f"{of_day:,} records of a day added up in {seconds * 1e6 / of_day:.1f} µs each", flush=True)
         repeat = [text(statement) for statement in _repeated(database.dialect)]
@@ -230,6 +231,9 @@ async def fill(url: str, data_dir: Path, count: int, now: datetime, *, days: int
                     await connection.execute(statement, values)
             print(f"\r{of_day * (day + 1):,} records", end="", flush=True)
         print(flush=True)
+        async with database.write() as connection:
+            await change_state(connection, days_until=today, hours_until=today * 24, weeks_until=0)
+        await close(database, now)
         if database.dialect == "postgresql":
             async with database.write() as connection:
                 await connection.exec_driver_sql("ANALYZE")
@@ -268,15 +272,15 @@ def _repeated(dialect: str) -> list[str]:
         f"INSERT INTO usage_records ({', '.join(RECORD_COLUMNS)}) SELECT {chosen} FROM usage_records "
         "WHERE started_at >= CAST(:from_us AS BIGINT) AND started_at < CAST(:from_us AS BIGINT) + CAST(:day_us AS BIGINT)"
     ]
-    for table, slots in (("usage_quarters", 96), ("usage_days", 1)):
+    for table, slots in ((usage_quarters, 96), (usage_hours, 24), (usage_days, 1)):
         by = f"CAST(:by AS INTEGER) * {slots}"
         moved = {"slot": f"slot + {by}", "last_started_at": f"last_started_at + {later}"}
         chosen = ", ".join(moved.get(name, name) for name in COLUMNS)
         first = f"CAST(:day AS INTEGER) * {slots}"
         statements += [
-            f"INSERT INTO {table} ({', '.join(COLUMNS)}) SELECT {chosen} FROM {table} "
+            f"INSERT INTO {table.name} ({', '.join(COLUMNS)}) SELECT {chosen} FROM {table.name} "
             f"WHERE kind = '{kind}' AND slot >= {first} AND slot < {first} + {slots}"
-            for kind in KINDS
+            for kind in KINDS_OF[table]
         ]
     return statements
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
 from ops_center.storage.partitions import Partitions
-from ops_center.storage.rollups.rebuild import rebuild
+from ops_center.storage.rollups.rebuild import close, rebuild
 from ops_center.storage.rollups.store import Rollups
 from ops_center.storage.tables import attempts, usage_records
 from ops_center.types import CostSource, CredentialSource, Usage, UsageRecord, new_id
@@ -123,6 +123,7 @@ async def add_records(database: Database, rows: Iterable[dict[str, Any]]) -> Non
     """Store records as if they had always been there, with the sums that belong to them."""
     await _add(database, usage_records, list(rows))
     await rebuild(database)
+    await close(database, datetime.now(UTC))
 
 
 async def add_attempts(database: Database, rows: Iterable[dict[str, Any]]) -> None:

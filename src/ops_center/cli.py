@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -239,6 +240,7 @@ def verify_usage_command(
     differ. The server may run."""
     settings = _settings(data_dir=data_dir)
     from ops_center.storage.database import Database
+    from ops_center.storage.rollups.rebuild import close
     from ops_center.storage.rollups.rebuild import rebuild as make_anew
     from ops_center.storage.rollups.verify import Verification, verify
 
@@ -247,6 +249,7 @@ def verify_usage_command(
         try:
             if rebuild:
                 await make_anew(database)
+                await close(database, datetime.now(UTC))
             return await verify(database)
         finally:
             await database.close()
@@ -257,7 +260,8 @@ def verify_usage_command(
         raise typer.Exit(1)
     usd = f"{found.cost_nano_usd // 10**9}.{found.cost_nano_usd % 10**9:09}"
     typer.echo(
-        f"{found.records} records of ${usd} equal their sums: {found.quarters} by quarter-hour, {found.days} by day"
+        f"{found.records} records of ${usd} equal their sums: {found.quarters} by quarter-hour, {found.hours} by "
+        f"hour, {found.days} by day, {found.weeks} by week"
     )
 
 

@@ -60,7 +60,12 @@ class Database:
             database = cls("sqlite", _sqlite(parsed, readers=True), _sqlite(parsed, readers=False))
         else:
             engine = create_async_engine(
-                parsed, pool_size=_POSTGRESQL_POOL, max_overflow=0, pool_pre_ping=True, pool_recycle=1800
+                parsed,
+                pool_size=_POSTGRESQL_POOL,
+                max_overflow=0,
+                pool_use_lifo=True,  # one that was used last has its statements prepared
+                pool_pre_ping=True,
+                pool_recycle=1800,
             )
             database = cls("postgresql", engine.execution_options(postgresql_readonly=True), engine)
         try:
@@ -171,6 +176,7 @@ def _sqlite(url: URL, *, readers: bool) -> AsyncEngine:
         url,
         pool_size=_READERS if readers else 1,
         max_overflow=0,
+        pool_use_lifo=True,  # one that was used last has its pages at hand
         connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "factory": _Connection},
     )
     pragmas = [

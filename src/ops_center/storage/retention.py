@@ -17,10 +17,24 @@ from sqlalchemy import BigInteger, ColumnElement, String, Table, delete, literal
 
 from ops_center.storage.database import Database
 from ops_center.storage.partitions import DETAILS, drop_days_before
-from ops_center.storage.rollups.rebuild import close_days
+from ops_center.storage.rollups.rebuild import close
 from ops_center.storage.rollups.store import Rollups, change_state, read_state
-from ops_center.storage.rollups.sums import KINDS, QUARTER_US, QUARTERS_A_DAY, quarter_of
-from ops_center.storage.tables import plans, usage_days, usage_quarters, usage_records
+from ops_center.storage.rollups.sums import (
+    DAYS_A_WEEK,
+    KINDS_OF,
+    QUARTER_US,
+    QUARTERS_A_DAY,
+    quarter_of,
+    week_of,
+)
+from ops_center.storage.tables import (
+    plans,
+    usage_days,
+    usage_hours,
+    usage_quarters,
+    usage_records,
+    usage_weeks,
+)
 
 _ROWS = 250  # in one transaction: some 10 ms on SQLite
 _SUMS = 1000
@@ -49,7 +63,7 @@ async def sweep(database: Database, ages: Ages, now: datetime) -> int:
     if ages.days is not None:
         async with database.read() as connection:
             last = (await read_state(connection)).day_of(quarter_of(now)) - ages.days
-        deleted += await _delete_sums(database, usage_days, last)
+        deleted += await _sweep_days(database, last)
     return deleted
 
 
@@ -121,7 +135,7 @@ def _started(table: Table) -> ColumnElement[int]:
 
 
 async def _sweep_quarters(database: Database, now: datetime, days: int) -> int:
-    await close_days(database, now)  # sums by day are all that is left of what is deleted here
+    await close(database, now)  # sums by day are all that is left of what is deleted here
     async with database.write() as connection:
         state = await Rollups(database.dialect).take_turn(connection)
         day = state.day_of(quarter_of(now)) - days
@@ -134,13 +148,25 @@ async def _sweep_quarters(database: Database, now: datetime, days: int) -> int:
         ):
             await change_state(connection, quarters_from=slot, days_fixed_before=day)
             state = await read_state(connection)
-    return await _delete_sums(database, usage_quarters, state.quarters_from)
+    deleted = await _delete_sums(database, usage_hours, state.hours_from)
+    return deleted + await _delete_sums(database, usage_quarters, state.quarters_from)
+
+
+async def _sweep_days(database: Database, end: int) -> int:
+    async with database.write() as connection:
+        state = await Rollups(database.dialect).take_turn(connection)
+        whole = week_of(end + DAYS_A_WEEK - 1)  # the first week that loses no day
+        if whole > state.weeks_from:
+            await change_state(connection, weeks_from=whole)
+            state = await read_state(connection)
+    deleted = await _delete_sums(database, usage_weeks, state.weeks_from)
+    return deleted + await _delete_sums(database, usage_days, end)
 
 
 async def _delete_sums(database: Database, table: Table, end: int) -> int:
     """The sums of slots before `end`, the oldest first."""
     deleted = 0
-    for kind in KINDS:
+    for kind in KINDS_OF[table]:
         while True:
             async with database.read() as connection:
                 slots = select(table.c.slot).where(table.c.kind == kind, table.c.slot < end)

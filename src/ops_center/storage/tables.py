@@ -652,13 +652,20 @@ def _rollup(name: str, *constraints: SchemaItem) -> Table:
     )
 
 
-# slot: quarter-hours since 1970 UTC. The running one is written all the time, and lies together.
+# Slots are numbered since 1970. Quarter-hours and hours are those of UTC; the running ones are written all the time,
+# and lie together. Days are those of the organisation's calendar, weeks seven of them from a Monday on: there a series
+# lies together, since few are asked for at once. Hours, days and weeks are written when they are over.
 usage_quarters = _rollup(
     "usage_quarters", PrimaryKeyConstraint("kind", "slot", "series_id"), Index(None, "series_id", "slot")
 )
-# slot: days since 1970 on the organisation's calendar. A series lies together, since few are asked for at once.
+usage_hours = _rollup(
+    "usage_hours", PrimaryKeyConstraint("kind", "slot", "series_id"), Index(None, "series_id", "slot")
+)
 usage_days = _rollup(
     "usage_days", PrimaryKeyConstraint("kind", "series_id", "slot"), Index(None, "kind", "slot")
+)
+usage_weeks = _rollup(
+    "usage_weeks", PrimaryKeyConstraint("kind", "series_id", "slot"), Index(None, "kind", "slot")
 )
 
 rollup_state = Table(
@@ -669,6 +676,9 @@ rollup_state = Table(
     Column("days_from", Integer, nullable=False),  # usage_days can be read from this slot on
     # and up to this one: the days from it on are not over, and are read by their quarter-hours
     Column("days_until", Integer, nullable=False, default=0, server_default="0"),
+    Column("hours_until", Integer, nullable=False, default=0, server_default="0"),  # the same of hours
+    Column("weeks_until", Integer, nullable=False, default=0, server_default="0"),  # and of weeks, which are
+    Column("weeks_from", Integer, nullable=False, default=0, server_default="0"),  # there from this one on
     Column("quarters_from", Integer, nullable=False),  # older ones were deleted, as retention says
     Column("records_from", Integer, nullable=False),  # the same of usage records, in quarter-hours
     Column("plans_from", Integer, nullable=False, default=0, server_default="0"),  # the same of plans

@@ -70,6 +70,7 @@ def bucket_start(at: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     return midnight(start_of(local.date(), bucket), zone)
 
 
+@lru_cache(maxsize=10_000)
 def next_bucket(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """The start, in UTC, of the bucket after the one that starts at `start`."""
     if bucket is Bucket.HOUR:
@@ -85,6 +86,7 @@ def buckets(from_at: datetime, to_at: datetime, bucket: Bucket, zone: ZoneInfo) 
     return starts
 
 
+@lru_cache(maxsize=10_000)
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The instant, in UTC, at which a day of `zone` starts: its first moment, where clocks jump over midnight."""
     return instant_of(first_quarter_of_day(day.toordinal() - _EPOCH_DAY, zone))

@@ -8,18 +8,32 @@ records are exactly those that started at or after `from_at` and before `to_at`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 from operator import add, attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Join, Subquery, Table, Text, and_, cast, func, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Join,
+    Select,
+    Subquery,
+    Table,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage.dimensions import NONE, Dimension
@@ -28,13 +42,21 @@ from ops_center.storage.rollups.histogram import Histogram, merged, percentile
 from ops_center.storage.rollups.histogram import add as add_histogram
 from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
+    CALLER,
+    DAYS_A_WEEK,
     FIGURES,
+    FULL,
     KINDS,
-    OF_DAYS_ONLY,
+    KINDS_OF,
     OWN,
+    QUARTERS_A_DAY,
+    QUARTERS_AN_HOUR,
+    first_day_of_week,
+    hour_of,
     instant_of,
     quarter_of,
     tags_of,
+    week_of,
 )
 from ops_center.storage.tables import (
     Instant,
@@ -43,15 +65,15 @@ from ops_center.storage.tables import (
     models,
     providers,
     usage_days,
+    usage_hours,
     usage_quarters,
     usage_records,
     usage_series,
+    usage_weeks,
 )
 from ops_center.types import CredentialSource
 
 _MILLION = Decimal(1_000_000)
-_QUARTERS_A_DAY, _QUARTERS_AN_HOUR = 96, 4
-
 _r = usage_records.c
 _s = usage_series.c
 
@@ -71,7 +93,10 @@ _COLUMNS: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
 
 
 _COLUMN = {dimension: value for dimension, (value, _) in _COLUMNS.items()}
-_NARROWEST_FIRST = [kind for kind in reversed(KINDS) if kind != OWN]
+_NARROWEST_FIRST = sorted((kind for kind in KINDS if kind != OWN), key=lambda kind: len(KINDS[kind]))
+_OF_ONE_TAG = {kind for kind in KINDS if "tags" in KINDS[kind] and kind not in (FULL, CALLER)}
+# Of these there are few series: to read them from longer slots saves less than one more question costs.
+_FEW = frozenset((Dimension.PROVIDER, Dimension.CREDENTIAL, Dimension.STATUS, Dimension.STRATEGY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,31 +403,40 @@ async def sums(
     conditions = filters.hold()
     if only is not None and by is not None:
         conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
+    kinds = {table: kind for table in KINDS_OF if (kind := _kind(by, filters, table))}
+    longer = () if kinds[usage_quarters] in _FEW else kinds
+    some = [
+        _Part(table, start, end, kinds[table], step, day, conditions)
+        for table, start, end, day in _in_days(parts(window, state, step, longer), step, state)
+    ]
+    asked = _Asked(by, step, figures)
     found: dict[Key, Sums] = {}
-    for table, start, end in parts(window, state, finely=step is not None and step.is_fine):
-        part = _Part(table, start, end, _kind(by, filters, table), by, step, conditions, state)
-        for key, one in await _read(conn, part, figures):
+    for first in range(0, len(some), _AT_ONCE):
+        at_once = some[first : first + _AT_ONCE]
+        for key, one in await _read(conn, at_once, asked):
             known = found.get(key)
             found[key] = one if known is None else known + one
         if histograms:
-            await _read_histograms(conn, part, into=found)
+            await _read_histograms(conn, at_once, asked, into=found)
     return found
 
 
-def _kind(by: Dimension | None, filters: Filters, table: Table) -> str:
-    """The series of a table that are enough to answer: of those that know the facts asked for, the narrowest."""
+def _kind(by: Dimension | None, filters: Filters, table: Table) -> str | None:
+    """The series of a table that are enough to answer: of those that know the facts asked for, the narrowest; None
+    where hours have none."""
     used = filters.dimensions | ({by} if by is not None else set())
     if not used:
         return Dimension.CREDENTIAL.value
     facts = {_COLUMN[dimension].name for dimension in used}
     several_tags = len(filters.values.get(Dimension.TAG, ())) > 1  # a record may have both
-    return next(
+    enough = (
         kind
         for kind in _NARROWEST_FIRST
         if facts.issubset(KINDS[kind])
-        and not (several_tags and kind == Dimension.TAG)
-        and not (table is usage_quarters and kind == OF_DAYS_ONLY)
+        and not (several_tags and kind in _OF_ONE_TAG)
+        and kind in KINDS_OF[table]
     )
+    return next(enough, None)
 
 
 async def is_kept(conn: AsyncConnection, window: Window, *, finely: bool = False) -> bool:
@@ -418,8 +452,59 @@ async def is_kept(conn: AsyncConnection, window: Window, *, finely: bool = False
     return (window.from_at is None or kept(window.from_at)) and kept(window.to_at)
 
 
-def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[Table, int, int]]:
-    """Which slots of which table a window is made of: days where it holds them whole, else quarter-hours."""
+Slots = tuple[Table, int, int]  # of a table those from one on and before another
+_AT_ONCE = 20  # parts that one question reads; more there are only while days are written anew
+
+
+def parts(
+    window: Window,
+    state: State,
+    step: Step | None = None,
+    longer: Container[Table] = (usage_hours, usage_weeks),
+) -> list[Slots]:
+    """Which slots of which table a window is made of, told apart by `step`: the longest that it holds whole. Of
+    hours and weeks those that `longer` allows."""
+    found: list[Slots] = []
+    for table, start, end in _days_and_quarters(window, state, finely=step is not None and step.is_fine):
+        if table is usage_days and usage_weeks in longer and step is None:
+            first = max(state.weeks_from, week_of(start + DAYS_A_WEEK - 1))
+            found += _with_longer(
+                (table, start, end),
+                (usage_weeks, first, min(week_of(end), state.weeks_until)),
+                first_day_of_week,
+            )
+        elif table is usage_quarters and usage_hours in longer and _hours_are_enough(step, start, end, state):
+            first = max(state.hours_from, hour_of(start + QUARTERS_AN_HOUR - 1))
+            found += _with_longer(
+                (table, start, end),
+                (usage_hours, first, min(hour_of(end), state.hours_until)),
+                lambda hour: hour * QUARTERS_AN_HOUR,
+            )
+        else:
+            found.append((table, start, end))
+    return found
+
+
+def _with_longer(slots: Slots, longer: Slots, begins: Callable[[int], int]) -> list[Slots]:
+    """`longer` in place of the slots that it holds, and what is left of them before and after."""
+    table, start, end = slots
+    _, first, last = longer
+    if first >= last:
+        return [slots]
+    found = [(table, start, begins(first)), longer, (table, begins(last), end)]
+    return [(table, start, end) for table, start, end in found if start < end]
+
+
+def _hours_are_enough(step: Step | None, start: int, end: int, state: State) -> bool:
+    """Whether no hour lies in two of what is told apart: there are time zones whose days begin at half past."""
+    if step is not Step.DAY:
+        return step is not Step.QUARTER
+    days = range(state.day_of(start) + 1, state.day_of(end - 1) + 1)
+    return all(state.first_quarter_of(day) % QUARTERS_AN_HOUR == 0 for day in days)
+
+
+def _days_and_quarters(window: Window, state: State, *, finely: bool) -> list[Slots]:
+    """Days where they hold a window whole, else quarter-hours."""
     to_slot = quarter_of(window.to_at)
     if finely:
         start = state.quarters_from if window.from_at is None else quarter_of(window.from_at)
@@ -434,7 +519,7 @@ def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[T
         first_day = state.day_of(from_slot)
         if from_slot >= state.quarters_from and state.first_quarter_of(first_day) < from_slot:
             first_day += 1
-    found: list[tuple[Table, int, int]] = []
+    found: list[Slots] = []
 
     def add(table: Table, start: int, end: int) -> None:
         if start < end:
@@ -453,30 +538,43 @@ def parts(window: Window, state: State, *, finely: bool = False) -> list[tuple[T
     return found
 
 
-@dataclass(frozen=True)
+def _in_days(
+    found: Iterable[Slots], step: Step | None, state: State
+) -> Iterator[tuple[Table, int, int, int | None]]:
+    """The same slots, those shorter than a day by the day that they belong to, where days are told apart."""
+    for table, start, end in found:
+        if step is not Step.DAY or table is usage_days:
+            yield table, start, end, None
+            continue
+        length = QUARTERS_AN_HOUR if table is usage_hours else 1
+        while start < end:
+            day = state.day_of(start * length)
+            # a day that begins within an hour has no hours here
+            day_end = min(end, state.first_quarter_of(day + 1) // length)
+            yield table, start, day_end, day
+            start = day_end
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
-    """Some slots of one table, of one kind of series, and what their sums are told apart by."""
+    """Some slots of one table, of one kind of series. `day`: that all of them belong to, where that is asked."""
 
     table: Table
     start: int
     end: int
     kind: str
-    by: Dimension | None
     step: Step | None
+    day: int | None
     conditions: Sequence[ColumnElement[bool]]
-    state: State
 
-    @cached_property
-    def day(self) -> int | None:
-        """The one day that all of its quarter-hours belong to, where days are told apart."""
-        if self.step is not Step.DAY or self.table is not usage_quarters:
+    def slot(self) -> ColumnElement[int] | None:
+        """What its rows are told apart by in time: a day, or a quarter-hour (of an hour the first)."""
+        if self.step is None:
             return None
-        day = self.state.day_of(self.start)
-        return day if day == self.state.day_of(self.end - 1) else None
-
-    @property
-    def tells_slots(self) -> bool:
-        return self.step is not None and self.day is None
+        if self.day is not None:
+            return literal(self.day)
+        slot = self.table.c.slot
+        return slot * QUARTERS_AN_HOUR if self.table is usage_hours else slot
 
     def rows(self) -> list[ColumnElement[bool]]:
         table = self.table
@@ -485,83 +583,107 @@ class _Part:
         some = select(_s.id).where(_s.kind == self.kind, *self.conditions).correlate(None)
         of_series = [table.c.series_id.in_(some), table.c.slot >= self.start, table.c.slot < self.end]
         # A series is of one kind: to say which is needed where rows lie by it, and misleads SQLite where they do not.
-        return [table.c.kind == self.kind, *of_series] if table is usage_days else of_series
+        return [table.c.kind == self.kind, *of_series] if self.lies_by_series else of_series
 
     @property
     def by_series(self) -> bool:
-        """Whether the rows are found series by series: where some are chosen, and in days, which lie that way."""
-        return bool(self.conditions) or self.table is usage_days
+        """Whether the rows are found series by series: where some are chosen, and where they lie that way."""
+        return bool(self.conditions) or self.lies_by_series
 
-    def told_apart(self, rows: Table | Subquery) -> list[ColumnElement[Any]]:
+    @property
+    def lies_by_series(self) -> bool:
+        return self.table is usage_days or self.table is usage_weeks
+
+    def summed(self, figures: Sequence[str]) -> Select[Any]:
+        """Each series by itself, in the order in which its rows are found."""
+        table = self.table
+        key: list[ColumnElement[Any]] = [table.c.series_id]
+        if self.step is not None and self.day is None:
+            key.insert(1 if self.by_series else 0, table.c.slot)
+        columns = [
+            *self._told_apart(),
+            func.count().label("rows"),
+            *_summed(table, figures),
+            func.max(table.c.last_started_at, type_=Instant).label("last_at"),
+        ]
+        return select(*columns).where(*self.rows()).group_by(*key)
+
+    def histograms(self) -> Select[Any]:
+        columns = [*self._told_apart(), self.table.c.latencies, self.table.c.first_chunks]
+        return select(*columns).where(*self.rows())
+
+    def _told_apart(self) -> list[ColumnElement[Any]]:
+        slot, series = self.slot(), self.table.c.series_id
+        return [series] if slot is None else [slot.label("slot"), series]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What sums are told apart by, and which of them are wanted."""
+
+    by: Dimension | None
+    step: Step | None
+    figures: Sequence[str]
+
+    def told_apart(self, rows: Subquery) -> list[ColumnElement[Any]]:
         """The columns to group by."""
         columns: list[ColumnElement[Any]] = []
-        if self.tells_slots:
+        if self.step is not None:
             slot = rows.c.slot
-            columns.append(
-                (slot - slot % _QUARTERS_AN_HOUR).label("slot") if self.step is Step.HOUR else slot
-            )
+            by_hour = (slot - slot % QUARTERS_AN_HOUR).label("slot")
+            columns.append(by_hour if self.step is Step.HOUR else slot)
         if self.by is not None:
             value, name = _COLUMNS[self.by]
             columns += [value] if value is name else [value, name]
         return columns
 
+    def of(self, rows: Subquery) -> Join | Subquery:
+        """Where the columns are from."""
+        return rows if self.by is None else _named(rows)
+
     def keys(self, row: Any) -> Iterable[Key]:
         """Whose sums a row of `told_apart` begins."""
-        slot = self.day
-        if self.tells_slots:
-            slot = row.slot
-            if self.step is Step.DAY and self.table is usage_quarters:
-                slot = self.state.day_of(slot)
+        slot = None if self.step is None else row[0]
         if self.by is None:
             return (Key(slot),)
         value, name = _COLUMNS[self.by]
+        at = 0 if self.step is None else 1
+        text, called = row[at], row[at if value is name else at + 1]
         if self.by is Dimension.TAG:
-            return [Key(slot, tag, tag) for tag in tags_of(row.tags)] or (Key(slot),)
-        text, called = row._mapping[value], row._mapping[name]
+            return [Key(slot, tag, tag) for tag in tags_of(text)] or (Key(slot),)
         return (Key(slot, None if text is None else str(text), None if called is None else str(called)),)
 
 
-async def _read(conn: AsyncConnection, part: _Part, figures: Sequence[str]) -> list[tuple[Key, Sums]]:
-    # First each series by itself, in the order in which its rows are found, then the few sums of those: no row is
-    # sorted by a name.
-    table = part.table
-    key = [table.c.series_id]
-    if part.tells_slots:
-        key.insert(1 if part.by_series else 0, table.c.slot)
-    last_at = func.max(table.c.last_started_at, type_=Instant).label("last_at")
-    each = (
-        select(*key, func.count().label("rows"), *_summed(table, figures), last_at)
-        .where(*part.rows())
-        .group_by(*key)
-        .subquery()
-    )
-    columns = part.told_apart(each)
+async def _read(conn: AsyncConnection, some: Sequence[_Part], asked: _Asked) -> list[tuple[Key, Sums]]:
+    # First each series by itself, then the few sums of those: no row is sorted by a name.
+    each = _together([part.summed(asked.figures) for part in some])
+    columns = asked.told_apart(each)
     query = (
         select(
             *columns,
             func.sum(each.c.rows).label("rows"),
-            *_summed(each, figures),
+            *_summed(each, asked.figures),
             func.max(each.c.last_at, type_=Instant).label("last_at"),
         )
-        .select_from(each if part.by is None else _named(each))
+        .select_from(asked.of(each))
         .group_by(*columns)
     )
     found = []
     for row in await conn.execute(query):
         if not row.rows:
             continue
-        one = _sums_of(row[-len(figures) - 1 : -1], figures)
+        one = _sums_of(row[-len(asked.figures) - 1 : -1], asked.figures)
         one.last_at = row.last_at
-        found += [(key, one) for key in part.keys(row)]
+        found += [(key, one) for key in asked.keys(row)]
     return found
 
 
-async def _read_histograms(conn: AsyncConnection, part: _Part, *, into: Mapping[Key, Sums]) -> None:
+async def _read_histograms(
+    conn: AsyncConnection, some: Sequence[_Part], asked: _Asked, *, into: Mapping[Key, Sums]
+) -> None:
     """Add the histograms of the same rows; they are merged here, since no database can."""
-    table = part.table
-    query = select(*part.told_apart(table), table.c.latencies, table.c.first_chunks).where(*part.rows())
-    if part.by is not None:
-        query = query.select_from(_named(table))
+    each = _together([part.histograms() for part in some])
+    query = select(*asked.told_apart(each), each.c.latencies, each.c.first_chunks).select_from(asked.of(each))
     latencies: dict[Key, list[bytes | None]] = {}
     first_chunks: dict[Key, list[bytes | None]] = {}
     keys: dict[tuple[Any, ...], list[Key]] = {}
@@ -569,7 +691,7 @@ async def _read_histograms(conn: AsyncConnection, part: _Part, *, into: Mapping[
         group = tuple(row[:-2])
         of_group = keys.get(group)
         if of_group is None:
-            of_group = keys[group] = list(part.keys(row))
+            of_group = keys[group] = list(asked.keys(row))
         for key in of_group:
             latencies.setdefault(key, []).append(row[-2])
             first_chunks.setdefault(key, []).append(row[-1])
@@ -577,6 +699,10 @@ async def _read_histograms(conn: AsyncConnection, part: _Part, *, into: Mapping[
         one = into[key]
         one.latencies = _both(one.latencies, merged(packed))
         one.first_chunks = _both(one.first_chunks, merged(first_chunks[key]))
+
+
+def _together(some: Sequence[Select[Any]]) -> Subquery:
+    return (some[0] if len(some) == 1 else union_all(*some)).subquery()
 
 
 def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElement[Any]]:
@@ -637,12 +763,12 @@ async def by_age_in_days(conn: AsyncConnection, window: Window, days: int) -> li
     before, ..."""
     end = quarter_of(window.to_at)
     table = usage_quarters
-    age = ((end - 1 - table.c.slot) // _QUARTERS_A_DAY).label("age")
+    age = ((end - 1 - table.c.slot) // QUARTERS_A_DAY).label("age")
     figures = [func.sum(table.c[name], type_=table.c[name].type).label(name) for name in BASIC]
     query = (
         select(age, *figures)
         .where(
-            *_in_slots(table, Dimension.CREDENTIAL.value, end - days * _QUARTERS_A_DAY, end),
+            *_in_slots(table, Dimension.CREDENTIAL.value, end - days * QUARTERS_A_DAY, end),
         )
         .group_by("age")
     )

@@ -14,7 +14,7 @@ from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.storage.database import Database
 from ops_center.storage.partitions import prepare_days_ahead
-from ops_center.storage.rollups.rebuild import bring_up_to_date, close_days
+from ops_center.storage.rollups.rebuild import bring_up_to_date, close
 
 _log = structlog.get_logger(__name__)
 _EVERY_SECONDS = 10.0
@@ -23,18 +23,17 @@ _EVERY_SECONDS = 10.0
 async def keep_up(database: Database) -> None:
     """Run until cancelled; outlives whatever the database does."""
     while True:
-        await asyncio.sleep(_EVERY_SECONDS)
         try:
             await follow_calendar(database)
+            await close(database, datetime.now(UTC))
             await prepare_days_ahead(database, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 the next look tries again
             _log.warning("rollups_not_kept_up", error=type(error).__name__)
+        await asyncio.sleep(_EVERY_SECONDS)
 
 
 async def follow_calendar(database: Database) -> None:
-    """Build what is missing, cut the days that are over, and all of them anew when the organisation has moved to
-    another time zone."""
+    """Build what a former release never had, and the days anew when the organisation has moved to another time zone."""
     async with database.read() as conn:
         organisation = await read_setting(conn, OrganisationSettings)
     await bring_up_to_date(database, organisation.time_zone)
-    await close_days(database, datetime.now(UTC))

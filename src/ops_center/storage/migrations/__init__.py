@@ -45,6 +45,7 @@ REVISIONS = (
     "0035",
     "0036",
     "0037",
+    "0038",
 )  # oldest first; each is `versions/r<revision>_<what it does>.py`
 HEAD = REVISIONS[-1]
 TABLE = "schema_revision"  # our own name, so that a foreign `alembic_version` is never taken for ours

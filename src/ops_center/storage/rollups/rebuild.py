@@ -1,4 +1,4 @@
-"""Makes the rollups anew: quarter-hours from the records, days from the quarter-hours.
+"""Makes the rollups anew: quarter-hours from the records, hours and days from the quarter-hours, weeks from days.
 
 In small transactions beside traffic, each of which takes its turn with the ingester, so that a record is
 counted once whatever happens in between. What retention has deleted below stays as it was above.
@@ -6,8 +6,9 @@ counted once whatever happens in between. What retention has deleted below stays
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -24,22 +25,30 @@ from ops_center.storage.rollups.sums import (
     FIGURES,
     FULL,
     IDENTITY,
-    KINDS,
+    KINDS_OF,
     LAYOUT,
     QUARTER_US,
+    QUARTERS_AN_HOUR,
     Sums,
     add_up,
+    first_day_of_week,
+    hour_of,
     of_row,
     quarter_of,
+    week_of,
     with_every_kind,
-    with_kinds_of_days,
+    with_keys,
+    with_pairs,
 )
-from ops_center.storage.tables import usage_days, usage_quarters, usage_records
+from ops_center.storage.tables import usage_days, usage_hours, usage_quarters, usage_records, usage_weeks
 
 _log = structlog.get_logger(__name__)
-_LATE = timedelta(hours=1)  # after midnight, a record may still come of the day before
+_LATE = timedelta(hours=1)  # after its end, a record of an hour or a day may still come
 _ANY = "credential"  # a kind of which every quarter-hour with records has few rows
 _MOST_ROWS = 20_000  # read in one transaction, so that no other waits long
+_ALL_BUT_PAIRS = 4  # the layout whose quarter-hours are as they are now
+_AT_ONCE = 200  # sums merged before others have a turn
+_HOURS_AT_ONCE = 24  # written in one transaction, where many are missing
 _FETCH = 2000
 
 _RECORDS = text(
@@ -56,33 +65,69 @@ def _sums_in(table: Table) -> TextClause:
     )
 
 
-_OF_SLOTS = (
-    f"FROM usage_quarters WHERE kind IN ({', '.join(repr(kind) for kind in KINDS)}) "
-    "AND slot >= :from_slot AND slot < :to_slot"
-)
-_ADDED_UP = text(
-    f"SELECT kind, series_id, {', '.join(f'SUM({name})' for name in FIGURES)}, MAX(last_started_at) "
-    f"{_OF_SLOTS} GROUP BY kind, series_id"
-)
-_HISTOGRAMS = text(f"SELECT series_id, latencies, first_chunks {_OF_SLOTS} AND latencies IS NOT NULL")
-_SUMS_IN = {table: _sums_in(table) for table in (usage_quarters, usage_days)}
+def _of_slots(finer: Table, kinds: Sequence[str]) -> str:
+    return (
+        f"FROM {finer.name} WHERE kind IN ({', '.join(repr(kind) for kind in kinds)}) "
+        "AND slot >= :from_slot AND slot < :to_slot"
+    )
+
+
+def _added_up(slot: str, of_slots: str) -> TextClause:
+    return text(
+        f"SELECT kind, {slot}, series_id, {', '.join(f'SUM({name})' for name in FIGURES)}, MAX(last_started_at) "
+        f"{of_slots} GROUP BY 1, 2, 3"
+    )
+
+
+def _histograms(slot: str, of_slots: str) -> TextClause:
+    return text(f"SELECT {slot}, series_id, latencies, first_chunks {of_slots} AND latencies IS NOT NULL")
+
+
+# what each is written out of: as which slot, and which sums
+_FINER = {
+    usage_hours: (
+        f"slot / {QUARTERS_AN_HOUR}",
+        _of_slots(usage_quarters, [kind for kind in KINDS_OF[usage_quarters] if kind != FULL]),
+    ),
+    usage_days: ("CAST(:day AS INTEGER)", _of_slots(usage_quarters, KINDS_OF[usage_quarters])),
+    usage_weeks: ("(slot + 3) / 7", _of_slots(usage_days, KINDS_OF[usage_days])),
+}
+_ADDED_UP = {table: _added_up(*finer) for table, finer in _FINER.items()}
+_HISTOGRAMS = {table: _histograms(*finer) for table, finer in _FINER.items()}
+_SUMS_IN = {table: _sums_in(table) for table in (usage_quarters, usage_hours, usage_days, usage_weeks)}
 
 
 async def bring_up_to_date(database: Database, time_zone: str) -> None:
     """At a start: build what a former release never had, and days as the organisation's calendar has them."""
     async with database.read() as connection:
         state = await read_state(connection)
-    if state.layout != LAYOUT:
+    if state.layout < _ALL_BUT_PAIRS:
         _log.info("rollups_built", reason="a new layout")
         await rebuild(database, time_zone)
+    elif state.layout < LAYOUT:
+        await _write_days_anew(database)
     elif state.time_zone != time_zone or state.days_from:
         await change_time_zone(database, time_zone)
 
 
-async def rebuild(database: Database, time_zone: str | None = None) -> None:
-    """Everything anew, as far back as there are records. `time_zone` None: days stay as they are cut."""
+async def _write_days_anew(database: Database) -> None:
+    """Those that quarter-hours tell are left to `close`."""
     rollups = Rollups(database.dialect)
-    async with database.read() as connection:
+    async with database.write() as connection:
+        state = await rollups.take_turn(connection)
+        await change_state(connection, days_until=state.days_fixed_before, weeks_until=0)
+    await _derive(database, rollups, usage_days, 0, state.days_fixed_before)
+    async with database.write() as connection:
+        await change_state(connection, layout=LAYOUT)
+
+
+async def rebuild(database: Database, time_zone: str | None = None) -> None:
+    """Everything anew, as far back as there are records. `time_zone` None: days stay as they are cut. What is over
+    and not written yet is left to `close`."""
+    rollups = Rollups(database.dialect)
+    async with database.write() as connection:
+        await rollups.take_turn(connection)
+        await change_state(connection, hours_until=0, weeks_until=0)
         state = await read_state(connection)
     start = max(state.records_from, state.quarters_from)
     await _derive(database, rollups, usage_quarters, state.quarters_from, start)
@@ -94,7 +139,6 @@ async def rebuild(database: Database, time_zone: str | None = None) -> None:
             await _rebuild_quarters(connection, rollups, start, end)
         start = end
     await change_time_zone(database, time_zone or state.time_zone)
-    await close_days(database, datetime.now(UTC))
     async with database.write() as connection:
         await change_state(connection, layout=LAYOUT)
 
@@ -111,14 +155,14 @@ async def _derive(database: Database, rollups: Rollups, table: Table, start: int
             sums = await stored_sums(connection, FULL, start, step_end, table=table)
             await _delete(connection, table, start, step_end)
             sums = with_every_kind(sums)
-            await rollups.put(connection, table, with_kinds_of_days(sums) if table is usage_days else sums)
+            whole = with_pairs(with_keys(sums)) if table is usage_days else sums
+            await rollups.put(connection, table, whole)
         start = step_end
 
 
 async def _delete(connection: AsyncConnection, table: Table, start: int, end: int) -> None:
-    slot = table.c.slot
-    for kind in KINDS:
-        await connection.execute(delete(table).where(table.c.kind == kind, slot >= start, slot < end))
+    some = table.c.kind.in_(KINDS_OF[table]), table.c.slot >= start, table.c.slot < end
+    await connection.execute(delete(table).where(*some))
 
 
 async def change_time_zone(database: Database, time_zone: str) -> None:
@@ -130,7 +174,7 @@ async def change_time_zone(database: Database, time_zone: str) -> None:
     async with database.write() as connection:
         state = await rollups.take_turn(connection)
         boundary = state.first_quarter_of(state.days_until) if state.days_until else 0
-        await change_state(connection, time_zone=time_zone, days_from=NO_SLOT)
+        await change_state(connection, time_zone=time_zone, days_from=NO_SLOT, weeks_until=0)
         moved = await read_state(connection)
         end = moved.day_of(boundary) if boundary else 0
         await change_state(connection, days_until=end)
@@ -139,30 +183,78 @@ async def change_time_zone(database: Database, time_zone: str) -> None:
             state = await rollups.take_turn(connection)
             start = max(state.days_fixed_before, await _last_day_before(connection, end, state))
             await _delete(connection, usage_days, start, end)
-            await _cut_day(connection, rollups, start, state)
+            await _write_day(connection, rollups, start, state)
             await change_state(connection, days_from=start)
         end = start
     async with database.write() as connection:
         await change_state(connection, days_from=0)
 
 
-async def close_days(database: Database, now: datetime) -> None:
-    """Cut the days that are over, the oldest first, once hardly any record of theirs is still to come."""
+async def close(database: Database, now: datetime) -> None:
+    """Write the hours, days and weeks that are over, the oldest first, once hardly any record of theirs is still to
+    come."""
     rollups = Rollups(database.dialect)
-    while True:
-        async with database.read() as connection:
-            state = await read_state(connection)
-        today = state.day_of(quarter_of(now - _LATE))
-        if state.days_from or state.days_until >= today:
-            return
-        async with database.write() as connection:
-            state = await rollups.take_turn(connection)
-            day = min(today, await _first_day_from(connection, state.days_until, state))
-            if day < today:
-                await _delete(connection, usage_days, state.days_until, day + 1)
-                await _cut_day(connection, rollups, day, state)
-                day += 1
-            await change_state(connection, days_until=max(day, state.days_until))
+    running = quarter_of(now - _LATE)
+    while await _write_some_hours(database, rollups, hour_of(running)):
+        pass
+    while await _write_next_day(database, rollups, running):
+        pass
+    while await _write_next_week(database, rollups):
+        pass
+
+
+async def _write_some_hours(database: Database, rollups: Rollups, running: int) -> bool:
+    """Whether there may be more."""
+    async with database.read() as connection:
+        if (await read_state(connection)).hours_until >= running:
+            return False
+    async with database.write() as connection:
+        state = await rollups.take_turn(connection)
+        start = max(state.hours_from, state.hours_until)
+        hours = await _hours_with_records(connection, start, running)
+        end = running if len(hours) < _HOURS_AT_ONCE else hours[-1] + 1
+        await _delete(connection, usage_hours, state.hours_until, end)
+        if hours:
+            await _write_hours(connection, rollups, hours[0], hours[-1] + 1)
+        await change_state(connection, hours_until=end)
+    return True
+
+
+async def _write_next_day(database: Database, rollups: Rollups, running: int) -> bool:
+    async with database.read() as connection:
+        state = await read_state(connection)
+    today = state.day_of(running)
+    if state.days_from or state.days_until >= today:
+        return False
+    async with database.write() as connection:
+        state = await rollups.take_turn(connection)
+        start = state.first_quarter_of(state.days_until) if state.days_until else 0
+        quarter = await _first_quarter_from(connection, start, state)
+        day = min(today, NO_SLOT if quarter == NO_SLOT else state.day_of(quarter))
+        if day < today:
+            await _delete(connection, usage_days, state.days_until, day + 1)
+            await _write_day(connection, rollups, day, state)
+            day += 1
+        await change_state(connection, days_until=max(day, state.days_until))
+    return True
+
+
+async def _write_next_week(database: Database, rollups: Rollups) -> bool:
+    async with database.read() as connection:
+        state = await read_state(connection)
+    if state.days_from or state.weeks_until >= week_of(state.days_until):
+        return False
+    async with database.write() as connection:
+        state = await rollups.take_turn(connection)
+        running = week_of(state.days_until)
+        start = max(state.weeks_from, state.weeks_until)
+        week = min(running, week_of(await _first_day_from(connection, first_day_of_week(start))))
+        await _delete(connection, usage_weeks, state.weeks_until, week + 1)
+        if week < running:
+            await _write_week(connection, rollups, week)
+            week += 1
+        await change_state(connection, weeks_until=week)
+    return True
 
 
 async def _end_of_step(connection: AsyncConnection, start: int) -> int:
@@ -181,13 +273,29 @@ async def _last_day_before(connection: AsyncConnection, end: int, state: State) 
     return 0 if found is None else state.day_of(found)
 
 
-async def _first_day_from(connection: AsyncConnection, start: int, state: State) -> int:
-    """The oldest day from `start` on that has anything; NO_SLOT without any."""
+async def _hours_with_records(connection: AsyncConnection, start: int, end: int) -> list[int]:
+    """The next few hours from `start` on and before `end` that have anything, the oldest first."""
     slot = usage_quarters.c.slot
-    from_slot = max(state.quarters_from, state.first_quarter_of(start) if start else 0)
-    some = slot >= from_slot, usage_quarters.c.kind == _ANY
-    found = (await connection.execute(select(func.min(slot)).where(*some))).scalar_one()
-    return NO_SLOT if found is None else state.day_of(found)
+    some = usage_quarters.c.kind == _ANY, slot >= start * QUARTERS_AN_HOUR, slot < end * QUARTERS_AN_HOUR
+    hour = (slot // QUARTERS_AN_HOUR).label("hour")
+    query = select(hour).where(*some).distinct().order_by(hour).limit(_HOURS_AT_ONCE)
+    return [int(found) for found in (await connection.execute(query)).scalars()]
+
+
+async def _first_quarter_from(connection: AsyncConnection, start: int, state: State) -> int:
+    """The oldest quarter-hour from `start` on that has anything; NO_SLOT without any."""
+    return await _first_from(connection, usage_quarters, max(state.quarters_from, start))
+
+
+async def _first_day_from(connection: AsyncConnection, start: int) -> int:
+    """The same of days that are written."""
+    return await _first_from(connection, usage_days, start)
+
+
+async def _first_from(connection: AsyncConnection, table: Table, start: int) -> int:
+    some = table.c.slot >= start, table.c.kind == _ANY
+    found = (await connection.execute(select(func.min(table.c.slot)).where(*some))).scalar_one()
+    return NO_SLOT if found is None else int(found)
 
 
 async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start: int, end: int) -> None:
@@ -197,23 +305,59 @@ async def _rebuild_quarters(connection: AsyncConnection, rollups: Rollups, start
     )
 
 
-async def _cut_day(connection: AsyncConnection, rollups: Rollups, day: int, state: State) -> None:
-    """The sums of a day that has none, from its quarter-hours. The database adds up, but for histograms, which are
-    merged here."""
-    slots = {"from_slot": state.first_quarter_of(day), "to_slot": state.first_quarter_of(day + 1)}
-    latencies: dict[int, list[bytes | None]] = {}
-    first_chunks: dict[int, list[bytes | None]] = {}
-    for number, latency, first_chunk in await connection.execute(_HISTOGRAMS, slots):
-        latencies.setdefault(number, []).append(latency)
-        first_chunks.setdefault(number, []).append(first_chunk)
-    rows = []
-    for kind, number, *sums in await connection.execute(_ADDED_UP, slots):
-        both = [packed(merged(parts.get(number, ()))) for parts in (latencies, first_chunks)]
-        rows.append((kind, day, number, *map(int, sums), *both))
-    await rollups.put_rows(connection, usage_days, rows)
-    callers = await stored_sums(connection, CALLER, day, day + 1, table=usage_days)
-    of_days = {key: one for key, one in with_kinds_of_days(callers).items() if key not in callers}
-    await rollups.put(connection, usage_days, of_days)
+async def _write_hours(connection: AsyncConnection, rollups: Rollups, first: int, end: int) -> None:
+    quarters = {"from_slot": first * QUARTERS_AN_HOUR, "to_slot": end * QUARTERS_AN_HOUR}
+    await _write(connection, rollups, usage_hours, quarters)
+    callers = await stored_sums(connection, CALLER, first, end, table=usage_hours)
+    await _put_more(connection, rollups, usage_hours, callers, with_keys(callers))
+
+
+async def _write_day(connection: AsyncConnection, rollups: Rollups, day: int, state: State) -> None:
+    quarters = {"from_slot": state.first_quarter_of(day), "to_slot": state.first_quarter_of(day + 1)}
+    await _write(connection, rollups, usage_days, {"day": day, **quarters})
+    wide: Sums = {}
+    for kind in (CALLER, FULL):
+        wide |= await stored_sums(connection, kind, day, day + 1, table=usage_days)
+    whole = await asyncio.to_thread(
+        lambda: with_keys(wide) | with_pairs(wide)
+    )  # takes a while: others have a turn
+    await _put_more(connection, rollups, usage_days, wide, whole)
+
+
+async def _write_week(connection: AsyncConnection, rollups: Rollups, week: int) -> None:
+    days = {"from_slot": first_day_of_week(week), "to_slot": first_day_of_week(week + 1)}
+    await _write(connection, rollups, usage_weeks, days)
+
+
+async def _write(
+    connection: AsyncConnection, rollups: Rollups, table: Table, finer: Mapping[str, int]
+) -> None:
+    """The sums of slots that have none, from finer ones. The database adds up, but for histograms, which are merged
+    here."""
+    latencies: dict[tuple[int, int], list[bytes | None]] = {}
+    first_chunks: dict[tuple[int, int], list[bytes | None]] = {}
+    histograms = (await connection.execute(_HISTOGRAMS[table], finer)).all()
+    for start in range(0, len(histograms), _FETCH):
+        for slot, number, latency, first_chunk in histograms[start : start + _FETCH]:
+            latencies.setdefault((slot, number), []).append(latency)
+            first_chunks.setdefault((slot, number), []).append(first_chunk)
+        await asyncio.sleep(0)
+    added_up = (await connection.execute(_ADDED_UP[table], finer)).all()
+    for start in range(0, len(added_up), _AT_ONCE):
+        rows = []
+        for kind, slot, number, *sums in added_up[start : start + _AT_ONCE]:
+            both = [packed(merged(parts.get((slot, number), ()))) for parts in (latencies, first_chunks)]
+            rows.append((kind, slot, number, *map(int, sums), *both))
+        await rollups.put_rows(connection, table, rows)
+
+
+async def _put_more(
+    connection: AsyncConnection, rollups: Rollups, table: Table, stored: Sums, whole: Sums
+) -> None:
+    """What there is beside what is stored."""
+    more = [(key, one) for key, one in whole.items() if key not in stored]
+    for start in range(0, len(more), _FETCH):
+        await rollups.put(connection, table, dict(more[start : start + _FETCH]))
 
 
 async def sums_of_records(connection: AsyncConnection, start: int, end: int) -> Sums:
@@ -232,7 +376,7 @@ async def sums_of_records(connection: AsyncConnection, start: int, end: int) -> 
 async def stored_sums(
     connection: AsyncConnection, kind: str, start: int, end: int, *, table: Table = usage_quarters
 ) -> Sums:
-    """What the quarter-hours (or days) hold of one kind of series."""
+    """What the quarter-hours (or what is longer) hold of one kind of series."""
     found: Sums = {}
     asked = {"kind": kind, "from_slot": start, "to_slot": end}
     for row in await connection.execute(_SUMS_IN[table], asked):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,17 +22,29 @@ from ops_center.storage.rollups.sums import (
     COLUMNS,
     FIGURES,
     IDENTITY,
+    QUARTERS_AN_HOUR,
     Series,
     Sums,
     add_up,
     by_day,
+    by_hour,
+    by_week,
     day_of_quarter,
     first_quarter_of_day,
+    hour_of,
     of_row,
     series_id,
+    week_of,
     with_every_kind,
 )
-from ops_center.storage.tables import rollup_state, usage_days, usage_quarters, usage_series
+from ops_center.storage.tables import (
+    rollup_state,
+    usage_days,
+    usage_hours,
+    usage_quarters,
+    usage_series,
+    usage_weeks,
+)
 
 _ADVISORY_LOCK = 0x6F70_7375  # any constant will do, as long as it never changes
 _MOST_KNOWN = 100_000
@@ -45,8 +57,11 @@ class State:
     """What the rollups hold: the one row of `rollup_state`."""
 
     time_zone: str
+    hours_until: int
     days_from: int
     days_until: int
+    weeks_from: int
+    weeks_until: int
     quarters_from: int
     records_from: int
     plans_from: int
@@ -80,18 +95,23 @@ class State:
         is_kept = self.days_from <= day < self.days_until or day < self.days_fixed_before
         return day if is_kept else None
 
+    @property
+    def hours_from(self) -> int:
+        """The first hour all of whose quarter-hours are kept."""
+        return hour_of(self.quarters_from + QUARTERS_AN_HOUR - 1)
 
-_STATE = (
-    rollup_state.c.time_zone,
-    rollup_state.c.days_from,
-    rollup_state.c.days_until,
-    rollup_state.c.quarters_from,
-    rollup_state.c.records_from,
-    rollup_state.c.plans_from,
-    rollup_state.c.partitions_from,
-    rollup_state.c.days_fixed_before,
-    rollup_state.c.layout,
-)
+    def kept_hour_of(self, slot: int) -> int | None:
+        """The hour that a quarter-hour is to be added to; None while that hour is still to be written."""
+        hour = hour_of(slot)
+        return hour if self.hours_from <= hour < self.hours_until else None
+
+    def kept_week_of(self, day: int) -> int | None:
+        """The same of the week that a day is to be added to."""
+        week = week_of(day)
+        return week if self.weeks_from <= week < self.weeks_until else None
+
+
+_STATE = [rollup_state.c[each.name] for each in fields(State)]
 
 
 async def read_state(connection: AsyncConnection) -> State:
@@ -103,7 +123,7 @@ async def change_state(connection: AsyncConnection, **values: object) -> None:
 
 
 class Rollups:
-    """The writing side of both tables."""
+    """The writing side of the tables."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -113,7 +133,7 @@ class Rollups:
         on_conflict = f"ON CONFLICT (kind, slot, series_id) DO UPDATE SET {replaced}"
         self._inserters = {
             table: Inserter(table, COLUMNS, dialect, on_conflict=on_conflict)
-            for table in (usage_quarters, usage_days)
+            for table in (usage_quarters, usage_hours, usage_days, usage_weeks)
         }
         self._stored = {table: text(_stored(table, dialect)) for table in self._inserters}
 
@@ -134,11 +154,12 @@ class Rollups:
                     full[key] = one
             await asyncio.sleep(0)
         quarters = with_every_kind(full)
-        days = by_day(quarters, state.kept_day_of)
-        ids = await self._ids(connection, (*quarters, *days))
+        longer = _longer(quarters, state)
+        ids = await self._ids(connection, (*quarters, *(key for sums in longer.values() for key in sums)))
         kept = {key: one for key, one in quarters.items() if key[0] >= state.quarters_from}
         await self._add(connection, usage_quarters, kept, ids)
-        await self._add(connection, usage_days, days, ids)
+        for table, sums in longer.items():
+            await self._add(connection, table, sums, ids)
 
     async def correct(self, connection: AsyncConnection, before: Sequence[Row], after: Sequence[Row]) -> None:
         """Count records anew that have changed since they were counted: the same rows of RECORD_COLUMNS as they were
@@ -148,10 +169,10 @@ class Rollups:
         for key, one in add_up(before).items():
             full[key].subtract(one)
         quarters = with_every_kind(full)
-        days = by_day(quarters, state.kept_day_of)
-        ids = await self._ids(connection, (*quarters, *days))
-        await self._add(connection, usage_quarters, quarters, ids, only_known=True)
-        await self._add(connection, usage_days, days, ids, only_known=True)
+        longer = _longer(quarters, state)
+        ids = await self._ids(connection, (*quarters, *(key for sums in longer.values() for key in sums)))
+        for table, sums in {usage_quarters: quarters, **longer}.items():
+            await self._add(connection, table, sums, ids, only_known=True)
 
     async def put(self, connection: AsyncConnection, table: Table, sums: Sums) -> None:
         """Store sums of slots that hold nothing. Needs one's turn."""
@@ -224,6 +245,16 @@ class Rollups:
             text(_PRESENT[self._dialect]), {"ids": msgspec.json.encode(list(ids)).decode()}
         )
         return {row[0] for row in rows}
+
+
+def _longer(quarters: Sums, state: State) -> dict[Table, Sums]:
+    """What quarter-hours add to the hours, days and weeks that are written already."""
+    days = by_day(quarters, state.kept_day_of)
+    return {
+        usage_hours: by_hour(quarters, state.kept_hour_of),
+        usage_days: days,
+        usage_weeks: by_week(days, state.kept_week_of),
+    }
 
 
 def _stored(table: Table, dialect: Dialect) -> str:

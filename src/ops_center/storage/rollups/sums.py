@@ -15,22 +15,26 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy import Table
 
 from ops_center.storage.journal.rows import RECORD_COLUMNS, Row
 from ops_center.storage.rollups import histogram
-from ops_center.storage.tables import usage_days, usage_series
+from ops_center.storage.tables import usage_days, usage_hours, usage_quarters, usage_series, usage_weeks
 from ops_center.types import CostSource, CredentialSource
 
 QUARTER = timedelta(minutes=15)
 QUARTER_US: Final = 900_000_000
 QUARTERS_A_DAY: Final = 96  # of UTC, which never changes its clock
-LAYOUT: Final = 4  # one more whenever what is added up changes: a start then builds the rollups anew
+QUARTERS_AN_HOUR: Final = 4
+DAYS_A_WEEK: Final = 7
+LAYOUT: Final = 5  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
 CALLER: Final = "caller"  # who asked, and how that ended
 WAY: Final = "way"  # where it went, and how that ended
 OWN: Final = "own"  # of calls on users' own keys alone
 _HOW: Final = ("credential_source", "status", "strategy")  # few values each
+_HOW_CALLED: Final = ("credential", "status", "strategy")
 IDENTITY = tuple(column.name for column in usage_series.columns if column.name not in ("id", "kind"))
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     FULL: IDENTITY,
@@ -45,10 +49,26 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "strategy": ("strategy",),
     "tag": ("tags",),
     OWN: ("user_id", "provider_type"),
-    "api_key": ("api_key_id", "api_key_name"),
 }
-# Of a quarter-hour, who asked are hardly more series than there are keys; and a day is written once.
-OF_DAYS_ONLY: Final = "api_key"
+_KEY: Final = "api_key"
+KINDS[_KEY] = ("api_key_id", "api_key_name")
+# One fact of who asked with one of where it went or how it ended. Pairs on one side need none: "caller" and "way" are
+# hardly more.
+_PAIRS: Final = {
+    f"{who.removeprefix('api_')}/{what}": (who, what)
+    for who in (_KEY, "user", "team", "tag")
+    for what in ("provider", "model", "credential", "status", "strategy")
+}
+KINDS.update({pair: KINDS[who] + KINDS[what] for pair, (who, what) in _PAIRS.items()})
+# Which kinds sums are kept by. Who asked in a quarter-hour are hardly more series than there are keys, and the full
+# ones of an hour are hardly fewer than those of its quarter-hours; days and weeks are written once, so pairs cost
+# little there.
+KINDS_OF: Final[dict[Table, tuple[str, ...]]] = {
+    usage_quarters: tuple(kind for kind in KINDS if kind != _KEY and kind not in _PAIRS),
+    usage_hours: tuple(kind for kind in KINDS if kind != FULL and kind not in _PAIRS),
+    usage_days: tuple(KINDS),
+    usage_weeks: tuple(KINDS),
+}
 
 _KEYS = ("kind", "slot", "series_id")
 _APART = ("last_started_at", "latencies", "first_chunks")
@@ -96,6 +116,10 @@ _FROM: Final[dict[str, tuple[str, ...]]] = {
     FULL: (CALLER, WAY),
     CALLER: ("user", "team"),
     WAY: ("provider", "model", "credential", "status", "strategy"),
+}
+_PAIRS_FROM: Final = {
+    FULL: [pair for pair, (_, what) in _PAIRS.items() if what not in _HOW_CALLED],
+    CALLER: [pair for pair, (_, what) in _PAIRS.items() if what in _HOW_CALLED],
 }
 _TAGS, _CREDENTIAL = IDENTITY.index("tags"), IDENTITY.index("credential_source")
 _COST = {
@@ -254,9 +278,14 @@ def with_every_kind(full: Sums) -> Sums:
     return full | between | _added_up(between, _narrow)
 
 
-def with_kinds_of_days(days: Sums) -> Sums:
-    """Sums of days under those kinds too that quarter-hours have not."""
-    return days | _added_up(days, _of_days_only)
+def with_keys(sums: Sums) -> Sums:
+    """Sums of hours or days under that kind too that quarter-hours have not."""
+    return sums | _added_up(sums, _keys)
+
+
+def with_pairs(days: Sums) -> Sums:
+    """Sums of days under the kinds that only days and weeks have."""
+    return days | _added_up(days, _pairs)
 
 
 def _added_up(sums: Sums, series_of: Callable[[Series], Sequence[Series]]) -> Sums:
@@ -303,19 +332,38 @@ def _narrow(between: Series) -> list[Series]:
     if kind == CALLER:
         nothing: Identity = (None,) * len(IDENTITY)
         for tag in tags_of(identity[_TAGS]) or (None,):
-            text = None if tag is None else msgspec.json.encode([tag]).decode()
+            text = None if tag is None else _only_tag(tag)
             series.append(("tag", (*nothing[:_TAGS], text, *nothing[_TAGS + 1 :])))
     return series
 
 
 @lru_cache(maxsize=20_000)
-def _of_days_only(between: Series) -> list[Series]:
+def _keys(between: Series) -> list[Series]:
     kind, identity = between
-    return [(OF_DAYS_ONLY, _only(_places[OF_DAYS_ONLY], identity))] if kind == CALLER else []
+    return [(_KEY, _only(_places[_KEY], identity))] if kind == CALLER else []
+
+
+@lru_cache(maxsize=20_000)
+def _pairs(wide: Series) -> list[Series]:
+    """The series of two facts that count what one of these counts; of tags one each, else none."""
+    kind, identity = wide
+    series = []
+    for pair in _PAIRS_FROM.get(kind, ()):
+        narrow = _only(_places[pair], identity)
+        tags = tags_of(narrow[_TAGS]) if "tags" in KINDS[pair] else []
+        series += [(pair, (*narrow[:_TAGS], _only_tag(tag), *narrow[_TAGS + 1 :])) for tag in tags]
+        if not tags:
+            series.append((pair, narrow))
+    return series
 
 
 def _only(mask: Sequence[int | None], identity: Identity) -> Identity:
     return tuple(None if place is None else identity[place] for place in mask)
+
+
+def _only_tag(tag: str) -> str:
+    """As a `tags` column holds it."""
+    return msgspec.json.encode([tag]).decode()
 
 
 def tags_of(text: str | None) -> list[str]:
@@ -323,19 +371,47 @@ def tags_of(text: str | None) -> list[str]:
     return msgspec.json.decode(text, type=list[str]) if text else []
 
 
+def by_hour(quarters: Sums, hour_of_slot: Callable[[int], int | None]) -> Sums:
+    """Sums per hour under every kind that hours have, of the quarter-hours that belong to one."""
+    hours = _longer(quarters, hour_of_slot)
+    return with_keys({key: one for key, one in hours.items() if key[1][0] in KINDS_OF[usage_hours]})
+
+
 def by_day(quarters: Sums, day_of_slot: Callable[[int], int | None]) -> Sums:
     """Sums per day under every kind, of the quarter-hours that belong to one."""
-    day_of: dict[int, int | None] = {}
+    return with_pairs(with_keys(_longer(quarters, day_of_slot)))
+
+
+def by_week(days: Sums, week_of_slot: Callable[[int], int | None]) -> Sums:
+    """The same per week, of days."""
+    return _longer(days, week_of_slot)
+
+
+def _longer(sums: Sums, longer_of: Callable[[int], int | None]) -> Sums:
+    slot_of = {slot: longer_of(slot) for slot in {slot for slot, _ in sums}}
+    if all(slot is None for slot in slot_of.values()):
+        return {}
     cells: dict[tuple[int, Series], list[Sum]] = {}
-    for (slot, series), one in quarters.items():
-        if slot not in day_of:
-            day_of[slot] = day_of_slot(slot)
-        day = day_of[slot]
-        if day is not None:
-            cells.setdefault((day, series), []).append(one)
-    return with_kinds_of_days(
-        {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
-    )
+    for (slot, series), one in sums.items():
+        longer = slot_of[slot]
+        if longer is not None:
+            cells.setdefault((longer, series), []).append(one)
+    return {key: cell[0] if len(cell) == 1 else _whole(cell) for key, cell in cells.items()}
+
+
+def hour_of(quarter: int) -> int:
+    """The hour of UTC, since 1970, that a quarter-hour lies in."""
+    return quarter // QUARTERS_AN_HOUR
+
+
+def week_of(day: int) -> int:
+    """The week that a day lies in, both since 1970. Weeks begin on Monday, as ISO 8601 has it; that year began on a
+    Thursday."""
+    return (day + 3) // DAYS_A_WEEK
+
+
+def first_day_of_week(week: int) -> int:
+    return week * DAYS_A_WEEK - 3
 
 
 @lru_cache(maxsize=20_000)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import BigInteger, Table, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database
@@ -18,19 +18,27 @@ from ops_center.storage.rollups.rebuild import stored_sums, sums_of_records
 from ops_center.storage.rollups.store import State, read_state
 from ops_center.storage.rollups.sums import (
     COLUMNS,
+    DAYS_A_WEEK,
     FIGURES,
-    KINDS,
+    KINDS_OF,
     QUARTER_US,
+    QUARTERS_AN_HOUR,
     Series,
     Sum,
     Sums,
     by_day,
+    by_hour,
+    by_week,
+    first_day_of_week,
+    hour_of,
     instant_of,
+    week_of,
     with_every_kind,
 )
-from ops_center.storage.tables import usage_days, usage_quarters, usage_records
+from ops_center.storage.tables import usage_days, usage_hours, usage_quarters, usage_records, usage_weeks
 
 _QUARTERS_A_STEP = 96
+_HOURS_A_STEP = 24
 
 
 @dataclass(slots=True)
@@ -40,13 +48,15 @@ class Verification:
     records: int = 0
     cost_nano_usd: int = 0
     quarters: int = 0  # rows
+    hours: int = 0
     days: int = 0
+    weeks: int = 0
     problem: str | None = None
 
 
 async def verify(database: Database) -> Verification:
-    """Compare all that can be: quarter-hours with records as far back as there are records, days with quarter-hours
-    as far back as there are those."""
+    """Compare all that can be: quarter-hours with records as far back as there are records, hours and days with
+    quarter-hours as far back as there are those, weeks with days."""
     found = Verification()
     async with database.snapshot() as connection:
         state = await read_state(connection)
@@ -58,7 +68,11 @@ async def verify(database: Database) -> Verification:
                 found.problem = await _compare_with_database(connection, start, end)
             if found.problem is not None:
                 return found
-        found.problem = await _compare_days(connection, found, state)
+        found.problem = (
+            await _compare_hours(connection, found, state)
+            or await _compare_days(connection, found, state)
+            or await _compare_weeks(connection, found, state)
+        )
     return found
 
 
@@ -88,9 +102,7 @@ async def _compare_quarters(
     connection: AsyncConnection, found: Verification, start: int, end: int
 ) -> str | None:
     expected = with_every_kind(await sums_of_records(connection, start, end))
-    stored: Sums = {}
-    for kind in KINDS:
-        stored |= await stored_sums(connection, kind, start, end)
+    stored = await _every_kind(connection, usage_quarters, start, end)
     problem = _difference("quarter-hour", expected, stored)
     if problem is None:
         found.quarters += len(stored)
@@ -127,30 +139,63 @@ async def _compare_with_database(connection: AsyncConnection, start: int, end: i
     return None
 
 
-async def _compare_days(connection: AsyncConnection, found: Verification, state: State) -> str | None:
-    slot = usage_quarters.c.slot
-    oldest, newest = (
-        await connection.execute(
-            select(func.min(slot), func.max(slot)).where(
-                usage_quarters.c.kind == "credential", slot >= state.quarters_from
-            )
+async def _compare_hours(connection: AsyncConnection, found: Verification, state: State) -> str | None:
+    oldest, newest = await _ends(connection, usage_quarters, state.quarters_from)
+    first, last = max(hour_of(oldest), state.hours_from), min(hour_of(newest) + 1, state.hours_until)
+    for start in range(first, last, _HOURS_A_STEP):
+        end = min(start + _HOURS_A_STEP, last)
+        quarters = await _every_kind(
+            connection, usage_quarters, start * QUARTERS_AN_HOUR, end * QUARTERS_AN_HOUR
         )
-    ).one()
-    if oldest is None:
-        return None
-    first_day = state.days_fixed_before or state.day_of(oldest)
-    for day in range(max(first_day, state.days_from), min(state.day_of(newest) + 1, state.days_until)):
+        stored = await _every_kind(connection, usage_hours, start, end)
+        problem = _difference("hour", by_hour(quarters, hour_of), stored)
+        if problem is not None:
+            return problem
+        found.hours += len(stored)
+    return None
+
+
+async def _compare_days(connection: AsyncConnection, found: Verification, state: State) -> str | None:
+    oldest, newest = await _ends(connection, usage_quarters, state.quarters_from)
+    first_day = max(state.days_fixed_before or state.day_of(oldest), state.days_from)
+    for day in range(first_day, min(state.day_of(newest) + 1, state.days_until)):
         start, end = state.first_quarter_of(day), state.first_quarter_of(day + 1)
-        quarters: Sums = {}
-        stored: Sums = {}
-        for kind in KINDS:
-            quarters |= await stored_sums(connection, kind, start, end)
-            stored |= await stored_sums(connection, kind, day, day + 1, table=usage_days)
+        quarters = await _every_kind(connection, usage_quarters, start, end)
+        stored = await _every_kind(connection, usage_days, day, day + 1)
         problem = _difference("day", by_day(quarters, state.day_of), stored)
         if problem is not None:
             return problem
         found.days += len(stored)
     return None
+
+
+async def _compare_weeks(connection: AsyncConnection, found: Verification, state: State) -> str | None:
+    oldest, newest = await _ends(connection, usage_days, 0)
+    first, last = max(week_of(oldest), state.weeks_from), min(week_of(newest) + 1, state.weeks_until)
+    for week in range(first, last):
+        start, end = first_day_of_week(week), first_day_of_week(week + 1)
+        days = await _every_kind(connection, usage_days, start, end)
+        stored = await _every_kind(connection, usage_weeks, week, week + 1)
+        problem = _difference("week", by_week(days, week_of), stored)
+        if problem is not None:
+            return problem
+        found.weeks += len(stored)
+    return None
+
+
+async def _ends(connection: AsyncConnection, table: Table, start: int) -> tuple[int, int]:
+    """The first and the last slot from `start` on that has anything; where there is none, the last is before all."""
+    slot = table.c.slot
+    some = table.c.kind == "credential", slot >= start
+    oldest, newest = (await connection.execute(select(func.min(slot), func.max(slot)).where(*some))).one()
+    return (0, -DAYS_A_WEEK) if oldest is None else (int(oldest), int(newest))
+
+
+async def _every_kind(connection: AsyncConnection, table: Table, start: int, end: int) -> Sums:
+    found: Sums = {}
+    for kind in KINDS_OF[table]:
+        found |= await stored_sums(connection, kind, start, end, table=table)
+    return found
 
 
 _COSTS = [FIGURES.index(name) for name in ("provider_cost_usd", "computed_cost_usd", "estimated_cost_usd")]
