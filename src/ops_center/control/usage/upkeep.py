@@ -23,13 +23,13 @@ _EVERY_SECONDS = 10.0
 async def keep_up(database: Database) -> None:
     """Run until cancelled; outlives whatever the database does."""
     while True:
+        await asyncio.sleep(_EVERY_SECONDS)  # first: what a start has to do is done before
         try:
             await follow_calendar(database)
             await close(database, datetime.now(UTC))
             await prepare_days_ahead(database, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 the next look tries again
             _log.warning("rollups_not_kept_up", error=type(error).__name__)
-        await asyncio.sleep(_EVERY_SECONDS)
 
 
 async def follow_calendar(database: Database) -> None:
