@@ -67,6 +67,7 @@ class Database:
                 pool_pre_ping=True,
                 pool_recycle=1800,
             )
+            event.listen(engine.sync_engine, "connect", _prepare_postgresql)
             database = cls("postgresql", engine.execution_options(postgresql_readonly=True), engine)
         try:
             # The writer first: switching a new file to WAL needs a moment alone with it.
@@ -201,6 +202,16 @@ def _sqlite(url: URL, *, readers: bool) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", began)
     return engine
+
+
+def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
+    # Our questions take milliseconds: to compile one, or to start other processes for it, takes tens of them.
+    cursor = dbapi_connection.cursor()
+    cursor.execute(
+        "SELECT set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)"
+    )
+    cursor.close()
+    dbapi_connection.commit()
 
 
 def cannot_open(url: URL, error: Exception) -> DatabaseError:

@@ -72,11 +72,13 @@ async def _cost(conn: AsyncConnection, now: datetime, zone: ZoneInfo, first_at: 
         if first_at is not None
     }
     elapsed = end - midnight(today, zone)
-    rest = [
-        _cost_of(await _rest_of_day(conn, midnight(day, zone) + elapsed, midnight(day + DAY, zone)))
+    rest_of_days = [  # what was left of such days at this time of them; nothing, where a clock went forward
+        Window(min(midnight(day, zone) + elapsed, midnight(day + DAY, zone)), midnight(day + DAY, zone))
         for day in forecast.same_weekdays(today, today)
         if day in history
     ]
+    read_of_rest = await repository.sums_of_each(conn, rest_of_days, figures=repository.BASIC)
+    rest = [repository.total(found).cost_usd for found in read_of_rest]
     ahead = forecast.forecast(
         history,
         today,
@@ -104,13 +106,6 @@ async def _cost(conn: AsyncConnection, now: datetime, zone: ZoneInfo, first_at: 
     )
 
 
-async def _rest_of_day(conn: AsyncConnection, from_at: datetime, to_at: datetime) -> Sums:
-    """What was left of a day at this time of it."""
-    if from_at >= to_at:
-        return Sums()
-    return await repository.totals(conn, Window(from_at, to_at))
-
-
 def _cost_of(sums: Sums | None) -> Decimal:
     return Decimal(0) if sums is None else sums.cost_usd
 
@@ -132,8 +127,8 @@ async def _changes(conn: AsyncConnection, now: datetime, span: Span, first_at: d
     by: dict[Dimension, dict[str | None, Pair]] = {}
     names: dict[tuple[Dimension, str | None], str | None] = {}
     for dimension in DIMENSIONS:
-        before = await repository.sums(conn, earlier, by=dimension, figures=FIGURES)
-        found = await repository.sums(conn, window, by=dimension, figures=FIGURES)
+        both = await repository.sums_of_each(conn, [earlier, window], by=dimension, figures=FIGURES)
+        before, found = both
         by[dimension] = paired(repository.by_value(found), repository.by_value(before))
         names |= {(dimension, key.value): key.name for key in (*before, *found)}
     # by model each record counts once, so these are everything

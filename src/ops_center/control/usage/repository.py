@@ -403,13 +403,45 @@ async def sums(
     conditions = filters.hold()
     if only is not None and by is not None:
         conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
-    kinds = {table: kind for table in KINDS_OF if (kind := _kind(by, filters, table))}
-    longer = () if kinds[usage_quarters] in _FEW else kinds
+    kinds, longer = _kinds(by, filters)
     some = [
         _Part(table, start, end, kinds[table], step, day, conditions)
         for table, start, end, day in _in_days(parts(window, state, step, longer), step, state)
     ]
-    asked = _Asked(by, step, figures)
+    return await _ask(conn, some, _Asked(by, step, figures), histograms)
+
+
+async def sums_of_each(
+    conn: AsyncConnection,
+    windows: Sequence[Window],
+    *,
+    by: Dimension | None = None,
+    figures: Sequence[str] = FIGURES,
+) -> list[dict[Key, Sums]]:
+    """The same of several windows at once, in their order."""
+    state = await read_state(conn)
+    kinds, longer = _kinds(by, EVERYTHING)
+    some = [
+        _Part(table, start, end, kinds[table], Step.DAY, number, ())
+        for number, window in enumerate(windows)
+        for table, start, end in parts(window, state, None, longer)
+    ]
+    found: list[dict[Key, Sums]] = [{} for _ in windows]
+    for key, one in (await _ask(conn, some, _Asked(by, Step.DAY, figures))).items():
+        assert key.slot is not None, "each part bears the number of its window"
+        found[key.slot][Key(None, key.value, key.name)] = one
+    return found
+
+
+def _kinds(by: Dimension | None, filters: Filters) -> tuple[Mapping[Table, str], Container[Table]]:
+    """The series of each table that are enough to answer, and the tables of longer slots that are worth asking."""
+    kinds = {table: kind for table in KINDS_OF if (kind := _kind(by, filters, table))}
+    return kinds, () if kinds[usage_quarters] in _FEW else kinds
+
+
+async def _ask(
+    conn: AsyncConnection, some: Sequence[_Part], asked: _Asked, histograms: bool = False
+) -> dict[Key, Sums]:
     found: dict[Key, Sums] = {}
     for first in range(0, len(some), _AT_ONCE):
         at_once = some[first : first + _AT_ONCE]
@@ -557,22 +589,23 @@ def _in_days(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some slots of one table, of one kind of series. `day`: that all of them belong to, where that is asked."""
+    """Some slots of one table, of one kind of series. `label`: what they are all told apart by in time, such as the day
+    that they belong to; None: each by its own slot, if at all."""
 
     table: Table
     start: int
     end: int
     kind: str
     step: Step | None
-    day: int | None
+    label: int | None
     conditions: Sequence[ColumnElement[bool]]
 
     def slot(self) -> ColumnElement[int] | None:
         """What its rows are told apart by in time: a day, or a quarter-hour (of an hour the first)."""
         if self.step is None:
             return None
-        if self.day is not None:
-            return literal(self.day)
+        if self.label is not None:
+            return literal(self.label)
         slot = self.table.c.slot
         return slot * QUARTERS_AN_HOUR if self.table is usage_hours else slot
 
@@ -598,7 +631,7 @@ class _Part:
         """Each series by itself, in the order in which its rows are found."""
         table = self.table
         key: list[ColumnElement[Any]] = [table.c.series_id]
-        if self.step is not None and self.day is None:
+        if self.step is not None and self.label is None:
             key.insert(1 if self.by_series else 0, table.c.slot)
         columns = [
             *self._told_apart(),
@@ -637,9 +670,9 @@ class _Asked:
             columns += [value] if value is name else [value, name]
         return columns
 
-    def of(self, rows: Subquery) -> Join | Subquery:
+    def of(self, rows: Subquery, some: Sequence[_Part]) -> Join | Subquery:
         """Where the columns are from."""
-        return rows if self.by is None else _named(rows)
+        return rows if self.by is None else _named(rows, {part.kind for part in some})
 
     def keys(self, row: Any) -> Iterable[Key]:
         """Whose sums a row of `told_apart` begins."""
@@ -665,7 +698,7 @@ async def _read(conn: AsyncConnection, some: Sequence[_Part], asked: _Asked) -> 
             *_summed(each, asked.figures),
             func.max(each.c.last_at, type_=Instant).label("last_at"),
         )
-        .select_from(asked.of(each))
+        .select_from(asked.of(each, some))
         .group_by(*columns)
     )
     found = []
@@ -683,7 +716,9 @@ async def _read_histograms(
 ) -> None:
     """Add the histograms of the same rows; they are merged here, since no database can."""
     each = _together([part.histograms() for part in some])
-    query = select(*asked.told_apart(each), each.c.latencies, each.c.first_chunks).select_from(asked.of(each))
+    query = select(*asked.told_apart(each), each.c.latencies, each.c.first_chunks).select_from(
+        asked.of(each, some)
+    )
     latencies: dict[Key, list[bytes | None]] = {}
     first_chunks: dict[Key, list[bytes | None]] = {}
     keys: dict[tuple[Any, ...], list[Key]] = {}
@@ -709,9 +744,10 @@ def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElemen
     return [func.sum(rows.c[name], type_=usage_days.c[name].type).label(name) for name in figures]
 
 
-def _named(rows: Table | Subquery) -> Join:
-    """Rows beside what their series is of."""
-    return rows.join(usage_series, usage_series.c.id == rows.c.series_id)
+def _named(rows: Table | Subquery, kinds: Iterable[str]) -> Join:
+    """Rows of some kinds beside what their series is of."""
+    of_kinds = _s.kind.in_(sorted(kinds))  # so that PostgreSQL does not read those of all
+    return rows.join(usage_series, and_(_s.id == rows.c.series_id, of_kinds))
 
 
 def _in_slots(table: Table, kind: str, start: int, end: int) -> list[ColumnElement[bool]]:
@@ -798,7 +834,7 @@ async def on_own_keys(
                 *(func.sum(table.c[name], type_=table.c[name].type).label(name) for name in FIGURES),
                 func.max(table.c.last_started_at, type_=Instant).label("last_at"),
             )
-            .select_from(_named(table))
+            .select_from(_named(table, [OWN]))
             .where(*_in_slots(table, OWN, start, end))
             .group_by(series.user_id, series.provider_type)
         )
