@@ -174,6 +174,9 @@ def _made_up(dialect: str) -> str:
         "cost_source": "CASE WHEN d3 % 50 = 0 THEN 'unknown' WHEN d3 % 50 = 1 THEN 'estimated' ELSE 'computed' END",
         "price_source": "'models.dev 2026-07-02'",
         "tags": tags,
+        "fingerprint": "CASE WHEN d1 % 20 = 0 THEN d2 ELSE n END",  # some requests are sent again
+        "opening": "CASE WHEN d2 % 2 = 0 THEN k * 100 + d1 % 100 END",
+        "opening_tokens": "CASE WHEN d2 % 2 = 0 THEN 2000 END",
         "demo": true,
     }
     assert columns.keys() <= set(RECORD_COLUMNS)

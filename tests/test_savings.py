@@ -190,7 +190,7 @@ async def test_caching_would_pay_where_beginnings_come_again_within_five_minutes
 
 
 async def test_requests_that_were_sent_twice_are_found_by_their_fingerprint(
-    control_client: httpx.AsyncClient, clock: Clock, database: Database
+    control_client: httpx.AsyncClient, control: Control, clock: Clock, database: Database
 ) -> None:
     costs = {11: ("0.05", "0.05", "0.02"), 12: ("0.5",), 13: ("1", "1")}
     rows = [
@@ -206,6 +206,13 @@ async def test_requests_that_were_sent_twice_are_found_by_their_fingerprint(
     assert "newest 7 requests" in advice["assumption"]
     same = await control_client.get(f"/llm/requests/{advice['examples'][0]}")
     assert same.json()["cost_usd"] in (0.05, 0.02)
+    control.looks.duplicates.long_seconds = 0  # a look that took long serves for ten minutes
+    for minutes, requests in ((0, 7), (9, 7), (1, 8)):
+        clock.advance(minutes * 60)
+        [advice] = of_kind(await savings(control_client), "duplicates")
+        assert f"newest {requests} requests" in advice["assumption"]
+        if not minutes:
+            await add_records(database, [record(clock(), fingerprint=14)])
 
 
 async def test_keys_that_nobody_uses_are_named_to_admins(

@@ -17,6 +17,7 @@ from ops_center.control.auth.throttle import LoginThrottle
 from ops_center.control.background import BackgroundWork
 from ops_center.control.publish import Publisher
 from ops_center.control.replays.keys import ReplayKeys
+from ops_center.control.savings.looks import Looks
 from ops_center.errors import InternalError
 from ops_center.health import Health
 from ops_center.storage.database import Database
@@ -94,6 +95,7 @@ class Control:
     health: Health = field(default_factory=Health)
     replay: Replays = _no_data_plane
     replay_keys: ReplayKeys = field(default_factory=ReplayKeys)
+    looks: Looks = field(default_factory=Looks.new)
     background: BackgroundWork = field(default_factory=BackgroundWork)
     setup_token: SetupToken = field(default_factory=SetupToken)
     login_throttle: LoginThrottle = field(default_factory=LoginThrottle)

@@ -24,7 +24,7 @@ from ops_center.control.savings.cheaper import (
     cheapest,
     cost_at,
 )
-from ops_center.control.savings.repository import Opening, OpeningsLooked
+from ops_center.control.savings.repository import Duplicates, Looked, Opening, OpeningsLooked
 from ops_center.control.savings.schemas import Advice, Savings, Unsure
 from ops_center.control.usage import repository as usage
 from ops_center.control.usage.dimensions import Dimension
@@ -53,14 +53,19 @@ async def get_savings(control: Control, actor: Actor) -> Savings:
     async with control.database.read() as conn:
         whole = await usage.totals(conn, window)
         used = await _used(control, conn, window)
-        found, looked = await repository.openings(conn, window)
+        (found, looked), then = await control.looks.openings.at(
+            window, now, lambda window: repository.openings(conn, window)
+        )
         for target, sums in used:
             place = target.provider.id, target.model
             _about_model(control, target, sums, window, advice, unsure)
             _about_caching(target, sums, window, advice, unsure, noted=place in looked.by_target)
             there = [one for one in found if (one.provider_id, one.model) == place]
-            await _about_openings(conn, target, there, looked, window, advice)
-        await _about_duplicates(conn, window, advice, unsure)
+            await _about_openings(conn, target, there, looked, then, advice)
+        equal, then = await control.looks.duplicates.at(
+            window, now, lambda window: repository.duplicates(conn, window)
+        )
+        _about_duplicates(*equal, then, advice, unsure)
         if actor.may(Permission.API_KEYS_READ):
             await _about_keys(conn, now, advice)
     return Savings(
@@ -286,10 +291,9 @@ def _named(names: list[str], count: int) -> str:
     )
 
 
-async def _about_duplicates(
-    conn: AsyncConnection, window: Window, advice: list[Advice], unsure: list[Unsure]
+def _about_duplicates(
+    found: list[Duplicates], looked: Looked, window: Window, advice: list[Advice], unsure: list[Unsure]
 ) -> None:
-    found, looked = await repository.duplicates(conn, window)
     assert window.from_at is not None
     for one in found:
         if one.cost_usd < _LEAST_USD:
