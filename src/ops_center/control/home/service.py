@@ -5,8 +5,10 @@ Every figure is a sum of `usage/repository.py`, over windows of the organisation
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from decimal import Decimal
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,16 +38,28 @@ _DAYS_SHOWN = 30
 
 async def get_home(control: Control, actor: Actor, span: Span) -> Home:
     await control.drain_journal()
-    state = await troubles.look(control, actor)
     now = control.clock()
+    state, figures = await asyncio.gather(troubles.look(control, actor), _figures(control, now, span))
+    return Home(state=state, generated_at=now, **figures)
+
+
+class _Figures(TypedDict):
+    time_zone: str
+    first_at: datetime | None
+    cost: Cost
+    changed: Changes
+
+
+async def _figures(control: Control, now: datetime, span: Span) -> _Figures:
     async with control.database.read() as conn:
         zone = await repository.calendar_zone(conn)
         first_at = await repository.first_at(conn)
-        cost = await _cost(conn, now, zone, first_at)
-        changed = await _changes(conn, now, span, first_at)
-    return Home(
-        time_zone=zone.key, first_at=first_at, state=state, cost=cost, changed=changed, generated_at=now
-    )
+        return {
+            "time_zone": zone.key,
+            "first_at": first_at,
+            "cost": await _cost(conn, now, zone, first_at),
+            "changed": await _changes(conn, now, span, first_at),
+        }
 
 
 async def _cost(conn: AsyncConnection, now: datetime, zone: ZoneInfo, first_at: datetime | None) -> Cost:

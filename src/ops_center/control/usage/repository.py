@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from operator import add, attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -636,7 +637,7 @@ class _Part:
         columns = [
             *self._told_apart(),
             func.count().label("rows"),
-            *_summed(table, figures),
+            *_summed_in(table, tuple(figures)),
             func.max(table.c.last_started_at, type_=Instant).label("last_at"),
         ]
         return select(*columns).where(*self.rows()).group_by(*key)
@@ -738,6 +739,11 @@ async def _read_histograms(
 
 def _together(some: Sequence[Select[Any]]) -> Subquery:
     return (some[0] if len(some) == 1 else union_all(*some)).subquery()
+
+
+@lru_cache(maxsize=200)
+def _summed_in(table: Table, figures: tuple[str, ...]) -> list[ColumnElement[Any]]:
+    return _summed(table, figures)
 
 
 def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElement[Any]]:
