@@ -21,15 +21,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Join,
     Select,
     Subquery,
     Table,
     Text,
     and_,
+    bindparam,
     cast,
     func,
-    literal,
     or_,
     select,
     type_coerce,
@@ -406,10 +407,10 @@ async def sums(
         conditions.append(_one_of(by, _COLUMN[by], [NONE if value is None else value for value in only]))
     kinds, longer = _kinds(by, filters)
     some = [
-        _Part(table, start, end, kinds[table], step, day, conditions)
+        _Part(table, kinds[table], start, end, day)
         for table, start, end, day in _in_days(parts(window, state, step, longer), step, state)
     ]
-    return await _ask(conn, some, _Asked(by, step, figures), histograms)
+    return await _ask(conn, some, _Asked(by, step, tuple(figures), tuple(conditions)), histograms)
 
 
 async def sums_of_each(
@@ -423,12 +424,12 @@ async def sums_of_each(
     state = await read_state(conn)
     kinds, longer = _kinds(by, EVERYTHING)
     some = [
-        _Part(table, start, end, kinds[table], Step.DAY, number, ())
+        _Part(table, kinds[table], start, end, number)
         for number, window in enumerate(windows)
         for table, start, end in parts(window, state, None, longer)
     ]
     found: list[dict[Key, Sums]] = [{} for _ in windows]
-    for key, one in (await _ask(conn, some, _Asked(by, Step.DAY, figures))).items():
+    for key, one in (await _ask(conn, some, _Asked(by, Step.DAY, tuple(figures)))).items():
         assert key.slot is not None, "each part bears the number of its window"
         found[key.slot][Key(None, key.value, key.name)] = one
     return found
@@ -594,70 +595,76 @@ class _Part:
     that they belong to; None: each by its own slot, if at all."""
 
     table: Table
+    kind: str
     start: int
     end: int
-    kind: str
-    step: Step | None
     label: int | None
-    conditions: Sequence[ColumnElement[bool]]
 
-    def slot(self) -> ColumnElement[int] | None:
-        """What its rows are told apart by in time: a day, or a quarter-hour (of an hour the first)."""
-        if self.step is None:
-            return None
-        if self.label is not None:
-            return literal(self.label)
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Those of a part, in a statement that says which slots by values bound to it: `start_1`, `end_1`, `label_1`."""
+
+    number: int
+    table: Table
+    kind: str
+    is_labelled: bool
+
+    def slot(self) -> ColumnElement[int]:
+        """What they are told apart by in time: a label, or a quarter-hour (of an hour the first)."""
+        if self.is_labelled:
+            return bindparam(f"label_{self.number}", type_=Integer)
         slot = self.table.c.slot
         return slot * QUARTERS_AN_HOUR if self.table is usage_hours else slot
 
-    def rows(self) -> list[ColumnElement[bool]]:
+    def chosen(self, conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
         table = self.table
-        if not self.by_series:
-            return _in_slots(table, self.kind, self.start, self.end)
-        some = select(_s.id).where(_s.kind == self.kind, *self.conditions).correlate(None)
-        of_series = [table.c.series_id.in_(some), table.c.slot >= self.start, table.c.slot < self.end]
+        slot = table.c.slot
+        in_slots = [slot >= bindparam(f"start_{self.number}"), slot < bindparam(f"end_{self.number}")]
+        of_kind = table.c.kind == self.kind
+        if not (conditions or self.lie_by_series):
+            return [of_kind, *in_slots]
+        some = select(_s.id).where(_s.kind == self.kind, *conditions).correlate(None)
+        of_series = [table.c.series_id.in_(some), *in_slots]
         # A series is of one kind: to say which is needed where rows lie by it, and misleads SQLite where they do not.
-        return [table.c.kind == self.kind, *of_series] if self.lies_by_series else of_series
+        return [of_kind, *of_series] if self.lie_by_series else of_series
 
     @property
-    def by_series(self) -> bool:
-        """Whether the rows are found series by series: where some are chosen, and where they lie that way."""
-        return bool(self.conditions) or self.lies_by_series
-
-    @property
-    def lies_by_series(self) -> bool:
+    def lie_by_series(self) -> bool:
         return self.table is usage_days or self.table is usage_weeks
 
-    def summed(self, figures: Sequence[str]) -> Select[Any]:
+    def summed(self, asked: _Asked) -> Select[Any]:
         """Each series by itself, in the order in which its rows are found."""
         table = self.table
         key: list[ColumnElement[Any]] = [table.c.series_id]
-        if self.step is not None and self.label is None:
-            key.insert(1 if self.by_series else 0, table.c.slot)
+        if asked.step is not None and not self.is_labelled:
+            by_series = bool(asked.conditions) or self.lie_by_series
+            key.insert(1 if by_series else 0, table.c.slot)
         columns = [
-            *self._told_apart(),
+            *self._told_apart(asked),
             func.count().label("rows"),
-            *_summed_in(table, tuple(figures)),
+            *_summed(table, asked.figures),
             func.max(table.c.last_started_at, type_=Instant).label("last_at"),
         ]
-        return select(*columns).where(*self.rows()).group_by(*key)
+        return select(*columns).where(*self.chosen(asked.conditions)).group_by(*key)
 
-    def histograms(self) -> Select[Any]:
-        columns = [*self._told_apart(), self.table.c.latencies, self.table.c.first_chunks]
-        return select(*columns).where(*self.rows())
+    def histograms(self, asked: _Asked) -> Select[Any]:
+        columns = [*self._told_apart(asked), self.table.c.latencies, self.table.c.first_chunks]
+        return select(*columns).where(*self.chosen(asked.conditions))
 
-    def _told_apart(self) -> list[ColumnElement[Any]]:
-        slot, series = self.slot(), self.table.c.series_id
-        return [series] if slot is None else [slot.label("slot"), series]
+    def _told_apart(self, asked: _Asked) -> list[ColumnElement[Any]]:
+        series = self.table.c.series_id
+        return [series] if asked.step is None else [self.slot().label("slot"), series]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What sums are told apart by, and which of them are wanted."""
+    """What sums are told apart by, which of them are wanted, and of which series."""
 
     by: Dimension | None
     step: Step | None
-    figures: Sequence[str]
+    figures: tuple[str, ...]
+    conditions: tuple[ColumnElement[bool], ...] = ()
 
     def told_apart(self, rows: Subquery) -> list[ColumnElement[Any]]:
         """The columns to group by."""
@@ -671,9 +678,9 @@ class _Asked:
             columns += [value] if value is name else [value, name]
         return columns
 
-    def of(self, rows: Subquery, some: Sequence[_Part]) -> Join | Subquery:
+    def of(self, rows: Subquery, some: Sequence[_Rows]) -> Join | Subquery:
         """Where the columns are from."""
-        return rows if self.by is None else _named(rows, {part.kind for part in some})
+        return rows if self.by is None else _named(rows, {each.kind for each in some})
 
     def keys(self, row: Any) -> Iterable[Key]:
         """Whose sums a row of `told_apart` begins."""
@@ -688,11 +695,11 @@ class _Asked:
         return (Key(slot, None if text is None else str(text), None if called is None else str(called)),)
 
 
-async def _read(conn: AsyncConnection, some: Sequence[_Part], asked: _Asked) -> list[tuple[Key, Sums]]:
+def _sums_statement(some: tuple[_Rows, ...], asked: _Asked) -> Select[Any]:
     # First each series by itself, then the few sums of those: no row is sorted by a name.
-    each = _together([part.summed(asked.figures) for part in some])
+    each = _together([rows.summed(asked) for rows in some])
     columns = asked.told_apart(each)
-    query = (
+    return (
         select(
             *columns,
             func.sum(each.c.rows).label("rows"),
@@ -702,8 +709,36 @@ async def _read(conn: AsyncConnection, some: Sequence[_Part], asked: _Asked) -> 
         .select_from(asked.of(each, some))
         .group_by(*columns)
     )
+
+
+def _histograms_statement(some: tuple[_Rows, ...], asked: _Asked) -> Select[Any]:
+    each = _together([rows.histograms(asked) for rows in some])
+    columns = [*asked.told_apart(each), each.c.latencies, each.c.first_chunks]
+    return select(*columns).select_from(asked.of(each, some))
+
+
+# To make a statement takes longer than to run it, and without conditions there are few.
+_made_sums = lru_cache(maxsize=500)(_sums_statement)
+_made_histograms = lru_cache(maxsize=500)(_histograms_statement)
+
+
+def _bound(some: Sequence[_Part]) -> tuple[tuple[_Rows, ...], dict[str, int]]:
+    """The rows of some parts, and what is bound to a statement about them."""
+    rows: list[_Rows] = []
+    values: dict[str, int] = {}
+    for number, part in enumerate(some):
+        rows.append(_Rows(number, part.table, part.kind, part.label is not None))
+        values |= {f"start_{number}": part.start, f"end_{number}": part.end}
+        if part.label is not None:
+            values[f"label_{number}"] = part.label
+    return tuple(rows), values
+
+
+async def _read(conn: AsyncConnection, some: Sequence[_Part], asked: _Asked) -> list[tuple[Key, Sums]]:
+    rows, values = _bound(some)
+    statement = (_sums_statement if asked.conditions else _made_sums)(rows, asked)
     found = []
-    for row in await conn.execute(query):
+    for row in await conn.execute(statement, values):
         if not row.rows:
             continue
         one = _sums_of(row[-len(asked.figures) - 1 : -1], asked.figures)
@@ -716,14 +751,12 @@ async def _read_histograms(
     conn: AsyncConnection, some: Sequence[_Part], asked: _Asked, *, into: Mapping[Key, Sums]
 ) -> None:
     """Add the histograms of the same rows; they are merged here, since no database can."""
-    each = _together([part.histograms() for part in some])
-    query = select(*asked.told_apart(each), each.c.latencies, each.c.first_chunks).select_from(
-        asked.of(each, some)
-    )
+    rows, values = _bound(some)
+    statement = (_histograms_statement if asked.conditions else _made_histograms)(rows, asked)
     latencies: dict[Key, list[bytes | None]] = {}
     first_chunks: dict[Key, list[bytes | None]] = {}
     keys: dict[tuple[Any, ...], list[Key]] = {}
-    for row in await conn.execute(query):
+    for row in await conn.execute(statement, values):
         group = tuple(row[:-2])
         of_group = keys.get(group)
         if of_group is None:
@@ -739,11 +772,6 @@ async def _read_histograms(
 
 def _together(some: Sequence[Select[Any]]) -> Subquery:
     return (some[0] if len(some) == 1 else union_all(*some)).subquery()
-
-
-@lru_cache(maxsize=200)
-def _summed_in(table: Table, figures: tuple[str, ...]) -> list[ColumnElement[Any]]:
-    return _summed(table, figures)
 
 
 def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElement[Any]]:
