@@ -19,6 +19,7 @@ from ledger_rows import Crash, Crashing, add_records, random_records, some_recor
 from ops_center.cli import app
 from ops_center.control.usage.dimensions import NONE
 from ops_center.control.usage.repository import (
+    HISTOGRAMS,
     Dimension,
     Filters,
     Window,
@@ -156,7 +157,7 @@ async def test_any_two_facts_give_what_the_full_series_say(database: Database) -
                 some = frozenset({dice.choice(sorted(seen[fact]))})
                 narrow, wide = Filters(values={fact: some}), Filters(values=everything | {fact: some})
                 found, expected = [
-                    by_value(await sums(connection, window, by=by, filters=filters, histograms=True))
+                    by_value(await sums(connection, window, by=by, filters=filters, histograms=HISTOGRAMS))
                     for filters in (narrow, wide)
                 ]
                 assert found == expected, (by, fact)

@@ -238,14 +238,18 @@ async def _error_rates(conn: AsyncConnection, settings: AlertSettings, recent: W
 
 
 async def _latencies(conn: AsyncConnection, settings: AlertSettings, recent: Window) -> list[Finding]:
-    now = by_value(await usage.sums(conn, recent, by=Dimension.MODEL, figures=["calls"], histograms=True))
+    now = by_value(
+        await usage.sums(conn, recent, by=Dimension.MODEL, figures=["calls"], histograms=["latencies"])
+    )
     models = [model for model in now if model is not None]
     if not models:
         return []
     assert recent.from_at is not None
     before = Window(recent.from_at - _WEEK * _DAY, recent.from_at)
     usual = by_value(
-        await usage.sums(conn, before, by=Dimension.MODEL, only=models, figures=["calls"], histograms=True)
+        await usage.sums(
+            conn, before, by=Dimension.MODEL, only=models, figures=["calls"], histograms=["latencies"]
+        )
     )
     found = [
         rules.latency(

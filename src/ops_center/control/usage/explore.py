@@ -50,7 +50,7 @@ class Measure:
     unit: Unit
     of: Callable[[Sums], Value]
     adds: bool = True
-    histograms: bool = False
+    histograms: tuple[str, ...] = ()  # that it is read from
     needs: tuple[str, ...] = ()  # figures beside those of every group
     guess: Callable[[Sums], Decimal] | None = None
 
@@ -63,6 +63,7 @@ _OF_GROUPS = (  # what is said of each
     "unknown_cost_calls",
 )
 _TOKENS = ("input_tokens", "output_tokens")
+_LATENCIES, _FIRST_CHUNKS = ("latencies",), ("first_chunks",)
 
 MEASURES: Mapping[Metric, Measure] = {
     Metric.COST: Measure(Unit.USD, lambda sums: sums.cost_usd, guess=lambda sums: sums.estimated_cost_usd),
@@ -74,10 +75,14 @@ MEASURES: Mapping[Metric, Measure] = {
     Metric.TOKENS: Measure(Unit.TOKENS, lambda sums: sums.input_tokens + sums.output_tokens, needs=_TOKENS),
     Metric.INPUT_TOKENS: Measure(Unit.TOKENS, lambda sums: sums.input_tokens, needs=_TOKENS),
     Metric.OUTPUT_TOKENS: Measure(Unit.TOKENS, lambda sums: sums.output_tokens, needs=_TOKENS),
-    Metric.LATENCY_P50: Measure(Unit.SECONDS, lambda sums: sums.latency_seconds(0.5), False, True),
-    Metric.LATENCY_P95: Measure(Unit.SECONDS, lambda sums: sums.latency_seconds(0.95), False, True),
-    Metric.FIRST_CHUNK_P50: Measure(Unit.SECONDS, lambda sums: sums.first_chunk_seconds(0.5), False, True),
-    Metric.FIRST_CHUNK_P95: Measure(Unit.SECONDS, lambda sums: sums.first_chunk_seconds(0.95), False, True),
+    Metric.LATENCY_P50: Measure(Unit.SECONDS, lambda sums: sums.latency_seconds(0.5), False, _LATENCIES),
+    Metric.LATENCY_P95: Measure(Unit.SECONDS, lambda sums: sums.latency_seconds(0.95), False, _LATENCIES),
+    Metric.FIRST_CHUNK_P50: Measure(
+        Unit.SECONDS, lambda sums: sums.first_chunk_seconds(0.5), False, _FIRST_CHUNKS
+    ),
+    Metric.FIRST_CHUNK_P95: Measure(
+        Unit.SECONDS, lambda sums: sums.first_chunk_seconds(0.95), False, _FIRST_CHUNKS
+    ),
     Metric.TOKENS_PER_SECOND: Measure(
         Unit.TOKENS_PER_SECOND,
         lambda sums: sums.tokens_per_second,

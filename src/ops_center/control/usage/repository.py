@@ -301,6 +301,7 @@ def _part(some: Decimal, whole: Decimal) -> float:
     return float(some / whole) if whole else 0.0
 
 
+HISTOGRAMS = ("latencies", "first_chunks")
 NOTHING = Sums()
 _figures_of = attrgetter(*FIGURES)
 assert tuple(each.name for each in fields(Sums))[: len(FIGURES)] == FIGURES
@@ -394,12 +395,12 @@ async def sums(
     filters: Filters = EVERYTHING,
     only: Collection[str | None] | None = None,
     figures: Sequence[str] = FIGURES,
-    histograms: bool = False,
+    histograms: Sequence[str] = (),
 ) -> dict[Key, Sums]:
     """What the records of a window add up to, exactly: the `figures` that are asked for, the others stay zero.
 
-    `only` keeps these values of `by`. A record with two tags counts under both; without `histograms` there are
-    no latencies.
+    `only` keeps these values of `by`. A record with two tags counts under both; `histograms` are those of HISTOGRAMS
+    that are asked for, too.
     """
     state = await read_state(conn)
     conditions = filters.hold()
@@ -410,7 +411,7 @@ async def sums(
         _Part(table, kinds[table], start, end, day)
         for table, start, end, day in _in_days(parts(window, state, step, longer), step, state)
     ]
-    return await _ask(conn, some, _Asked(by, step, tuple(figures), tuple(conditions)), histograms)
+    return await _ask(conn, some, _Asked(by, step, tuple(figures), tuple(conditions), tuple(histograms)))
 
 
 async def sums_of_each(
@@ -441,16 +442,14 @@ def _kinds(by: Dimension | None, filters: Filters) -> tuple[Mapping[Table, str],
     return kinds, () if kinds[usage_quarters] in _FEW else kinds
 
 
-async def _ask(
-    conn: AsyncConnection, some: Sequence[_Part], asked: _Asked, histograms: bool = False
-) -> dict[Key, Sums]:
+async def _ask(conn: AsyncConnection, some: Sequence[_Part], asked: _Asked) -> dict[Key, Sums]:
     found: dict[Key, Sums] = {}
     for first in range(0, len(some), _AT_ONCE):
         at_once = some[first : first + _AT_ONCE]
         for key, one in await _read(conn, at_once, asked):
             known = found.get(key)
             found[key] = one if known is None else known + one
-        if histograms:
+        if asked.histograms:
             await _read_histograms(conn, at_once, asked, into=found)
     return found
 
@@ -649,7 +648,7 @@ class _Rows:
         return select(*columns).where(*self.chosen(asked.conditions)).group_by(*key)
 
     def histograms(self, asked: _Asked) -> Select[Any]:
-        columns = [*self._told_apart(asked), self.table.c.latencies, self.table.c.first_chunks]
+        columns = [*self._told_apart(asked), *(self.table.c[name] for name in asked.histograms)]
         return select(*columns).where(*self.chosen(asked.conditions))
 
     def _told_apart(self, asked: _Asked) -> list[ColumnElement[Any]]:
@@ -665,6 +664,7 @@ class _Asked:
     step: Step | None
     figures: tuple[str, ...]
     conditions: tuple[ColumnElement[bool], ...] = ()
+    histograms: tuple[str, ...] = ()
 
     def told_apart(self, rows: Subquery) -> list[ColumnElement[Any]]:
         """The columns to group by."""
@@ -713,7 +713,7 @@ def _sums_statement(some: tuple[_Rows, ...], asked: _Asked) -> Select[Any]:
 
 def _histograms_statement(some: tuple[_Rows, ...], asked: _Asked) -> Select[Any]:
     each = _together([rows.histograms(asked) for rows in some])
-    columns = [*asked.told_apart(each), each.c.latencies, each.c.first_chunks]
+    columns = [*asked.told_apart(each), *(each.c[name] for name in asked.histograms)]
     return select(*columns).select_from(asked.of(each, some))
 
 
@@ -753,21 +753,19 @@ async def _read_histograms(
     """Add the histograms of the same rows; they are merged here, since no database can."""
     rows, values = _bound(some)
     statement = (_histograms_statement if asked.conditions else _made_histograms)(rows, asked)
-    latencies: dict[Key, list[bytes | None]] = {}
-    first_chunks: dict[Key, list[bytes | None]] = {}
+    count = len(asked.histograms)
+    packed: dict[Key, list[tuple[bytes | None, ...]]] = {}
     keys: dict[tuple[Any, ...], list[Key]] = {}
     for row in await conn.execute(statement, values):
-        group = tuple(row[:-2])
+        group = tuple(row[:-count])
         of_group = keys.get(group)
         if of_group is None:
             of_group = keys[group] = list(asked.keys(row))
         for key in of_group:
-            latencies.setdefault(key, []).append(row[-2])
-            first_chunks.setdefault(key, []).append(row[-1])
-    for key, packed in latencies.items():
-        one = into[key]
-        one.latencies = _both(one.latencies, merged(packed))
-        one.first_chunks = _both(one.first_chunks, merged(first_chunks[key]))
+            packed.setdefault(key, []).append(row[-count:])
+    for key, of_key in packed.items():
+        for name, some_packed in zip(asked.histograms, zip(*of_key, strict=True), strict=True):
+            setattr(into[key], name, _both(getattr(into[key], name), merged(some_packed)))
 
 
 def _together(some: Sequence[Select[Any]]) -> Subquery:
@@ -850,7 +848,7 @@ async def by_provider_id(
     conn: AsyncConnection, window: Window, ids: Sequence[str] | None = None
 ) -> dict[str, Sums]:
     """Sums per provider id, latencies too; only of `ids` when given."""
-    found = by_value(await sums(conn, window, by=Dimension.PROVIDER, histograms=True))
+    found = by_value(await sums(conn, window, by=Dimension.PROVIDER, histograms=["latencies"]))
     return {value: one for value, one in found.items() if value is not None and (ids is None or value in ids)}
 
 

@@ -41,12 +41,12 @@ def unpacked(data: bytes | None) -> Histogram:
 
 def merged(parts: Iterable[bytes | None]) -> Histogram:
     """The sum of packed histograms."""
-    whole: Histogram = {}
+    some = [data for data in parts if data]
+    whole = unpacked(some[0]) if some else {}
     get = whole.get
-    for data in parts:
-        if data:
-            for bucket, count in _decode(data).items():
-                whole[bucket] = get(bucket, 0) + count
+    for data in some[1:]:
+        for bucket, count in _decode(data).items():
+            whole[bucket] = get(bucket, 0) + count
     return whole
 
 
