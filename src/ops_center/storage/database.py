@@ -205,10 +205,12 @@ def _sqlite(url: URL, *, readers: bool) -> AsyncEngine:
 
 
 def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
-    # Our questions take milliseconds: to compile one, or to start other processes for it, takes tens of them.
+    # Our questions take milliseconds: to compile one, or to start other processes for it, takes tens of them. And how
+    # much of a window lies where is only known with its values.
     cursor = dbapi_connection.cursor()
     cursor.execute(
-        "SELECT set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)"
+        "SELECT set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false), "
+        "set_config('plan_cache_mode', 'force_custom_plan', false)"
     )
     cursor.close()
     dbapi_connection.commit()
