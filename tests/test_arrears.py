@@ -18,7 +18,9 @@ from ops_center.control.arrears import repository
 from ops_center.control.arrears.service import Arrears
 from ops_center.control.budgets.repository import Subject, spent
 from ops_center.control.context import Control
-from ops_center.control.usage.repository import Window, sums, total
+from ops_center.control.usage.repository import sums
+from ops_center.control.usage.sums import total
+from ops_center.control.usage.windows import Window
 from ops_center.storage.database import Database
 from ops_center.storage.rollups.verify import verify
 from ops_center.storage.tables import late_prices, models, providers, usage_records

@@ -15,8 +15,11 @@ from sqlalchemy import Table, func, select, text
 
 from ledger_rows import Crash, Crashing, add_attempts, add_records, attempt, record, some_record
 from ops_center.control.context import Control
-from ops_center.control.usage.repository import Dimension, Step, Sums, Window, sums, total
+from ops_center.control.usage.dimensions import Dimension
+from ops_center.control.usage.repository import sums
 from ops_center.control.usage.retention import delete_what_is_old
+from ops_center.control.usage.sums import Sums, total
+from ops_center.control.usage.windows import Step, Window
 from ops_center.storage.database import Database
 from ops_center.storage.journal.ledger import Entry, Ledger, entry
 from ops_center.storage.partitions import DETAILS, prepare_days_ahead

@@ -17,17 +17,11 @@ from typer.testing import CliRunner
 
 from ledger_rows import Crash, Crashing, add_records, random_records, some_record
 from ops_center.cli import app
-from ops_center.control.usage.dimensions import NONE
-from ops_center.control.usage.repository import (
-    HISTOGRAMS,
-    Dimension,
-    Filters,
-    Window,
-    by_value,
-    on_own_keys,
-    sums,
-    total,
-)
+from ops_center.control.usage.conditions import Filters
+from ops_center.control.usage.dimensions import NONE, Dimension
+from ops_center.control.usage.repository import on_own_keys, sums
+from ops_center.control.usage.sums import HISTOGRAMS, by_value, total
+from ops_center.control.usage.windows import Window
 from ops_center.storage.database import Database
 from ops_center.storage.journal.ledger import Entry, Ledger, entry
 from ops_center.storage.retention import Ages, sweep

@@ -18,7 +18,7 @@ from ledger_rows import add_records, record
 from ops_center.catalog.prompt_caching import cached_from_tokens
 from ops_center.control.context import Control
 from ops_center.control.savings.cheaper import break_even, cost_at
-from ops_center.control.usage.repository import Sums
+from ops_center.control.usage.sums import Sums
 from ops_center.dataplane.call import Call
 from ops_center.dataplane.fingerprint import fingerprint, opening
 from ops_center.providers.registry import provider_spec

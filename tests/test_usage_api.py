@@ -19,9 +19,11 @@ from control_fixtures import Clients
 from ledger_rows import add_records, random_records, record
 from ops_center.control.context import Control
 from ops_center.control.usage.calendar import buckets, next_start, start_of
-from ops_center.control.usage.repository import Sums, Window, totals
+from ops_center.control.usage.repository import totals
 from ops_center.control.usage.schemas import Bucket
 from ops_center.control.usage.service import change_pct
+from ops_center.control.usage.sums import Sums
+from ops_center.control.usage.windows import Window
 from ops_center.types import Role
 
 pytestmark = pytest.mark.anyio

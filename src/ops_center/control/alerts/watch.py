@@ -26,9 +26,11 @@ from ops_center.control.models.retiring import IN_USE, retiring_in_use
 from ops_center.control.notifications import events, outbox
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage import repository as usage
+from ops_center.control.usage.conditions import EVERYTHING, Filters
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.filters import requests_of
-from ops_center.control.usage.repository import EVERYTHING, Filters, Sums, Window, by_value
+from ops_center.control.usage.sums import BASIC, NOTHING, Key, Sums, by_value
+from ops_center.control.usage.windows import Window
 from ops_center.storage.rollups.sums import QUARTER
 from ops_center.storage.tables import providers
 
@@ -230,7 +232,7 @@ async def _error_rates(conn: AsyncConnection, settings: AlertSettings, recent: W
             settings,
             ("", "Requests that reached no provider") if value is None else (value, names[value] or value),
             sums.calls,
-            bad.get(value, usage.NOTHING).calls,
+            bad.get(value, NOTHING).calls,
             requests_of(recent.from_at, recent.to_at, Filters(failed=True), Dimension.PROVIDER, value),
         )
         for value, sums in by_value(every).items()
@@ -256,7 +258,7 @@ async def _latencies(conn: AsyncConnection, settings: AlertSettings, recent: Win
             settings,
             model,
             _p95(now[model]),
-            _p95(usual.get(model, usage.NOTHING)),
+            _p95(usual.get(model, NOTHING)),
             requests_of(recent.from_at, recent.to_at, EVERYTHING, Dimension.MODEL, model),
         )
         for model in models
@@ -283,7 +285,7 @@ async def _spend(conn: AsyncConnection, settings: AlertSettings, now: datetime) 
         start = (local - days * _DAY).astimezone(from_at.tzinfo)
         if start >= first_at:
             same_hours.append((await usage.totals(conn, Window(start, start + _HOUR))).cost_usd)
-    by_key = await usage.sums(conn, window, by=Dimension.API_KEY, figures=usage.BASIC)
+    by_key = await usage.sums(conn, window, by=Dimension.API_KEY, figures=BASIC)
     names, keys = _names(by_key), by_value(by_key)
     dearest = sorted(keys, key=lambda key: (-keys[key].cost_usd, key or ""))[:_MOST_MOVERS]
     return rules.spend(
@@ -295,5 +297,5 @@ async def _spend(conn: AsyncConnection, settings: AlertSettings, now: datetime) 
     )
 
 
-def _names(found: Iterable[usage.Key]) -> dict[str | None, str | None]:
+def _names(found: Iterable[Key]) -> dict[str | None, str | None]:
     return {key.value: key.name for key in found}

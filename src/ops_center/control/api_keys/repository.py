@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import read_setting
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import BASIC, NOTHING, Sums, Window, by_value, last_at, sums
+from ops_center.control.usage.repository import last_at, sums
+from ops_center.control.usage.sums import BASIC, NOTHING, Sums, by_value
+from ops_center.control.usage.windows import Window
 from ops_center.limits.periods import bounds
 from ops_center.storage.tables import api_keys, budgets, providers, team_members, teams, users
 from ops_center.types import BudgetPeriod, BudgetScope

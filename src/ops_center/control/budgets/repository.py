@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage import repository as usage
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import BASIC, NOTHING, Window, by_value
+from ops_center.control.usage.sums import BASIC, NOTHING, by_value
+from ops_center.control.usage.windows import Window
 from ops_center.storage.tables import api_keys, budgets, providers, team_members, teams, users
 from ops_center.types import BudgetPeriod, BudgetScope, new_id
 

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage import repository as usage
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import NOTHING, Sums, Window, by_value, on_own_keys
+from ops_center.control.usage.repository import on_own_keys
+from ops_center.control.usage.sums import NOTHING, Sums, by_value
+from ops_center.control.usage.windows import Window
 from ops_center.errors import ProviderAuthError
 from ops_center.storage.tables import (
     credentials,

@@ -11,7 +11,7 @@ from ops_center.control.byok.policy import global_policy
 from ops_center.control.byok.repository import OwnKeyRow, OwnSums, Person
 from ops_center.control.byok.schemas import ByokKey, ByokSummary, ByokUser, ByokUserList, KeyStatus
 from ops_center.control.context import Control
-from ops_center.control.usage.repository import NOTHING, Sums, added_up
+from ops_center.control.usage.sums import NOTHING, Sums, added_up
 from ops_center.providers.registry import provider_spec
 
 _NOTHING = OwnSums()

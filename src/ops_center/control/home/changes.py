@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from ops_center.control.home.schemas import MetricChange, MovedBy, Mover
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import NOTHING, Sums
 from ops_center.control.usage.schemas import Metric, Unit
 from ops_center.control.usage.service import change_pct
+from ops_center.control.usage.sums import NOTHING, Sums
 
 # Narrow ones first: of two that explain a change equally well, the narrower says more.
 DIMENSIONS = (Dimension.MODEL, Dimension.API_KEY, Dimension.PROVIDER, Dimension.USER, Dimension.TEAM)

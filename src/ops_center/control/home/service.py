@@ -27,11 +27,13 @@ from ops_center.control.usage.calendar import (
     next_start,
     start_of,
 )
+from ops_center.control.usage.conditions import EVERYTHING
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.filters import requests_of
-from ops_center.control.usage.repository import EVERYTHING, NOTHING, Step, Sums, Window
 from ops_center.control.usage.schemas import Bucket, Period
 from ops_center.control.usage.service import totals_of
+from ops_center.control.usage.sums import BASIC, NOTHING, Sums, by_value, total
+from ops_center.control.usage.windows import Step, Window
 
 _DAYS_SHOWN = 30
 
@@ -72,7 +74,7 @@ async def _cost(conn: AsyncConnection, now: datetime, zone: ZoneInfo, first_at: 
         conn,
         Window.since(midnight(first_read, zone), now),
         step=Step.DAY,
-        figures=(*repository.BASIC, "estimated_cost_calls"),
+        figures=(*BASIC, "estimated_cost_calls"),
     )
     of_day = {date_of_epoch_day(key.slot): sums for key, sums in read.items() if key.slot is not None}
     end = Window.last(None, now).to_at
@@ -91,8 +93,8 @@ async def _cost(conn: AsyncConnection, now: datetime, zone: ZoneInfo, first_at: 
         for day in forecast.same_weekdays(today, today)
         if day in history
     ]
-    read_of_rest = await repository.sums_of_each(conn, rest_of_days, figures=repository.BASIC)
-    rest = [repository.total(found).cost_usd for found in read_of_rest]
+    read_of_rest = await repository.sums_of_each(conn, rest_of_days, figures=BASIC)
+    rest = [total(found).cost_usd for found in read_of_rest]
     ahead = forecast.forecast(
         history,
         today,
@@ -143,7 +145,7 @@ async def _changes(conn: AsyncConnection, now: datetime, span: Span, first_at: d
     for dimension in DIMENSIONS:
         both = await repository.sums_of_each(conn, [earlier, window], by=dimension, figures=FIGURES)
         before, found = both
-        by[dimension] = paired(repository.by_value(found), repository.by_value(before))
+        by[dimension] = paired(by_value(found), by_value(before))
         names |= {(dimension, key.value): key.name for key in (*before, *found)}
     # by model each record counts once, so these are everything
     pairs = by[Dimension.MODEL].values()

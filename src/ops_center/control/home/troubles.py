@@ -22,7 +22,9 @@ from ops_center.control.home.schemas import Check, State, Trouble
 from ops_center.control.models.retiring import retiring_in_use
 from ops_center.control.providers import service as providers
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import Window, by_value, sums
+from ops_center.control.usage.repository import sums
+from ops_center.control.usage.sums import by_value
+from ops_center.control.usage.windows import Window
 from ops_center.storage.tables import notifications
 
 RETIRES_WITHIN_DAYS = 60

@@ -11,8 +11,10 @@ from ops_center.control.access import Actor
 from ops_center.control.auth import passwords
 from ops_center.control.context import Control
 from ops_center.control.me.schemas import Activity, OwnModels, ProfileUpdate
+from ops_center.control.usage.conditions import Filters
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import Filters, Window, totals
+from ops_center.control.usage.repository import totals
+from ops_center.control.usage.windows import Window
 from ops_center.control.users import repository
 from ops_center.control.users import service as users
 from ops_center.control.users.schemas import User, UserUpdate

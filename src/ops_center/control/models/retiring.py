@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.context import Control
 from ops_center.control.models import repository
 from ops_center.control.models.repository import Filters as ModelFilters
+from ops_center.control.usage.conditions import Filters
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import Filters, Window, by_value, calendar_zone, sums
+from ops_center.control.usage.repository import calendar_zone, sums
+from ops_center.control.usage.sums import by_value
+from ops_center.control.usage.windows import Window
 
 IN_USE = timedelta(days=7)
 

@@ -16,7 +16,9 @@ from ops_center.control.power_levels.schemas import LevelChoice, OwnPowerLevel, 
 from ops_center.control.power_levels.settings import PowerLevelSettings
 from ops_center.control.routing.service import TARGETS_USD_MTOK, picks
 from ops_center.control.settings.repository import read_setting
-from ops_center.control.usage.repository import NOTHING, Window, by_strategy
+from ops_center.control.usage.repository import by_strategy
+from ops_center.control.usage.sums import NOTHING
+from ops_center.control.usage.windows import Window
 from ops_center.storage.tables import users
 from ops_center.types import LEVEL_OF_STRATEGY, PowerLevel
 

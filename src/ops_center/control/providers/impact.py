@@ -14,7 +14,8 @@ from ops_center.catalog.names import canonical_name
 from ops_center.control.context import Control
 from ops_center.control.providers import repository
 from ops_center.control.providers.schemas import Impact, ServedElsewhere, UsedBy
-from ops_center.control.usage.repository import Reach, Window, reach_of_provider
+from ops_center.control.usage.repository import Reach, reach_of_provider
+from ops_center.control.usage.windows import Window
 from ops_center.errors import NotFound
 from ops_center.storage.tables import models, providers
 

@@ -37,15 +37,9 @@ from ops_center.control.providers.schemas import (
     TestResult,
 )
 from ops_center.control.routing_versions.service import keep
-from ops_center.control.usage.repository import (
-    NOTHING,
-    AttemptCount,
-    Sums,
-    Window,
-    attempt_outcomes,
-    by_provider_id,
-    ended_since,
-)
+from ops_center.control.usage.repository import AttemptCount, attempt_outcomes, by_provider_id, ended_since
+from ops_center.control.usage.sums import NOTHING, Sums
+from ops_center.control.usage.windows import Window
 from ops_center.errors import Conflict, Invalid, NotFound
 from ops_center.health import ProviderReport
 from ops_center.providers.access import is_usable_credential

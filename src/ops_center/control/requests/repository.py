@@ -29,8 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ops_center.control.paging import Cursor
+from ops_center.control.usage.conditions import EVERYTHING, Filters
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import EVERYTHING, Filters, Window
+from ops_center.control.usage.windows import Window
 from ops_center.storage.tables import Instant, attempts, late_prices, plans, stored_batches, usage_records
 
 _r = usage_records.c

@@ -34,7 +34,9 @@ from ops_center.control.routing.schemas import (
 from ops_center.control.routing_versions.repository import newest
 from ops_center.control.routing_versions.service import keep
 from ops_center.control.settings.repository import read_setting
-from ops_center.control.usage.repository import NOTHING, Window, by_strategy
+from ops_center.control.usage.repository import by_strategy
+from ops_center.control.usage.sums import NOTHING
+from ops_center.control.usage.windows import Window
 from ops_center.errors import CallerError, Invalid, ModelNotFound
 from ops_center.own_keys import resolve
 from ops_center.plan_record import recorded

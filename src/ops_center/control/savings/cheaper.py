@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from ops_center.catalog.pricing import price_usage
-from ops_center.control.usage.repository import Sums
+from ops_center.control.usage.sums import Sums
 from ops_center.snapshot import Target
 from ops_center.types import Price, Usage
 

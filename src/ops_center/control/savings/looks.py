@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from ops_center.control.savings.repository import Duplicates, Looked, Opening, OpeningsLooked
-from ops_center.control.usage.repository import Window
+from ops_center.control.usage.windows import Window
 
 _KEPT = timedelta(minutes=10)
 

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, and_, case, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.catalog.prompt_caching import LIFETIME_SECONDS
-from ops_center.control.usage.repository import Window
+from ops_center.control.usage.windows import Window
 from ops_center.storage.tables import Instant, Money, api_keys, usage_records, users
 from ops_center.types import CredentialSource
 

@@ -27,9 +27,11 @@ from ops_center.control.savings.cheaper import (
 from ops_center.control.savings.repository import Duplicates, Looked, Opening, OpeningsLooked
 from ops_center.control.savings.schemas import Advice, Savings, Unsure
 from ops_center.control.usage import repository as usage
+from ops_center.control.usage.conditions import EVERYTHING, Filters
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.filters import requests_of
-from ops_center.control.usage.repository import EVERYTHING, Filters, Sums, Window, by_value
+from ops_center.control.usage.sums import Sums, by_value
+from ops_center.control.usage.windows import Window
 from ops_center.snapshot import Target
 from ops_center.types import CredentialSource
 

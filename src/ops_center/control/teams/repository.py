@@ -12,7 +12,9 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import BASIC, Window, by_value, sums
+from ops_center.control.usage.repository import sums
+from ops_center.control.usage.sums import BASIC, by_value
+from ops_center.control.usage.windows import Window
 from ops_center.storage.database import Database
 from ops_center.storage.tables import api_keys, team_members, teams, users
 

@@ -11,10 +11,10 @@ from ops_center.control.access import ActorDep, Permission, Routes
 from ops_center.control.context import ControlDep
 from ops_center.control.fields import Instant
 from ops_center.control.usage import export, service
+from ops_center.control.usage.conditions import Filters
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.explore import Question, explore
 from ops_center.control.usage.filters import FiltersDep
-from ops_center.control.usage.repository import Filters
 from ops_center.control.usage.schemas import (
     Bucket,
     Explore,

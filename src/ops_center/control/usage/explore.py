@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ops_center.control.context import Control
 from ops_center.control.usage import repository
 from ops_center.control.usage.calendar import next_bucket
+from ops_center.control.usage.conditions import Filters
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.filters import requests_of
-from ops_center.control.usage.repository import NOTHING, Filters, Key, Sums, Window, added_up
 from ops_center.control.usage.schemas import (
     Bucket,
     Explore,
@@ -37,6 +37,8 @@ from ops_center.control.usage.service import (
     totals_of,
     window_of,
 )
+from ops_center.control.usage.sums import BASIC, NOTHING, Key, Sums, added_up, by_value, total
+from ops_center.control.usage.windows import Window
 from ops_center.errors import Invalid
 
 Value = Decimal | float | int | None
@@ -137,7 +139,7 @@ async def explore(control: Control, asked: Question) -> Explore:
             window,
             step=step,
             filters=filters,
-            figures=tuple(dict.fromkeys((*repository.BASIC, *measure.needs))),
+            figures=tuple(dict.fromkeys((*BASIC, *measure.needs))),
             histograms=histograms,
         )
         values: dict[str | None, Sums] = {}
@@ -146,7 +148,7 @@ async def explore(control: Control, asked: Question) -> Explore:
         previous: dict[str | None, Sums] = {}
         if by is not None:
             found = await repository.sums(conn, window, by=by, filters=filters, figures=figures)
-            values, names = repository.by_value(found), _names(found)
+            values, names = by_value(found), _names(found)
         shown = _largest(values, measure, asked.top)
         if by is not None and shown:
             # histograms are merged here, row by row: only of what is shown
@@ -160,9 +162,9 @@ async def explore(control: Control, asked: Question) -> Explore:
                 figures=figures,
                 histograms=histograms,
             )
-            values |= {value: sums for value, sums in repository.by_value(tops).items() if value in shown}
+            values |= {value: sums for value, sums in by_value(tops).items() if value in shown}
             if earlier is not None:
-                previous = repository.by_value(
+                previous = by_value(
                     await repository.sums(
                         conn,
                         earlier,
@@ -174,13 +176,13 @@ async def explore(control: Control, asked: Question) -> Explore:
                     )
                 )
         before = (
-            repository.total(
+            total(
                 await repository.sums(conn, earlier, filters=filters, figures=figures, histograms=histograms)
             )
             if earlier is not None
             else None
         )
-    whole = repository.total(over_time)
+    whole = total(over_time)
     assert window.from_at is not None, "all time starts with its first record"
     drawing = _Drawing(measure, window.from_at, window.to_at, asked.bucket, zone, filters, whole)
     groups = [
@@ -195,7 +197,7 @@ async def explore(control: Control, asked: Question) -> Explore:
         for value in shown
         if by is not None
     ]
-    total = measure.of(whole)
+    amount = measure.of(whole)
     was = None if before is None else measure.of(before)
     return Explore(
         metric=asked.metric,
@@ -207,9 +209,9 @@ async def explore(control: Control, asked: Question) -> Explore:
         to_at=window.to_at,
         previous_from_at=None if earlier is None else earlier.from_at,
         totals=totals_of(whole),
-        total=_number(total),
+        total=_number(amount),
         previous=_number(was),
-        change_pct=_change(total, was),
+        change_pct=_change(amount, was),
         requests=drawing.requests(None, None),
         points=drawing.points(over_time),
         groups=groups,

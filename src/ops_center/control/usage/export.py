@@ -18,9 +18,9 @@ from ops_center.control.context import Control
 from ops_center.control.requests.repository import RecordRow, cursor_of
 from ops_center.control.requests.repository import export as export_page
 from ops_center.control.requests.service import record_fields
-from ops_center.control.usage.repository import Window
 from ops_center.control.usage.schemas import ExportFormat, Period
 from ops_center.control.usage.service import window_of
+from ops_center.control.usage.windows import Window
 
 _BATCH = 2000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute what starts with these

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 
+from ops_center.control.usage.conditions import EVERYTHING, Filters
 from ops_center.control.usage.dimensions import NONE, Dimension
-from ops_center.control.usage.repository import EVERYTHING, Filters
 
 _Values = Annotated[list[str] | None, Query(max_length=50)]
 

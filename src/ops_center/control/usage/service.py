@@ -23,16 +23,8 @@ from ops_center.control.usage.calendar import (
     length_of,
     midnight,
 )
+from ops_center.control.usage.conditions import EVERYTHING, Filters
 from ops_center.control.usage.dimensions import Dimension
-from ops_center.control.usage.repository import (
-    EVERYTHING,
-    Filters,
-    Key,
-    Step,
-    Sums,
-    Window,
-    added_up,
-)
 from ops_center.control.usage.schemas import (
     Bucket,
     Cards,
@@ -44,6 +36,8 @@ from ops_center.control.usage.schemas import (
     Trends,
     Usage,
 )
+from ops_center.control.usage.sums import BASIC, Key, Sums, added_up, total
+from ops_center.control.usage.windows import Step, Window
 from ops_center.errors import Invalid
 from ops_center.storage.rollups.sums import QUARTER, instant_of
 
@@ -71,11 +65,11 @@ async def get_own_usage(control: Control, period: Period, bucket: Bucket, filter
             by=Dimension.PROVIDER,
             step=step_of(bucket, window, zone),
             filters=filters,
-            figures=repository.BASIC,
+            figures=BASIC,
         )
         earlier = window.before() if length_of(period) is not None else None
         previous = await repository.totals(conn, earlier, filters) if earlier is not None else None
-    current = repository.total(found)
+    current = total(found)
     from_at = window.from_at or now
     return OwnUsage(
         period=period,
