@@ -458,7 +458,7 @@ def test_usage_page_by(screens: Console, whole: Sum, group: str) -> None:
         "provider": "provider",
         "model": "model",
         "user": "user",
-        "api_key": "api key",
+        "api_key": "API key",
         "status": "status",
     }[group]
     page = screens.open(f"/admin/usage?metric=cost&group={group}&period=7d&view=table")

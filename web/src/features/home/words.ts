@@ -1,6 +1,6 @@
 /** How a change is spoken of. */
 import type { Home, Unit } from "@/api/types";
-import { figure, DIMENSION_LABELS, METRIC_LABELS, valueLabel } from "@/features/usage/words";
+import { figure, DIMENSION_LABELS, inSentence, METRIC_LABELS, valueLabel } from "@/features/usage/words";
 
 type Change = Home["changed"]["changes"][number];
 
@@ -9,10 +9,6 @@ export function signed(value: number, unit: Unit, exact = false): string {
   if (value === 0) return "±0";
   return `${value > 0 ? "+" : "-"}${figure(Math.abs(value), unit, exact)}`;
 }
-
-/** "Model" → "model", but "API key" as it is. */
-const inSentence = (label: string): string =>
-  /^[A-Z][a-z]/.test(label) ? label[0]!.toLowerCase() + label.slice(1) : label;
 
 /** One sentence on what moved a figure most. */
 export function sentence(change: Change): string {

@@ -9,7 +9,7 @@ import { Table } from "@/ui/Table";
 import { Trend } from "@/ui/Trend";
 
 import { RequestsLink } from "./RequestsLink";
-import { DIMENSION_LABELS, figure, isUnpriced, LESS_IS_GOOD, linesOf, METRIC_LABELS } from "./words";
+import { DIMENSION_LABELS, figure, inSentence, isUnpriced, LESS_IS_GOOD, linesOf, METRIC_LABELS } from "./words";
 
 export function against(period: Period): string {
   return `vs previous ${PERIODS.find((one) => one.value === period)?.label ?? period}`;
@@ -40,7 +40,7 @@ export function GroupsTable({ explored, period }: GroupsTableProps) {
   });
   return (
     <Table<Row>
-      label={by === null ? "Totals" : `Totals by ${DIMENSION_LABELS[by].toLowerCase()}`}
+      label={by === null ? "Totals" : `Totals by ${inSentence(DIMENSION_LABELS[by])}`}
       records={rows}
       idAccessor="key"
       empty={null}

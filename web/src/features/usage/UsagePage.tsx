@@ -23,7 +23,7 @@ import { NO_FILTER, usedOf } from "./filters";
 import { exploreQuery } from "./queries";
 import { RangeControls } from "./RangeControls";
 import { useRange } from "./useRange";
-import { DIMENSION_LABELS, METRIC_LABELS } from "./words";
+import { DIMENSION_LABELS, inSentence, METRIC_LABELS } from "./words";
 
 const ExploreChart = lazy(() => loadChunk(() => import("./ExploreChart")).then((module) => ({ default: module.ExploreChart })));
 
@@ -38,7 +38,7 @@ export function UsagePage() {
   const { saved, ...shown } = search;
   const metric = search.metric ?? "cost";
   const group = search.group ?? "provider";
-  const title = METRIC_LABELS[metric] + (group === "none" ? "" : ` by ${DIMENSION_LABELS[group].toLowerCase()}`);
+  const title = METRIC_LABELS[metric] + (group === "none" ? "" : ` by ${inSentence(DIMENSION_LABELS[group])}`);
   return (
     <>
       <PageHeader

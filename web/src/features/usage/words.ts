@@ -44,6 +44,10 @@ export const DIMENSION_LABELS: Record<Dimension, string> = {
   strategy: "Strategy",
 };
 
+/** "Model" → "model", but "API key" as it is. */
+export const inSentence = (label: string): string =>
+  /^[A-Z][a-z]/.test(label) ? label[0]!.toLowerCase() + label.slice(1) : label;
+
 const CREDENTIALS: Record<string, string> = { platform: "Platform keys", byok: "Own keys" };
 
 export function valueLabel(dimension: Dimension, value: string | null, name: string | null): string {
