@@ -158,7 +158,9 @@ async def test_any_two_facts_give_what_the_full_series_say(database: Database) -
                 assert found, (by, fact)
 
 
-async def test_what_lost_its_records_gets_series_of_a_newer_layout(database: Database) -> None:
+@pytest.mark.parametrize("layout", [2, 4])
+async def test_what_lost_its_records_gets_series_of_a_newer_layout(database: Database, layout: int) -> None:
+    """Of layout 2 there were no kinds in between, of layout 4 no pairs."""
     await add_records(database, random_records(NOW, 120, days=60))
     await sweep(database, Ages(20, None, 40, None), NOW)  # records, quarter-hours and days, each further back
 
@@ -169,8 +171,9 @@ async def test_what_lost_its_records_gets_series_of_a_newer_layout(database: Dat
     kept = await rows()
     async with database.write() as connection:
         for table in TABLES:
-            await connection.execute(delete(table).where(table.c.kind.in_([CALLER, WAY])))
-        await change_state(connection, layout=2)
+            lacking = table.c.kind.in_([CALLER, WAY]) if layout == 2 else table.c.kind.contains("/")
+            await connection.execute(delete(table).where(lacking))
+        await change_state(connection, layout=layout)
     await bring_up_to_date(database, "UTC")
     await close(database, datetime.now(UTC))
     assert await rows() == kept

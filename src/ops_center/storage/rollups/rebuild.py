@@ -22,6 +22,8 @@ from ops_center.storage.rollups.store import NO_SLOT, Rollups, State, change_sta
 from ops_center.storage.rollups.sums import (
     CALLER,
     COLUMNS,
+    DAYS_A_WEEK,
+    DAYS_INTO_WEEK,
     FIGURES,
     FULL,
     IDENTITY,
@@ -90,7 +92,7 @@ _FINER = {
         _of_slots(usage_quarters, [kind for kind in KINDS_OF[usage_quarters] if kind != FULL]),
     ),
     usage_days: ("CAST(:day AS INTEGER)", _of_slots(usage_quarters, KINDS_OF[usage_quarters])),
-    usage_weeks: ("(slot + 3) / 7", _of_slots(usage_days, KINDS_OF[usage_days])),
+    usage_weeks: (f"(slot + {DAYS_INTO_WEEK}) / {DAYS_A_WEEK}", _of_slots(usage_days, KINDS_OF[usage_days])),
 }
 _ADDED_UP = {table: _added_up(*finer) for table, finer in _FINER.items()}
 _HISTOGRAMS = {table: _histograms(*finer) for table, finer in _FINER.items()}
@@ -318,9 +320,8 @@ async def _write_day(connection: AsyncConnection, rollups: Rollups, day: int, st
     wide: Sums = {}
     for kind in (CALLER, FULL):
         wide |= await stored_sums(connection, kind, day, day + 1, table=usage_days)
-    whole = await asyncio.to_thread(
-        lambda: with_keys(wide) | with_pairs(wide)
-    )  # takes a while: others have a turn
+    # it takes a while: others have a turn
+    whole = await asyncio.to_thread(lambda: with_keys(wide) | with_pairs(wide))
     await _put_more(connection, rollups, usage_days, wide, whole)
 
 

@@ -27,6 +27,7 @@ QUARTER_US: Final = 900_000_000
 QUARTERS_A_DAY: Final = 96  # of UTC, which never changes its clock
 QUARTERS_AN_HOUR: Final = 4
 DAYS_A_WEEK: Final = 7
+DAYS_INTO_WEEK: Final = 3  # 1970 began on a Thursday, weeks begin on Monday as ISO 8601 has it
 LAYOUT: Final = 5  # one more whenever what is added up changes: a start then builds the rollups anew
 
 FULL: Final = "full"
@@ -405,13 +406,12 @@ def hour_of(quarter: int) -> int:
 
 
 def week_of(day: int) -> int:
-    """The week that a day lies in, both since 1970. Weeks begin on Monday, as ISO 8601 has it; that year began on a
-    Thursday."""
-    return (day + 3) // DAYS_A_WEEK
+    """The week that a day lies in, both since 1970."""
+    return (day + DAYS_INTO_WEEK) // DAYS_A_WEEK
 
 
 def first_day_of_week(week: int) -> int:
-    return week * DAYS_A_WEEK - 3
+    return week * DAYS_A_WEEK - DAYS_INTO_WEEK
 
 
 @lru_cache(maxsize=20_000)
