@@ -22,6 +22,44 @@ from postgresql_server import PostgresqlServer
 
 pytest_plugins = ["control_fixtures"]
 
+# What takes longest begins first, so that no worker is left alone with a long file at the end.
+BEGIN_FIRST = (
+    "test_openapi_contract.py",
+    "test_client_libraries.py",
+    "test_guide.py",
+    "test_known_day.py",
+    "test_rollups.py",
+    "test_journal.py",
+    "test_people.py",
+    "test_usage_page.py",
+    "test_provider_keys.py",
+    "test_retention.py",
+    "test_explore.py",
+    "test_openai_client.py",
+    "test_models_page.py",
+    "test_conformance.py",
+    "test_benchmarks.py",
+    "test_requests_page.py",
+    "test_opentelemetry.py",
+    "test_survival.py",
+    "test_budgets_hold.py",
+    "test_demo.py",
+    "test_time_limits.py",
+    "test_arrears.py",
+    "test_budgets.py",
+    "test_analytics.py",
+    "test_browser_storage.py",
+    "test_routing_page.py",
+    "test_settings_notifications.py",
+    "test_playground.py",
+    "test_time_machine.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(BEGIN_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -79,9 +79,11 @@ def checks() -> int:
 
 
 def tests(*words: str) -> int:
-    # A file's tests stay together, for they share servers; the files are shared out among the cores.
+    # A file's tests stay together, for they share servers; the files are shared out among the cores, those that take
+    # longest first (tests/conftest.py).
     print("── python tests", flush=True)
-    return command(str(BIN / "python"), "-m", "pytest", "-n", "auto", "--dist", "loadfile", *words)
+    shared_out = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+    return command(str(BIN / "python"), "-m", "pytest", *shared_out, *words)
 
 
 def main(*words: str) -> int:
