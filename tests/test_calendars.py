@@ -20,8 +20,11 @@ from ops_center.control.settings.organisation import OrganisationSettings
 from ops_center.control.settings.repository import write_setting
 from ops_center.control.usage.calendar import buckets, midnight
 from ops_center.control.usage.schemas import Bucket
+from ops_center.control.usage.service import Buckets
+from ops_center.control.usage.sums import Key, Sums
 from ops_center.limits.periods import bounds
 from ops_center.storage.rollups.rebuild import change_time_zone
+from ops_center.storage.rollups.sums import quarter_of
 from ops_center.types import BudgetPeriod
 
 pytestmark = pytest.mark.anyio
@@ -183,3 +186,24 @@ def test_budgets_charts_and_the_wall_agree_on_every_day_of_three_years(zone: str
             assert first == midnight(start_of(day), there)
             assert buckets(first, after, Bucket(period), there) == [first]
         day += timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        ("Pacific/Chatham", datetime(2026, 4, 4, 14, tzinfo=UTC)),  # an hour is cut short at a quarter to
+        ("Pacific/Chatham", datetime(2026, 9, 26, 14, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 15, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 10, 25, 1, tzinfo=UTC)),
+    ],
+    ids=lambda moved: f"{moved[0]} {moved[1]:%Y-%m-%d}",
+)
+def test_every_quarter_lies_in_an_hour_of_the_chart(moved: tuple[str, datetime]) -> None:
+    zone, at = ZoneInfo(moved[0]), moved[1]
+    window = at - timedelta(days=1), at + timedelta(days=1)
+    quarters = [window[0] + n * timedelta(minutes=15) for n in range(2 * 96)]
+    found = {Key(quarter_of(each)): Sums(calls=1) for each in quarters}
+    series = Buckets(*window, Bucket.HOUR, zone)
+    assert sum(sums.calls for sums in series.sums_of(found)) == len(quarters)
+    for (start, end), sums in zip(series.ends, series.sums_of(found), strict=True):
+        assert sums.calls == (end - start) / timedelta(minutes=15)

@@ -11,7 +11,6 @@ from ops_center.control.usage.schemas import Bucket, Period
 from ops_center.storage.rollups.sums import QUARTER, first_quarter_of_day, instant_of
 
 DAY = timedelta(days=1)
-_HOUR = timedelta(hours=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LENGTHS = {
     Period.DAY: DAY,
@@ -74,7 +73,12 @@ def bucket_start(at: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
 def next_bucket(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """The start, in UTC, of the bucket after the one that starts at `start`."""
     if bucket is Bucket.HOUR:
-        return bucket_start(start + _HOUR, bucket, zone)
+        following = (
+            start + QUARTER
+        )  # an hour may be cut short by quarters: on the Chatham Islands at a quarter to
+        while bucket_start(following, bucket, zone) == start:
+            following += QUARTER
+        return following
     return midnight(next_start(start.astimezone(zone).date(), bucket), zone)
 
 

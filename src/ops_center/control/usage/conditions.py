@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Text, cast, or_
+from sqlalchemy import BindParameter, ColumnElement, Text, bindparam, cast, or_
 
 from ops_center.control.usage.dimensions import NONE, Dimension
 from ops_center.storage.tables import usage_records, usage_series
 
 _r = usage_records.c
 _s = usage_series.c
-
+_ESCAPED = re.compile("[/%_]")  # what LIKE reads otherwise, and what escapes it
 
 # by what a value is known, and by what it is called
 COLUMNS: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
@@ -33,6 +34,78 @@ COLUMNS: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
 COLUMN = {dimension: value for dimension, (value, _) in COLUMNS.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """That one of some values is borne. The values are bound under `name` and are no part of what is compared: a
+    statement that is made for some serves for others, as long as those that are asked are bound to it."""
+
+    dimension: Dimension
+    name: str
+    count: int  # of tags; of other values, which all stand in one list, no more than two
+    or_none: bool
+    values: tuple[Any, ...] = field(compare=False)
+
+    @classmethod
+    def of(cls, dimension: Dimension, values: Collection[str], *, name: str) -> Condition:
+        some: Sequence[Any] = sorted(value for value in values if value != NONE)
+        if dimension is Dimension.STATUS:
+            some = [int(status) for status in some]
+        elif dimension is Dimension.TAG:
+            some = [_ESCAPED.sub(r"/\g<0>", msgspec.json.encode(tag).decode()) for tag in some]
+        count = len(some) if dimension is Dimension.TAG else min(len(some), 2)
+        return cls(dimension, name, count, NONE in values, tuple(some))
+
+    def on(
+        self, columns: Mapping[Dimension, ColumnElement[Any]], *, with_values: bool = False
+    ) -> ColumnElement[bool]:
+        """The condition on some columns; `with_values`: nothing needs to be bound to it."""
+        column, bound = columns[self.dimension], self.bound()
+
+        def value(name: str) -> BindParameter[Any]:
+            is_list = isinstance(bound[name], list)
+            if with_values:
+                return bindparam(name, bound[name], unique=True, expanding=is_list)
+            return bindparam(name, expanding=is_list)
+
+        either: list[ColumnElement[bool]] = []
+        if self.dimension is Dimension.TAG:
+            text = cast(column, Text)
+            either += [text.contains(value(name), escape="/") for name in self._names]
+        elif self.count == 1:
+            either.append(column == value(self.name))
+        elif self.count:
+            either.append(column.in_(value(self.name)))
+        if self.or_none:
+            either.append(column.is_(None))
+        return or_(*either)
+
+    def bound(self) -> dict[str, Any]:
+        """What is bound to the condition."""
+        if self.dimension is Dimension.TAG:
+            return dict(zip(self._names, self.values, strict=True))
+        return {self.name: self.values[0] if self.count == 1 else list(self.values)} if self.count else {}
+
+    @property
+    def _names(self) -> list[str]:
+        return [f"{self.name}_{number}" for number in range(self.count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """That the status is 400 or above, or (not `yes`) below."""
+
+    yes: bool
+
+    def on(
+        self, columns: Mapping[Dimension, ColumnElement[Any]], *, with_values: bool = False
+    ) -> ColumnElement[bool]:
+        status = columns[Dimension.STATUS]
+        return status >= 400 if self.yes else status < 400
+
+    def bound(self) -> dict[str, Any]:
+        return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     """Only what bears one of the values; an empty set leaves nothing out. `failed`: status 400 and above."""
@@ -49,41 +122,23 @@ class Filters:
         used = {dimension for dimension, values in self.values.items() if values}
         return used if self.failed is None else used | {Dimension.STATUS}
 
+    def conditions(self) -> tuple[Condition | Failed, ...]:
+        """What must hold of a series or of a record."""
+        some = [
+            Condition.of(dimension, values, name=COLUMN[dimension].name)
+            for dimension, values in self.values.items()
+            if values
+        ]
+        return tuple(some) if self.failed is None else (*some, Failed(self.failed))
+
     def hold(self) -> list[ColumnElement[bool]]:
-        """The conditions on series."""
-        return self._hold(COLUMN, _s.status)
+        """The conditions on series, with their values."""
+        return [each.on(COLUMN, with_values=True) for each in self.conditions()]
 
     def hold_records(self, columns: Any = _r) -> list[ColumnElement[bool]]:
         """The same conditions on columns of usage records."""
         of = {dimension: columns[column.name] for dimension, column in COLUMN.items()}
-        return self._hold(of, columns.status)
-
-    def _hold(
-        self, columns: Mapping[Dimension, ColumnElement[Any]], status: ColumnElement[int]
-    ) -> list[ColumnElement[bool]]:
-        conditions = [
-            one_of(dimension, columns[dimension], values)
-            for dimension, values in self.values.items()
-            if values
-        ]
-        if self.failed is not None:
-            conditions.append(status >= 400 if self.failed else status < 400)
-        return conditions
-
-
-def one_of(dimension: Dimension, column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
-    some = [value for value in values if value != NONE]
-    either: list[ColumnElement[bool]] = []
-    if dimension is Dimension.TAG:
-        text = cast(column, Text)
-        either += [text.contains(msgspec.json.encode(tag).decode(), autoescape=True) for tag in some]
-    elif dimension is Dimension.STATUS:
-        either += [column.in_([int(status) for status in some])] if some else []
-    elif some:
-        either.append(column == some[0] if len(some) == 1 else column.in_(some))
-    if NONE in values:
-        either.append(column.is_(None))
-    return or_(*either)
+        return [each.on(of, with_values=True) for each in self.conditions()]
 
 
 EVERYTHING = Filters()

@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.context import Control
 from ops_center.control.usage import repository
-from ops_center.control.usage.calendar import next_bucket
 from ops_center.control.usage.conditions import Filters
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.filters import requests_of
@@ -30,9 +28,9 @@ from ops_center.control.usage.schemas import (
     Unit,
 )
 from ops_center.control.usage.service import (
+    Buckets,
     change_pct,
     check_bucket,
-    in_buckets,
     step_of,
     totals_of,
     window_of,
@@ -184,7 +182,12 @@ async def explore(control: Control, asked: Question) -> Explore:
         )
     whole = total(over_time)
     assert window.from_at is not None, "all time starts with its first record"
-    drawing = _Drawing(measure, window.from_at, window.to_at, asked.bucket, zone, filters, whole)
+    buckets = Buckets(window.from_at, window.to_at, asked.bucket, zone)
+    drawing = _Drawing(measure, buckets, filters, whole)
+    lines: dict[str | None, dict[Key, Sums]] = {value: {} for value in shown}
+    for key, sums in tops.items():
+        if key.value in lines:
+            lines[key.value][key] = sums
     groups = [
         drawing.group(
             by,
@@ -192,7 +195,7 @@ async def explore(control: Control, asked: Question) -> Explore:
             names.get(value),
             values[value],
             None if earlier is None else previous.get(value, NOTHING),
-            {key: sums for key, sums in tops.items() if key.value == value},
+            lines[value],
         )
         for value in shown
         if by is not None
@@ -279,10 +282,7 @@ class _Drawing:
     """Sums as the lines of one chart."""
 
     measure: Measure
-    from_at: datetime
-    to_at: datetime
-    bucket: Bucket
-    zone: ZoneInfo
+    buckets: Buckets
     filters: Filters
     whole: Sums
 
@@ -352,29 +352,26 @@ class _Drawing:
         values = self._values(over_time)
         if without is not None:
             values = [
-                (start, Decimal(whole or 0) - Decimal(part or 0), guess - part_guess)
-                for (start, whole, guess), (_, part, part_guess) in zip(
-                    values, self._values(without), strict=True
-                )
+                (Decimal(whole or 0) - Decimal(part or 0), guess - part_guess)
+                for (whole, guess), (part, part_guess) in zip(values, self._values(without), strict=True)
             ]
         return [
             ExplorePoint(
-                start_at=max(start, self.from_at),
-                end_at=min(next_bucket(start, self.bucket, self.zone), self.to_at),
+                start_at=start,
+                end_at=end,
                 value=_number(value),
                 estimated_share=float(guess / Decimal(value)) if value and self.measure.guess else None,
             )
-            for start, value, guess in values
+            for (start, end), (value, guess) in zip(self.buckets.ends, values, strict=True)
         ]
 
-    def _values(self, over_time: Mapping[Key, Sums]) -> list[tuple[datetime, Value, Decimal]]:
+    def _values(self, over_time: Mapping[Key, Sums]) -> list[tuple[Value, Decimal]]:
         """Of each bucket the value, and how much of it is estimated where it is money."""
         guess = self.measure.guess or (lambda _: Decimal(0))
-        found = in_buckets(over_time, self.from_at, self.to_at, self.bucket, self.zone)
-        return [(start, self.measure.of(sums), guess(sums)) for start, sums in found]
+        return [(self.measure.of(sums), guess(sums)) for sums in self.buckets.sums_of(over_time)]
 
     def requests(self, by: Dimension | None, value: str | None) -> str:
-        return requests_of(self.from_at, self.to_at, self.filters, by, value)
+        return requests_of(self.buckets.from_at, self.buckets.to_at, self.filters, by, value)
 
 
 def _number(value: Value) -> float | None:

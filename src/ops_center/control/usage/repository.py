@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Table, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.control.usage import statements
-from ops_center.control.usage.conditions import COLUMN, EVERYTHING, Filters, one_of
+from ops_center.control.usage.conditions import COLUMN, EVERYTHING, Condition, Filters
 from ops_center.control.usage.dimensions import NONE, Dimension
 from ops_center.control.usage.statements import Asked, Part, in_slots, named
 from ops_center.control.usage.sums import BASIC, NOTHING, Key, Sums, both, by_value, sums_of, total
@@ -91,15 +91,16 @@ async def sums(
     that are asked for, too.
     """
     state = await read_state(conn)
-    conditions = filters.hold()
+    conditions = filters.conditions()
     if only is not None and by is not None:
-        conditions.append(one_of(by, COLUMN[by], [NONE if value is None else value for value in only]))
+        values = [NONE if value is None else value for value in only]
+        conditions += (Condition.of(by, values, name="only"),)
     kinds, longer = _kinds(by, filters)
     some = [
         Part(table, kinds[table], start, end, day)
         for table, start, end, day in in_days(parts(window, state, step, longer), step, state)
     ]
-    return await _ask(conn, some, Asked(by, step, tuple(figures), tuple(conditions), tuple(histograms)))
+    return await _ask(conn, some, Asked(by, step, tuple(figures), conditions, tuple(histograms)))
 
 
 async def sums_of_each(

@@ -71,6 +71,7 @@ async def get_own_usage(control: Control, period: Period, bucket: Bucket, filter
         previous = await repository.totals(conn, earlier, filters) if earlier is not None else None
     current = total(found)
     from_at = window.from_at or now
+    series = Buckets(from_at, window.to_at, bucket, zone)
     return OwnUsage(
         period=period,
         bucket=bucket,
@@ -93,7 +94,7 @@ async def get_own_usage(control: Control, period: Period, bucket: Bucket, filter
                 estimated_cost_usd=sums.estimated_cost_usd,
                 unknown_cost_calls=sums.unknown_cost_calls,
             )
-            for start, sums in in_buckets(found, from_at, window.to_at, bucket, zone)
+            for start, sums in zip(series.starts, series.sums_of(found), strict=True)
         ],
         cost_by_provider=_shares(found),
         generated_at=now,
@@ -128,21 +129,37 @@ def step_of(bucket: Bucket, window: Window, zone: ZoneInfo) -> Step:
     return Step.QUARTER if any(offset % timedelta(hours=1) for offset in offsets) else Step.HOUR
 
 
-def in_buckets(
-    found: Mapping[Key, Sums], from_at: datetime, to_at: datetime, bucket: Bucket, zone: ZoneInfo
-) -> list[tuple[datetime, Sums]]:
-    """One entry per bucket, oldest first, none missing. The first and the last may be cut by the window."""
-    starts: dict[int, datetime] = {}
-    of_bucket: dict[datetime, list[Sums]] = {}
-    for key, sums in found.items():
-        slot = key.slot
-        assert slot is not None, "these sums do not tell times apart"
-        start = starts.get(slot)
-        if start is None:
-            at = instant_of(slot) if bucket is Bucket.HOUR else midnight(date_of_epoch_day(slot), zone)
-            start = starts[slot] = bucket_start(at, bucket, zone)
-        of_bucket.setdefault(start, []).append(sums)
-    return [(start, added_up(of_bucket.get(start, []))) for start in buckets(from_at, to_at, bucket, zone)]
+class Buckets:
+    """The buckets of a window, oldest first, none missing. The first and the last may be cut by it."""
+
+    def __init__(self, from_at: datetime, to_at: datetime, bucket: Bucket, zone: ZoneInfo) -> None:
+        self.from_at, self.to_at = from_at, to_at
+        self.starts = buckets(from_at, to_at, bucket, zone)
+        self._bucket, self._zone = bucket, zone
+        self._places = {start: place for place, start in enumerate(self.starts)}
+        self._place_of: dict[int, int] = {}
+
+    @property
+    def ends(self) -> list[tuple[datetime, datetime]]:
+        """Where each begins and ends within the window."""
+        starts = [self.from_at, *self.starts[1:]]
+        return list(zip(starts, [*starts[1:], self.to_at], strict=True))
+
+    def sums_of(self, found: Mapping[Key, Sums]) -> list[Sums]:
+        """What each holds of sums that tell times apart."""
+        of_bucket: list[list[Sums]] = [[] for _ in self.starts]
+        for key, sums in found.items():
+            assert key.slot is not None, "these sums do not tell times apart"
+            place = self._place_of.get(key.slot)
+            if place is None:
+                place = self._place_of[key.slot] = self._places[self._start_of(key.slot)]
+            of_bucket[place].append(sums)
+        return [added_up(some) for some in of_bucket]
+
+    def _start_of(self, slot: int) -> datetime:
+        is_fine = self._bucket is Bucket.HOUR
+        at = instant_of(slot) if is_fine else midnight(date_of_epoch_day(slot), self._zone)
+        return bucket_start(at, self._bucket, self._zone)
 
 
 async def _cards(control: Control, now: datetime) -> Cards:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from ops_center.control.usage.conditions import COLUMNS
+from ops_center.control.usage.conditions import COLUMN, COLUMNS, Condition, Failed
 from ops_center.control.usage.dimensions import Dimension
 from ops_center.control.usage.sums import Key
 from ops_center.control.usage.windows import Step
@@ -59,14 +59,18 @@ class _Rows:
         slot = self.table.c.slot
         return slot * QUARTERS_AN_HOUR if self.table is usage_hours else slot
 
-    def chosen(self, conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    def chosen(self, conditions: Sequence[Condition | Failed]) -> list[ColumnElement[bool]]:
         table = self.table
         slot = table.c.slot
         in_slots = [slot >= bindparam(f"start_{self.number}"), slot < bindparam(f"end_{self.number}")]
         of_kind = table.c.kind == self.kind
         if not (conditions or self.lie_by_series):
             return [of_kind, *in_slots]
-        some = select(_s.id).where(_s.kind == self.kind, *conditions).correlate(None)
+        some = (
+            select(_s.id)
+            .where(_s.kind == self.kind, *[each.on(COLUMN) for each in conditions])
+            .correlate(None)
+        )
         of_series = [table.c.series_id.in_(some), *in_slots]
         # A series is of one kind: to say which is needed where rows lie by it, and misleads SQLite where they do not.
         return [of_kind, *of_series] if self.lie_by_series else of_series
@@ -106,7 +110,7 @@ class Asked:
     by: Dimension | None
     step: Step | None
     figures: tuple[str, ...]
-    conditions: tuple[ColumnElement[bool], ...] = ()
+    conditions: tuple[Condition | Failed, ...] = ()
     histograms: tuple[str, ...] = ()
 
     def told_apart(self, rows: Subquery) -> list[ColumnElement[Any]]:
@@ -160,27 +164,29 @@ def _histograms_statement(some: tuple[_Rows, ...], asked: Asked) -> Select[Any]:
     return select(*columns).select_from(asked.of(each, some))
 
 
-# To make a statement takes longer than to run it, and without conditions there are few.
+# To make a statement takes longer than to run some. There are few: what is asked is bound to them.
 _made_sums = lru_cache(maxsize=500)(_sums_statement)
 _made_histograms = lru_cache(maxsize=500)(_histograms_statement)
 
 
-def of_sums(some: Sequence[Part], asked: Asked) -> tuple[Select[Any], dict[str, int]]:
+def of_sums(some: Sequence[Part], asked: Asked) -> tuple[Select[Any], dict[str, Any]]:
     """The statement that reads the figures asked for of some parts, and what is bound to it."""
-    rows, values = _bound(some)
-    return (_sums_statement if asked.conditions else _made_sums)(rows, asked), values
+    rows, values = _bound(some, asked)
+    return _made_sums(rows, asked), values
 
 
-def of_histograms(some: Sequence[Part], asked: Asked) -> tuple[Select[Any], dict[str, int]]:
+def of_histograms(some: Sequence[Part], asked: Asked) -> tuple[Select[Any], dict[str, Any]]:
     """The same of packed histograms, row by row."""
-    rows, values = _bound(some)
-    return (_histograms_statement if asked.conditions else _made_histograms)(rows, asked), values
+    rows, values = _bound(some, asked)
+    return _made_histograms(rows, asked), values
 
 
-def _bound(some: Sequence[Part]) -> tuple[tuple[_Rows, ...], dict[str, int]]:
+def _bound(some: Sequence[Part], asked: Asked) -> tuple[tuple[_Rows, ...], dict[str, Any]]:
     """The rows of some parts, and what is bound to a statement about them."""
     rows: list[_Rows] = []
-    values: dict[str, int] = {}
+    values: dict[str, Any] = {}
+    for each in asked.conditions:
+        values |= each.bound()
     for number, part in enumerate(some):
         rows.append(_Rows(number, part.table, part.kind, part.label is not None))
         values |= {f"start_{number}": part.start, f"end_{number}": part.end}
