@@ -146,7 +146,7 @@ def test_prompt_and_answer_are_kept_when_switched_on_and_each_look_is_audited(
     part = page.get_by_role("region", name="Prompt and answer", exact=True)
     expect(part).to_contain_text("They are not kept.")
     part.get_by_role("link", name="settings").click()
-    panel = page.get_by_role("region", name="Prompts and answers", exact=True)
+    panel = page.get_by_role("region", name="Prompts and Answers", exact=True)
     panel.get_by_role("switch", name="Keep prompts and answers").check()
     panel.get_by_role("button", name="Save Storing").click()
     expect(page.get_by_text("Saved.")).to_be_visible()

@@ -110,6 +110,10 @@ def test_every_figure_is_the_sum_of_its_requests_and_leads_to_them(
 
     # so does a point, by keyboard
     page.get_by_role("slider").press("End")
+    page.get_by_role("slider").press("Enter")
+    expect(listed).to_have_count(1 + len(rows))
+    page.go_back()
+    page.get_by_role("slider").press("End")
     page.get_by_role("group", name=re.compile("^Requests of")).get_by_role("link", name="Anthropic").click()
     expect(listed).to_have_count(1 + len(by_provider["Anthropic"]))
     asked = parse_qs(urlsplit(page.url).query)

@@ -69,6 +69,8 @@ export const theme = createTheme({
       defaultProps: { padding: "lg", attributes: { header: { role: "none" } } },
       styles: { title: DIALOG_TITLE },
     },
+    // Its first item may take the focus: an element for that alone would be no item of a menu.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     Tooltip: {
       defaultProps: { multiline: true, maw: 320, openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },

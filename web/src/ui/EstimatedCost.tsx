@@ -16,7 +16,7 @@ export function EstimatedCost({ text, exact, part }: EstimatedCostProps) {
     <>
       <span title={exact}>{text}</span>
       {part > 0 && (
-        <Text size="xs" c="dimmed" component="div">
+        <Text size="xs" c="dimmed" component="div" style={{ whiteSpace: "nowrap" }}>
           {estimatedPart(part)}
         </Text>
       )}

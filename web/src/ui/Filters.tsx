@@ -35,7 +35,7 @@ export function Filters({ used, onClear, search, more, children }: FiltersProps)
   );
   const clear = onClear && (
     <Button variant="subtle" onClick={onClear}>
-      Clear filters
+      Clear Filters
     </Button>
   );
   if (isNarrow) {
@@ -66,7 +66,7 @@ export function Filters({ used, onClear, search, more, children }: FiltersProps)
     <Stack gap="xs" role="search" aria-label="Filters">
       <Group gap="sm" align="flex-end">
         {search}
-        {button("More filters")}
+        {button("More Filters")}
         {clear}
       </Group>
       <Group gap="sm" align="flex-end">

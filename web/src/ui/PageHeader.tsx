@@ -15,7 +15,7 @@ export function PageHeader({ title, description, action }: PageHeaderProps) {
       <Stack gap={2} flex="1 1 320px">
         <Title order={1}>{title}</Title>
         {description && (
-          <Text c="dimmed" size="sm" maw={720}>
+          <Text c="dimmed" size="sm" maw={720} textWrap="balance">
             {description}
           </Text>
         )}

@@ -73,6 +73,8 @@ export function Commands() {
         })),
       ),
     },
+    { group: "Do", actions: doing },
+    // Last: they come later than the others, which stay where they are.
     {
       group: "Providers",
       actions: (providers.data ?? []).map((provider) => ({
@@ -83,7 +85,6 @@ export function Commands() {
         onClick: go(`/admin/litellm-providers?configure=${provider.id}`),
       })),
     },
-    { group: "Do", actions: doing },
   ];
 
   return (

@@ -16,7 +16,7 @@ export function KeyboardHelp() {
   const [opened, { open, close }] = useDisclosure(false);
   useWindowEvent(OPEN_KEYBOARD_HELP, open);
   return (
-    <Modal opened={opened} onClose={close} title="Keyboard shortcuts" closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened={opened} onClose={close} title="Keyboard Shortcuts" closeButtonProps={{ "aria-label": "Close" }}>
       <Stack gap="xs">
         {KEYS.map(([keys, meaning]) => (
           <Group key={meaning} justify="space-between">

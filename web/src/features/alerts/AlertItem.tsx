@@ -82,10 +82,10 @@ export function AlertItem({ alert }: { alert: Alert }) {
             size="compact-sm"
             variant="default"
             busy={update.isPending}
-            aria-label={`${alert.acknowledged_at ? "Give back" : "Acknowledge"} ${name}`}
+            aria-label={`${alert.acknowledged_at ? "Give Back" : "Acknowledge"} ${name}`}
             onClick={() => update.mutate({ acknowledged: alert.acknowledged_at === null })}
           >
-            {alert.acknowledged_at ? "Give back" : "Acknowledge"}
+            {alert.acknowledged_at ? "Give Back" : "Acknowledge"}
           </BusyButton>
           <Menu position="bottom-end">
             <Menu.Target>

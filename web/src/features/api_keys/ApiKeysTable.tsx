@@ -23,7 +23,7 @@ interface ApiKeysTableProps {
 
 export function ApiKeysTable({ keys, withOwner = false, searched = false, onCreate, onEdit, onRevoke, onRotate }: ApiKeysTableProps) {
   const owner: DataTableColumn<ApiKey | OwnedApiKey>[] = withOwner
-    ? [{ accessor: "user_email", title: "Owner", render: (key) => ("user_email" in key ? (key.team_name ? `${key.team_name} (team)` : key.user_email) : "") }]
+    ? [{ accessor: "user_email", title: "Owner", render: (key) => <Owner apiKey={key} /> }]
     : [];
   return (
     <Table
@@ -138,6 +138,15 @@ export function ApiKeysTable({ keys, withOwner = false, searched = false, onCrea
   );
 }
 
+function Owner({ apiKey }: { apiKey: ApiKey | OwnedApiKey }) {
+  if (!("user_email" in apiKey)) return null;
+  return (
+    <Text size="sm" miw={150}>
+      {apiKey.team_name ? `${apiKey.team_name} (team)` : apiKey.user_email}
+    </Text>
+  );
+}
+
 const stillToCome = (at: string): boolean => Date.parse(at) > Date.now();
 
 const hasExpired = (key: ApiKey): boolean => key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
@@ -181,7 +190,7 @@ function Limits({ apiKey }: { apiKey: ApiKey }) {
     apiKey.byok_policy && POLICIES.find(({ value }) => value === apiKey.byok_policy)?.label.toLowerCase(),
   ].filter(Boolean);
   return (
-    <Text size="sm" c={limits.length ? undefined : "dimmed"} title={apiKey.models?.join(", ")}>
+    <Text size="sm" miw={limits.length ? 130 : undefined} c={limits.length ? undefined : "dimmed"} title={apiKey.models?.join(", ")}>
       {limits.length ? limits.join(" · ") : "none"}
     </Text>
   );

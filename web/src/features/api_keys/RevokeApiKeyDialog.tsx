@@ -46,7 +46,7 @@ function Revoke({ apiKey, onClose }: { apiKey: ApiKey | OwnedApiKey; onClose: ()
           Cancel
         </Button>
         <BusyButton color="red" busy={revoke.isPending} onClick={() => revoke.mutate(undefined, { onSuccess: onClose })}>
-          Revoke key
+          Revoke Key
         </BusyButton>
       </Group>
     </Stack>
@@ -93,7 +93,7 @@ function Rotate({ apiKey, onClose, onRotated }: { apiKey: ApiKey | OwnedApiKey; 
             })
           }
         >
-          Rotate key
+          Rotate Key
         </BusyButton>
       </Group>
     </Stack>

@@ -31,7 +31,7 @@ export function SecretDialog({ fresh, onClose }: SecretDialogProps) {
             <Code fz="sm" flex="1 1 260px" p="sm" style={{ overflowWrap: "anywhere" }} data-testid="secret">
               {fresh.secret}
             </Code>
-            <CopyButton text={fresh.secret} label="Copy key" data-autofocus />
+            <CopyButton text={fresh.secret} label="Copy Key" data-autofocus />
           </Group>
           <Text size="sm" fw={560}>
             The first request

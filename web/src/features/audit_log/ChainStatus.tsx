@@ -57,7 +57,7 @@ export function ChainStatus() {
           "Chain intact: no entry yet"
         )}
       </Text>
-      {data.at && <CopyButton text={`${data.sequence}:${data.hash}`} label="Copy number and hash" />}
+      {data.at && <CopyButton text={`${data.sequence}:${data.hash}`} label="Copy Number and Hash" />}
       {again}
     </Group>
   );

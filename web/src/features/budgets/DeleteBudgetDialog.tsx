@@ -36,7 +36,7 @@ function Confirm({ budget, onClose }: { budget: Budget; onClose: () => void }) {
           Cancel
         </Button>
         <BusyButton color="red" busy={remove.isPending} onClick={() => remove.mutate(undefined, { onSuccess: onClose })}>
-          Delete budget
+          Delete Budget
         </BusyButton>
       </Group>
     </Stack>

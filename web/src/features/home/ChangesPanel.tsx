@@ -97,7 +97,7 @@ function OneChange({ change }: { change: Change }) {
           onChange={(value) => setChosen(change.moved_by.find((one) => one.dimension === value)?.dimension ?? null)}
         />
       </Group>
-      <Text size="sm" c="dimmed" mt={4} mih={42}>
+      <Text size="sm" c="dimmed" mt={4} mih={{ md: 42 }}>
         {sentence(change)}
       </Text>
       {moved && <Movers change={change} moved={moved} />}

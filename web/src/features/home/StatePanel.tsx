@@ -140,7 +140,7 @@ function Trouble({ trouble }: { trouble: State["troubles"][number] }) {
           </Text>
         </Stack>
       </Group>
-      <PathLink path={trouble.path}>{trouble.action}</PathLink>
+      <PathLink path={trouble.path} ml={{ base: 88, xs: 0 }}>{trouble.action}</PathLink>
     </Group>
   );
 }

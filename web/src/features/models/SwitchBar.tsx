@@ -54,10 +54,10 @@ export function SwitchBar({ selected, total, filter, onDone }: SwitchBarProps) {
           {ticked ? `${many(affected)} ticked` : (changed ?? `${many(affected)} ${affected === 1 ? "fits" : "fit"}`)}
         </Text>
         <BusyButton size="compact-sm" variant="default" busy={change.isPending && change.variables.enabled} onClick={() => start(true)}>
-          {ticked ? "Enable ticked" : "Enable all"}
+          {ticked ? "Enable Ticked" : "Enable All"}
         </BusyButton>
         <BusyButton size="compact-sm" variant="default" busy={change.isPending && !change.variables.enabled} onClick={() => start(false)}>
-          {ticked ? "Disable ticked" : "Disable all"}
+          {ticked ? "Disable Ticked" : "Disable All"}
         </BusyButton>
         {ticked && (
           <Button size="compact-sm" variant="subtle" onClick={onDone}>

@@ -43,7 +43,7 @@ function Confirm({ alias, onClose }: { alias: Alias; onClose: () => void }) {
           busy={takeBack.isPending}
           onClick={() => takeBack.mutate(alias.name, { onSuccess: onClose })}
         >
-          {own ? "Delete alias" : "Reset alias"}
+          {own ? "Delete Alias" : "Reset Alias"}
         </BusyButton>
       </Group>
     </Stack>

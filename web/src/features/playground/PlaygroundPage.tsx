@@ -163,7 +163,7 @@ export function PlaygroundPage() {
           <Ask draft={draft} onDraft={setDraft} ready={ready} running={running} onSend={send} />
         </Stack>
       </div>
-      <Modal opened={showCode} onClose={() => setShowCode(false)} title="The next request" size={720} closeButtonProps={{ "aria-label": "Close" }}>
+      <Modal opened={showCode} onClose={() => setShowCode(false)} title="The Next Request" size={720} closeButtonProps={{ "aria-label": "Close" }}>
         <Stack gap="sm">
           <pre className={classes.code} tabIndex={0} aria-label="curl example" role="region">
             {code}

@@ -30,7 +30,7 @@ export function PowerLevelsPanel() {
       controls={
         administers && (
           <Button component={Link} to="/admin/users" size="xs" variant="default" leftSection={<IconUsers size={14} />}>
-            Set users&apos; levels
+            Set Users&apos; Levels
           </Button>
         )
       }
@@ -104,7 +104,7 @@ function LevelCard({ level, onEdit }: { level: PowerLevelFigures; onEdit?: () =>
             aria-label={`Edit ${level.name}`}
             onClick={onEdit}
           >
-            Edit level
+            Edit Level
           </Button>
         )}
       </Stack>

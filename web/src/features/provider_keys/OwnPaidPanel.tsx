@@ -15,11 +15,11 @@ export function OwnPaidPanel() {
   if (keys.length === 0) return null;
   return (
     <Panel
-      title="Paid with my own keys"
+      title="Paid with My Own Keys"
       description="The last 30 days. Billed to you by the providers; not part of the cost above."
       controls={
         <Button component={Link} to="/account/provider-keys" size="xs" variant="default">
-          Provider keys
+          Provider Keys
         </Button>
       }
     >

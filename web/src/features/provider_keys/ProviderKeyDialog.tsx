@@ -123,7 +123,7 @@ function ProviderKeyForm({ replacing, types, onClose }: FormProps) {
             </Button>
             {failure?.param === "api_key" && failure.hint?.includes("force") ? (
               <BusyButton type="button" color="red" busy={put.isPending} onClick={() => save(true)}>
-                Save anyway
+                Save Anyway
               </BusyButton>
             ) : (
               <BusyButton type="submit" busy={put.isPending}>

@@ -94,7 +94,7 @@ function Failing({ keys, onReplace }: { keys: ProviderKey[]; onReplace: (key: Pr
             run on it fail until you replace it.
           </Text>
           <Button size="xs" mt="sm" variant="default" onClick={() => onReplace(key)}>
-            Replace key
+            Replace Key
           </Button>
         </Alert>
       ))}
@@ -217,7 +217,7 @@ function DeleteDialog({ providerKey, onClose }: { providerKey: ProviderKey | nul
             Cancel
           </Button>
           <BusyButton color="red" busy={remove.isPending} onClick={() => remove.mutate(undefined, { onSuccess: onClose })}>
-            Delete key
+            Delete Key
           </BusyButton>
         </Group>
       </Stack>

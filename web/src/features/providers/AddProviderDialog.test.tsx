@@ -133,7 +133,7 @@ test("a proven key is trimmed and saved", async () => {
   expect(posted).toMatchObject([{ type: "openrouter", api_key: "sk-or-v1-good", priority: 50 }]);
 });
 
-test("a failed test keeps Add Provider from saving; Add anyway saves", async () => {
+test("a failed test keeps Add Provider from saving; Add Anyway saves", async () => {
   const { user, onClose } = await openDialog("sk-or-v1-bad");
   await user.click(button("Test Connection"));
   const alert = await screen.findByRole("alert");
@@ -141,8 +141,8 @@ test("a failed test keeps Add Provider from saving; Add anyway saves", async () 
   expect(alert.textContent).toContain("Check for typos");
   await user.click(button("Add Provider"));
   expect(posted).toEqual([]);
-  expect(document.activeElement).toBe(button("Add anyway"));
-  await user.click(button("Add anyway"));
+  expect(document.activeElement).toBe(button("Add Anyway"));
+  await user.click(button("Add Anyway"));
   await waitFor(() => expect(onClose).toHaveBeenCalled());
   expect(posted).toHaveLength(1);
 });
@@ -153,7 +153,7 @@ test("a result goes when the key that it was about is changed", async () => {
   await screen.findByRole("alert");
   await user.type(screen.getByLabelText("API Key"), "2");
   expect(screen.queryByRole("alert")).toBeNull();
-  expect(screen.queryByRole("button", { name: "Add anyway" })).toBeNull();
+  expect(screen.queryByRole("button", { name: "Add Anyway" })).toBeNull();
 });
 
 test("a refused save stays open, names the field and keeps what was typed", async () => {

@@ -164,7 +164,7 @@ function AddProviderForm({ draft, onDraft, onDone }: AddProviderFormProps) {
                   if (!form.validate().hasErrors) save(form.values);
                 }}
               >
-                Add anyway
+                Add Anyway
               </BusyButton>
             )}
             <BusyButton

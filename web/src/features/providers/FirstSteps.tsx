@@ -136,7 +136,7 @@ function FirstRequest() {
       {secret && (
         <Group gap="xs">
           <Code fz="sm">{secret}</Code>
-          <CopyButton text={secret} label="Copy the key" />
+          <CopyButton text={secret} label="Copy the Key" />
           <Text size="sm" c="dimmed">
             Shown only now; the examples beneath carry it.
           </Text>

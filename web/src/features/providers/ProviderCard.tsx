@@ -213,10 +213,10 @@ function DiscoveryFailure({ provider, writable, onModelsByHand }: DiscoveryFailu
             busy={refresh.isPending}
             onClick={() => refresh.mutate()}
           >
-            List again
+            List Again
           </BusyButton>
           <Button size="compact-xs" variant="default" onClick={onModelsByHand}>
-            Enter models by hand
+            Enter Models by Hand
           </Button>
         </Group>
       )}

@@ -45,7 +45,7 @@ export function BodiesPart({ request }: { request: RequestDetail }) {
       <Group gap="sm">
         {!isOpen && (
           <Button variant="default" size="xs" leftSection={<IconEye size={14} />} onClick={() => setOpen(true)}>
-            Show prompt and answer
+            Show Prompt and Answer
           </Button>
         )}
         <Button
@@ -56,7 +56,7 @@ export function BodiesPart({ request }: { request: RequestDetail }) {
           href={`/api/v1/llm/requests/${encodeURIComponent(request.id)}/bundle?bodies=true`}
           download
         >
-          Bundle with both
+          Bundle with Both
         </Button>
         <Text size="xs" c="dimmed">
           Each look is in the audit log, and so is a bundle with them.

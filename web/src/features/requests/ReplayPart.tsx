@@ -137,7 +137,7 @@ function Form({ request }: { request: RequestDetail }) {
               disabled={!target}
               onClick={() => target && replay.mutate({ provider_id: target.provider_id, model: target.model })}
             >
-              Send again
+              Send Again
             </BusyButton>
             <div role="status">
               {replay.isPending && (

@@ -27,7 +27,7 @@ export function RequestView({ request, short = false }: RequestViewProps) {
     <Stack gap="lg">
       <Group gap="xs">
         <Code>{request.id}</Code>
-        <CopyButton text={request.id} label="Copy id" />
+        <CopyButton text={request.id} label="Copy Id" />
       </Group>
       <div className={short ? undefined : classes.columns}>
         <Stack gap="lg" miw={0}>

@@ -99,7 +99,15 @@ export function RequestsPage() {
             onRowClick={({ record }) => open(record.id)}
             empty={
               isFiltered ? (
-                <EmptyState title="No request fits">Change or clear the filters.</EmptyState>
+                <EmptyState
+                  title="No request fits"
+                  action={{
+                    label: "Clear Filters",
+                    onClick: () => narrow({ ...NO_FILTER, ...NO_MORE, search: undefined }),
+                  }}
+                >
+                  Change or clear the filters.
+                </EmptyState>
               ) : (
                 <EmptyState title="No request yet">
                   Point a client at this gateway with an API key; its calls appear here within seconds.
@@ -226,7 +234,7 @@ function Filters({ filter, onNarrow }: { filter: RequestsSearch; onNarrow: (to: 
             {filter.to_at && `until ${absoluteTime(filter.to_at)}`}
           </Text>
           <Button variant="subtle" size="compact-xs" onClick={() => onNarrow({ from_at: undefined, to_at: undefined })}>
-            Any time
+            Any Time
           </Button>
         </Group>
       )}

@@ -119,7 +119,7 @@ function WeightsForm({ rules, disabled }: RulesFormProps) {
       {dirty && (
         <Group gap="xs" mt="sm">
           <Button type="submit" size="xs" disabled={Boolean(problem)} loading={change.isPending}>
-            Save weights
+            Save Weights
           </Button>
           <Button size="xs" variant="default" onClick={() => setValues({ ...rules.weights })}>
             Undo

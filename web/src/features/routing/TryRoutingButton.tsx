@@ -22,7 +22,7 @@ export function TryRoutingButton({ size = "sm" }: { size?: "xs" | "sm" }) {
           setOpened(true);
         }}
       >
-        Try routing
+        Try Routing
       </Button>
       {asked && (
         <Suspense>

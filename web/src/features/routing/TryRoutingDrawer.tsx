@@ -76,7 +76,7 @@ export function TryRoutingDrawer({ opened, onClose }: TryRoutingDrawerProps) {
       onClose={onClose}
       position="right"
       size={760}
-      title="Try routing"
+      title="Try Routing"
       closeButtonProps={{ "aria-label": "Close" }}
     >
       <Stack gap="md">

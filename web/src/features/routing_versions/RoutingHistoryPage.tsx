@@ -27,11 +27,11 @@ export function RoutingHistoryPage() {
   return (
     <>
       <PageHeader
-        title="Routing history"
+        title="Routing History"
         description="Every change of where traffic goes: who, when, what. Any version can be returned to."
         action={
           <Button component={Link} to="/admin/time-machine" variant="default" leftSection={<IconClockPlay size={16} />}>
-            Time machine
+            Time Machine
           </Button>
         }
       />

@@ -92,7 +92,7 @@ function Details({ version, onReturned }: { version: number; onReturned: (versio
             style={{ alignSelf: "flex-start" }}
             onClick={() => setReturning(true)}
           >
-            Return to this version
+            Return to This Version
           </Button>
           <RollbackDialog
             version={version}

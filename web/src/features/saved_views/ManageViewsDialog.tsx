@@ -21,7 +21,7 @@ interface ManageViewsDialogProps {
 export function ManageViewsDialog({ page, opened, onClose }: ManageViewsDialogProps) {
   const views = useQuery({ ...savedViewsQuery(page), enabled: opened }).data ?? [];
   return (
-    <Modal opened={opened} onClose={onClose} title="Saved views" size="lg" closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened={opened} onClose={onClose} title="Saved Views" size="lg" closeButtonProps={{ "aria-label": "Close" }}>
       <Stack gap="xs" component="ul" m={0} p={0} style={{ listStyle: "none" }}>
         {views.length === 0 && (
           <Text size="sm" c="dimmed">
@@ -105,7 +105,7 @@ function ViewRow({ page, view }: { page: ViewPage; view: SavedView }) {
           <Group gap="xs">
             <Text size="sm">{view.shared ? "It is gone for everybody." : "It cannot be brought back."}</Text>
             <BusyButton size="xs" color="red" busy={remove.isPending} onClick={() => remove.mutate(view.id)}>
-              Delete view
+              Delete View
             </BusyButton>
             <Button size="xs" variant="default" onClick={() => setDoing(null)} data-autofocus>
               Keep

@@ -20,7 +20,7 @@ interface SaveViewDialogProps {
 
 export function SaveViewDialog({ opened, onClose, ...form }: SaveViewDialogProps) {
   return (
-    <Modal opened={opened} onClose={onClose} title="Save as a view" closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened={opened} onClose={onClose} title="Save as a View" closeButtonProps={{ "aria-label": "Close" }}>
       <SaveForm {...form} />
     </Modal>
   );
@@ -63,7 +63,7 @@ function SaveForm({ page, shown, onSaved }: Omit<SaveViewDialogProps, "opened" |
         {save.isError && <ProblemAlert error={asApiError(save.error)} title="The view was not saved" />}
         <Group justify="flex-end">
           <BusyButton type="submit" busy={save.isPending} disabled={!name.trim()}>
-            Save view
+            Save View
           </BusyButton>
         </Group>
       </Stack>

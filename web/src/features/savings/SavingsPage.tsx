@@ -65,7 +65,7 @@ export function SavingsPage() {
           </Panel>
         )}
         {data && data.unsure.length > 0 && (
-          <Panel title="Not enough evidence" description="Where something might be saved, and what is missing to say so.">
+          <Panel title="Not Enough Evidence" description="Where something might be saved, and what is missing to say so.">
             <Stack component="ul" gap="sm" m={0} p={0} style={{ listStyle: "none" }} aria-label="Not enough evidence">
               {data.unsure.map((one) => (
                 <li key={`${one.subject} ${one.text}`}>

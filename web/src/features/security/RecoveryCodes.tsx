@@ -13,7 +13,7 @@ export function RecoveryCodes({ codes, onDone }: { codes: string[]; onDone: () =
         {codes.join("\n")}
       </Code>
       <Group justify="flex-end">
-        <CopyButton text={codes.join("\n")} label="Copy codes" size="sm" />
+        <CopyButton text={codes.join("\n")} label="Copy Codes" size="sm" />
         <Button onClick={onDone}>I have kept them</Button>
       </Group>
     </Stack>

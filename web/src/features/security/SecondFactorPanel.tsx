@@ -16,9 +16,9 @@ import { SecondFactorSetup } from "./SecondFactorSetup";
 type Doing = "set up" | "renew" | "remove";
 
 const TITLES: Record<Doing, string> = {
-  "set up": "Set up a second factor",
-  renew: "New recovery codes",
-  remove: "Remove the second factor",
+  "set up": "Set Up a Second Factor",
+  renew: "New Recovery Codes",
+  remove: "Remove the Second Factor",
 };
 
 export function SecondFactorPanel() {
@@ -27,7 +27,7 @@ export function SecondFactorPanel() {
   const close = () => setDoing(null);
   return (
     <Panel
-      title="Second factor"
+      title="Second Factor"
       description="A code of an authenticator app beside the password."
       controls={factor.data?.enabled && <Badge color="green">On</Badge>}
     >

@@ -55,7 +55,7 @@ function SecondFactor({ user }: { user: User }) {
           busy={reset.isPending}
           onClick={() => (asked ? reset.mutate() : setAsked(true))}
         >
-          {asked ? "Reset it now" : "Reset second factor"}
+          {asked ? "Reset It Now" : "Reset Second Factor"}
         </BusyButton>
       </Group>
     </Stack>

@@ -21,7 +21,7 @@ export function EntryPage({ title, subtitle, children }: EntryPageProps) {
             <Title order={1} ta="center">
               {title}
             </Title>
-            <Text c="dimmed" ta="center" size="sm">
+            <Text c="dimmed" ta="center" size="sm" textWrap="balance">
               {subtitle}
             </Text>
           </Stack>

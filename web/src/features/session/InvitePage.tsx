@@ -77,7 +77,7 @@ function Offer({ token, offer }: { token: string; offer: InvitationOffer }) {
           />
           {failure && !form.errors[failure.param ?? ""] && <ProblemAlert error={failure} />}
           <Button type="submit" loading={accept.isPending} fullWidth>
-            Create account
+            Create Account
           </Button>
         </Stack>
       </form>

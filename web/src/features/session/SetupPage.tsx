@@ -90,7 +90,7 @@ export function SetupPage() {
           />
           {failure && !form.errors[failure.param ?? ""] && <ProblemAlert error={failure} />}
           <Button type="submit" loading={create.isPending} fullWidth>
-            Create administrator
+            Create Administrator
           </Button>
         </Stack>
       </form>

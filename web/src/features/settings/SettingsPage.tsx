@@ -47,7 +47,7 @@ export function SettingsPage() {
               <SignIn settings={settings.data} />
             </Panel>
             <Panel
-              title="Single sign-on"
+              title="Single Sign-on"
               description="An OpenID Connect provider beside passwords. The address to allow there ends in /sso."
             >
               <SingleSignOnForm settings={settings.data} />
@@ -56,7 +56,7 @@ export function SettingsPage() {
               <QueueForm settings={settings.data} />
             </Panel>
             <Panel
-              title="Prompts and answers"
+              title="Prompts and Answers"
               description="What is stored of them. Off, they pass through the gateway and leave nothing behind."
             >
               <BodiesForm settings={settings.data} />
@@ -73,7 +73,7 @@ export function SettingsPage() {
             <Panel title="Retention" description="How long details are kept; what is older is deleted in the background.">
               <RetentionForm settings={settings.data} />
             </Panel>
-            <Panel title="Set elsewhere" description="These stand beside the figures that they change.">
+            <Panel title="Set Elsewhere" description="These stand beside the figures that they change.">
               <List size="sm" spacing={6}>
                 <List.Item>
                   <Anchor component={Link} to="/admin/litellm-providers" underline="always" size="sm">

@@ -36,7 +36,7 @@ function Confirm({ team, onClose }: { team: Team; onClose: () => void }) {
           Cancel
         </Button>
         <BusyButton color="red" busy={remove.isPending} onClick={() => remove.mutate(undefined, { onSuccess: onClose })}>
-          Delete team
+          Delete Team
         </BusyButton>
       </Group>
     </Stack>

@@ -60,7 +60,7 @@ export function DraftForm({ draft, disabled }: { draft: RoutingDraft; disabled: 
           {save.isError && <ProblemAlert error={asApiError(save.error)} title="The draft was not saved" />}
           <Group justify="flex-end">
             <BusyButton type="submit" busy={save.isPending} disabled={!dirty || !name.trim()}>
-              Save draft
+              Save Draft
             </BusyButton>
           </Group>
         </Stack>

@@ -29,7 +29,7 @@ export function DraftView({ id, onClose }: { id: string; onClose: () => void }) 
         onClick={onClose}
         style={{ alignSelf: "flex-start" }}
       >
-        All drafts
+        All Drafts
       </Button>
       {query.isPending && <Skeleton height={360} />}
       {query.isError && !query.data && (
@@ -62,7 +62,7 @@ function Differences({ draft, writes, onClose }: { draft: RoutingDraft; writes: 
   const [publishing, setPublishing] = useState(false);
   const throwAway = useThrowAway(draft.id);
   return (
-    <Panel title="Against what is live">
+    <Panel title="Against What Is Live">
       <Stack gap="md">
         <ChangeList
           changes={draft.differences}
@@ -82,7 +82,7 @@ function Differences({ draft, writes, onClose }: { draft: RoutingDraft; writes: 
               busy={throwAway.isPending}
               onClick={() => throwAway.mutate(undefined, { onSuccess: onClose })}
             >
-              Throw away
+              Throw Away
             </BusyButton>
           </Group>
         )}

@@ -29,7 +29,7 @@ export function TimeMachinePage() {
   return (
     <>
       <PageHeader
-        title="Time machine"
+        title="Time Machine"
         description={
           <>
             Change the policy in a draft and replay the last days of requests through it, before anybody follows it.
@@ -43,7 +43,7 @@ export function TimeMachinePage() {
         action={
           writes && !draft ? (
             <Button leftSection={<IconPlus size={16} />} onClick={() => setNaming(true)}>
-              New draft
+              New Draft
             </Button>
           ) : undefined
         }
@@ -52,7 +52,7 @@ export function TimeMachinePage() {
       <Modal
         opened={naming}
         onClose={() => setNaming(false)}
-        title="New draft"
+        title="New Draft"
         closeButtonProps={{ "aria-label": "Close" }}
       >
         <NewDraft
@@ -137,7 +137,7 @@ function NewDraft({ onMade, onClose }: { onMade: (id: string) => void; onClose: 
             Cancel
           </Button>
           <BusyButton type="submit" busy={create.isPending} disabled={!name.trim()}>
-            Make draft
+            Make Draft
           </BusyButton>
         </Group>
       </Stack>

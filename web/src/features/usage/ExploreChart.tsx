@@ -2,7 +2,7 @@
 import { LineChart } from "@mantine/charts";
 import "@mantine/charts/styles.css";
 import { Anchor, Box, Group, Paper, Stack, Text, UnstyledButton } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { useState, type KeyboardEvent } from "react";
 
 import type { Explore } from "@/api/types";
@@ -20,6 +20,7 @@ const MOST_DOTTED = 40;
 export function ExploreChart({ explored }: { explored: Explore }) {
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [chosen, setChosen] = useState<number | null>(null);
+  const navigate = useNavigate();
   const colorOf = useLineColor(explored.group);
   const { points, unit, bucket, time_zone: zone } = explored;
   const lines = linesOf(explored);
@@ -40,6 +41,10 @@ export function ExploreChart({ explored }: { explored: Explore }) {
       return after;
     });
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Enter" && at !== null && points[at]) {
+      void navigate({ to: "/admin/requests", search: requestsBehind(explored.requests, points[at]) });
+      return;
+    }
     const last = points.length - 1;
     const moves: Record<string, number | null> = {
       ArrowLeft: Math.max(0, (at ?? points.length) - 1),
@@ -57,7 +62,7 @@ export function ExploreChart({ explored }: { explored: Explore }) {
       <Box
         role="slider"
         tabIndex={0}
-        aria-label={`${METRIC_LABELS[explored.metric]} over time: arrow keys choose a point`}
+        aria-label={`${METRIC_LABELS[explored.metric]} over time: arrow keys choose a point, Enter opens its requests`}
         aria-valuemin={0}
         aria-valuemax={Math.max(0, points.length - 1)}
         aria-valuenow={at ?? points.length - 1}
@@ -141,7 +146,7 @@ export function ExploreChart({ explored }: { explored: Explore }) {
       )}
       {at === null ? (
         <Text size="xs" c="dimmed">
-          Choose a point, by click or arrow keys, for the requests behind it.
+          Choose a point, by click or arrow keys, for the requests behind it; Enter opens them.
         </Text>
       ) : (
         <Group gap="md" role="group" aria-label={`Requests of ${labelOf(at)}`} className="oc-figures">

@@ -6,6 +6,7 @@ import { useState, type ReactNode } from "react";
 import type { Dimension } from "@/api/types";
 import type { FilterSearch } from "@/app/search";
 import { Filters } from "@/ui/Filters";
+import { useStill } from "@/ui/useStill";
 
 import { NO_FILTER, PARAMETERS, usedOf } from "./filters";
 import { choicesQuery, nameQuery, type Choice } from "./queries";
@@ -60,7 +61,8 @@ interface DimensionSelectProps {
 }
 
 function DimensionSelect({ dimension, value, onChoose }: DimensionSelectProps) {
-  const { data, loading, ask } = useChoices(dimension, value);
+  const [isOpen, setOpen] = useState(false);
+  const { data, loading, ask } = useChoices(dimension, value, isOpen);
   return (
     <Select
       label={DIMENSION_LABELS[dimension]}
@@ -72,6 +74,8 @@ function DimensionSelect({ dimension, value, onChoose }: DimensionSelectProps) {
       comboboxProps={{ width: "max-content", position: "bottom-start" }}
       nothingFoundMessage={loading ? "Loading…" : "Nothing was called yet"}
       onFocus={ask}
+      onDropdownOpen={() => setOpen(true)}
+      onDropdownClose={() => setOpen(false)}
       data={data}
       value={value ?? null}
       onChange={(chosen) => onChoose(chosen ?? undefined)}
@@ -81,7 +85,8 @@ function DimensionSelect({ dimension, value, onChoose }: DimensionSelectProps) {
 
 /** What went well or failed, or one status. */
 function StatusSelect({ filter, onNarrow }: FilterProps) {
-  const { data, ask } = useChoices("status", filter.status_code);
+  const [isOpen, setOpen] = useState(false);
+  const { data, ask } = useChoices("status", filter.status_code, isOpen);
   return (
     <Select
       label="Status"
@@ -90,6 +95,8 @@ function StatusSelect({ filter, onNarrow }: FilterProps) {
       flex="1 1 110px"
       maw={{ sm: 160 }}
       onFocus={ask}
+      onDropdownOpen={() => setOpen(true)}
+      onDropdownClose={() => setOpen(false)}
       data={[
         { group: "Outcome", items: [{ value: "ok", label: "OK" }, { value: "error", label: "Failed" }] },
         { group: "Code", items: data },
@@ -106,15 +113,20 @@ function StatusSelect({ filter, onNarrow }: FilterProps) {
   );
 }
 
-/** Asked for when somebody reaches for the field; the name of what is chosen already, at once. */
-function useChoices(dimension: Dimension, value: string | undefined) {
+const NO_CHOICES: Choice[] = [];
+
+/** Asked for when somebody reaches for the field; the name of what is chosen already, at once and first. */
+function useChoices(dimension: Dimension, value: string | undefined, isOpen: boolean) {
   const [isAsked, setAsked] = useState(false);
   const choices = useQuery({ ...choicesQuery(dimension), enabled: isAsked });
   const named = useQuery({ ...nameQuery(dimension, value ?? ""), enabled: value !== undefined });
-  const data: Choice[] = choices.data ?? [];
-  const own = value !== undefined && !data.some((choice) => choice.value === value);
+  const listed = useStill(choices.data ?? NO_CHOICES, isOpen);
+  const chosen = [...listed, ...(named.data ?? [])].find((choice) => choice.value === value);
   return {
-    data: own ? [...data, named.data?.find((choice) => choice.value === value) ?? { value, label: value }] : data,
+    data:
+      value === undefined
+        ? listed
+        : [chosen ?? { value, label: value }, ...listed.filter((choice) => choice.value !== value)],
     loading: choices.isPending,
     ask: () => setAsked(true),
   };

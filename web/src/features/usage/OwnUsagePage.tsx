@@ -13,7 +13,7 @@ export function OwnUsagePage() {
   useFreshFigures();
   return (
     <>
-      <PageHeader title="My usage" description="What your API keys called, and what it cost." />
+      <PageHeader title="My Usage" description="What your API keys called, and what it cost." />
       <Stack gap="lg">
         <UsagePanel of="own" />
         <OwnBudgetsPanel />

@@ -138,7 +138,7 @@ function Nothing({ search, onClear }: { search: UsageSearch; onClear: () => void
   return usedOf(search) > 0 ? (
     <EmptyState
       title="No request fits in this period"
-      action={{ label: "Clear filters", onClick: onClear }}
+      action={{ label: "Clear Filters", onClick: onClear }}
     >
       Change the filters, or choose a longer range.
     </EmptyState>

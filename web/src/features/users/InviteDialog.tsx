@@ -94,7 +94,7 @@ function Link({ made, onClose }: { made: NewInvitation; onClose: () => void }) {
         {made.link}
       </Code>
       <Group justify="flex-end">
-        <CopyButton text={made.link} label="Copy link" size="sm" data-autofocus />
+        <CopyButton text={made.link} label="Copy Link" size="sm" data-autofocus />
         <Button onClick={onClose}>Done</Button>
       </Group>
     </Stack>
