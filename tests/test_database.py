@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops_center.storage.database import Database, DatabaseError
 from ops_center.storage.tables import budgets, journal_positions, sessions, users
@@ -55,6 +56,18 @@ async def test_writing_is_refused_inside_a_read(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(insert(journal_positions).values(position("b")))
     assert await segments(database) == ["b"]
+
+
+async def test_a_read_sees_one_state_whatever_is_written_beside_it(database: Database) -> None:
+    async def count(connection: AsyncConnection) -> int:
+        return (await connection.execute(select(func.count()).select_from(journal_positions))).scalar_one()
+
+    async with database.read() as connection:
+        before = await count(connection)
+        async with database.write() as writer:
+            await writer.execute(insert(journal_positions).values(position("a")))
+        assert (before, await count(connection)) == (0, 0)
+    assert await segments(database) == ["a"]
 
 
 async def test_many_writers_at_once_lose_no_update(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import Callable
@@ -11,11 +12,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import msgspec
 import pytest
 
 from clock import Clock
-from ledger_rows import add_records, random_records, record
+from ledger_rows import add_records, random_records, record, some_record
 from ops_center.control.context import Control
+from ops_center.storage.journal.ledger import Ledger, entry
 from ops_center.storage.rollups.rebuild import change_time_zone
 
 pytestmark = pytest.mark.anyio
@@ -217,6 +220,35 @@ async def test_what_is_not_shown_by_itself_is_added_up_as_other(
     for number, point in enumerate(answer["points"]):
         assert sum(one["points"][number]["value"] for one in parts) == point["value"]
     assert (await ask(control_client, metric="latency_p95", group="model", top=8))["other"] is None
+
+
+async def test_the_parts_of_an_answer_add_up_while_records_arrive(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    dice, ledger, stop = random.Random(4), Ledger(control.database), asyncio.Event()
+
+    async def arrive() -> int:
+        number = 0
+        while not stop.is_set():
+            records = [some_record(dice, number + n, clock.now) for n in range(5)]
+            number += len(records)
+            lines = [msgspec.json.encode(each) for each in records]
+            entries = [entry(each, line, number) for each, line in zip(records, lines, strict=True)]
+            await ledger.add(entries, "a", number)
+        return number
+
+    arriving = asyncio.create_task(arrive())
+    seen = []
+    for _ in range(8):
+        answer = await ask(control_client, metric="calls", group="api_key", period="7d")
+        seen.append(answer["total"])
+        assert sum(one["total"] for one in answer["groups"]) == answer["total"]
+        assert sum(point["value"] for one in answer["groups"] for point in one["points"]) == answer["total"]
+        usage = (await control_client.get("/llm/usage")).json()
+        assert usage["cards"]["calls_30d"] == usage["totals"]["calls"]
+    stop.set()
+    assert len(set(seen)) > 1, "nothing arrived between two answers"
+    assert seen[-1] <= await arriving
 
 
 async def test_an_hour_of_the_clock_that_happens_twice_is_two_hours(

@@ -68,7 +68,9 @@ class Database:
                 pool_recycle=1800,
             )
             event.listen(engine.sync_engine, "connect", _prepare_postgresql)
-            database = cls("postgresql", engine.execution_options(postgresql_readonly=True), engine)
+            # An answer is made of several SELECTs, and its parts must add up while records arrive.
+            reader = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+            database = cls("postgresql", reader, engine)
         try:
             # The writer first: switching a new file to WAL needs a moment alone with it.
             async with database._writer.connect() as connection:
@@ -92,16 +94,8 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for SELECTs, all of which see one state of the database on SQLite."""
+        """A connection for SELECTs, all of which see one state of the database: that of the first."""
         async with self._reader.connect() as connection:
-            yield connection
-
-    @contextlib.asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """As `read()`, but on PostgreSQL too all SELECTs see one state. For long comparisons, not for pages."""
-        async with self._reader.connect() as connection:
-            if self._dialect == "postgresql":
-                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextlib.asynccontextmanager

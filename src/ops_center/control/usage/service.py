@@ -47,28 +47,36 @@ _MOST_HOURS = timedelta(days=7)
 
 async def get_usage(control: Control, period: Period, bucket: Bucket) -> Usage:
     """Everybody's usage of a period up to now, with the cards of the last 30 days."""
-    own = await get_own_usage(control, period, bucket, EVERYTHING)
-    return Usage(**dict(own), cards=await _cards(control, own.generated_at))
-
-
-async def get_own_usage(control: Control, period: Period, bucket: Bucket, filters: Filters) -> OwnUsage:
-    """The usage of a period up to now, of everybody or of whom the filters leave. Raises Invalid."""
     await control.drain_journal()
     now = control.clock()
     async with control.database.read() as conn:
-        zone = await repository.calendar_zone(conn)
-        window = await window_of(conn, period, now, filters)
-        check_bucket(window, bucket)
-        found = await repository.sums(
-            conn,
-            window,
-            by=Dimension.PROVIDER,
-            step=step_of(bucket, window, zone),
-            filters=filters,
-            figures=BASIC,
-        )
-        earlier = window.before() if length_of(period) is not None else None
-        previous = await repository.totals(conn, earlier, filters) if earlier is not None else None
+        own = await _usage(conn, now, period, bucket, EVERYTHING)
+        return Usage(**dict(own), cards=await _cards(conn, now))
+
+
+async def get_own_usage(control: Control, period: Period, bucket: Bucket, filters: Filters) -> OwnUsage:
+    """The usage of a period up to now of whom the filters leave. Raises Invalid."""
+    await control.drain_journal()
+    async with control.database.read() as conn:
+        return await _usage(conn, control.clock(), period, bucket, filters)
+
+
+async def _usage(
+    conn: AsyncConnection, now: datetime, period: Period, bucket: Bucket, filters: Filters
+) -> OwnUsage:
+    zone = await repository.calendar_zone(conn)
+    window = await window_of(conn, period, now, filters)
+    check_bucket(window, bucket)
+    found = await repository.sums(
+        conn,
+        window,
+        by=Dimension.PROVIDER,
+        step=step_of(bucket, window, zone),
+        filters=filters,
+        figures=BASIC,
+    )
+    earlier = window.before() if length_of(period) is not None else None
+    previous = await repository.totals(conn, earlier, filters) if earlier is not None else None
     current = total(found)
     from_at = window.from_at or now
     series = Buckets(from_at, window.to_at, bucket, zone)
@@ -162,10 +170,9 @@ class Buckets:
         return bucket_start(at, self._bucket, self._zone)
 
 
-async def _cards(control: Control, now: datetime) -> Cards:
-    async with control.database.read() as conn:
-        total_providers, active_models = await repository.configured(conn)
-        ages = await repository.by_age_in_days(conn, Window.last(None, now), 2 * _CARD_DAYS)
+async def _cards(conn: AsyncConnection, now: datetime) -> Cards:
+    total_providers, active_models = await repository.configured(conn)
+    ages = await repository.by_age_in_days(conn, Window.last(None, now), 2 * _CARD_DAYS)
     recent = ages[:_CARD_DAYS]
     current, previous = added_up(recent), added_up(ages[_CARD_DAYS:])
     return Cards(

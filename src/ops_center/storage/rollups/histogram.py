@@ -52,8 +52,9 @@ def merged(parts: Iterable[bytes | None]) -> Histogram:
 
 def add(whole: Histogram, part: Mapping[int, int]) -> None:
     """Put `part` into `whole`."""
+    get = whole.get
     for bucket, count in part.items():
-        whole[bucket] = whole.get(bucket, 0) + count
+        whole[bucket] = get(bucket, 0) + count
 
 
 def percentile(histogram: Mapping[int, int], share: float) -> float | None:

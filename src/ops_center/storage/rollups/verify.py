@@ -58,7 +58,7 @@ async def verify(database: Database) -> Verification:
     """Compare all that can be: quarter-hours with records as far back as there are records, hours and days with
     quarter-hours as far back as there are those, weeks with days."""
     found = Verification()
-    async with database.snapshot() as connection:
+    async with database.read() as connection:
         state = await read_state(connection)
         first, last = await _bounds(connection, state)
         for start in range(first, last, _QUARTERS_A_STEP):
