@@ -20,13 +20,13 @@ import { CSS } from "@dnd-kit/utilities";
 import { ActionIcon, Badge, Group, NumberInput, Skeleton, Stack, Text } from "@mantine/core";
 import { IconGripVertical } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { Provider } from "@/api/types";
 import { useMay } from "@/features/session/queries";
 import { Panel } from "@/ui/Panel";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { useDraft } from "@/ui/useDraft";
 
 import classes from "./FallbackOrderPanel.module.css";
 import { moved, HIGHEST, LOWEST } from "./priorities";
@@ -165,14 +165,14 @@ function Row({ provider, number, shares, writable, onPriority }: RowProps) {
         {!provider.auto_fallback && <Badge color="gray">No fallback after it</Badge>}
         {shares && <Badge color="gray">Shares the load</Badge>}
       </Group>
-      <Priority key={provider.priority} provider={provider} disabled={!writable} onPriority={onPriority} />
+      <Priority provider={provider} disabled={!writable} onPriority={onPriority} />
     </Group>
   );
 }
 
 /** The number itself, for who knows it or wants two to be equal. */
 function Priority({ provider, disabled, onPriority }: { provider: Provider; disabled: boolean; onPriority: (priority: number) => void }) {
-  const [value, setValue] = useState<number | string>(provider.priority);
+  const [value, setValue] = useDraft<number | string>(provider.priority);
   const valid = typeof value === "number" && value >= LOWEST && value <= HIGHEST;
   const save = (): void => {
     if (value === provider.priority) return;

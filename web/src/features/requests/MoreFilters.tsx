@@ -1,9 +1,8 @@
 /** What requests alone can be filtered by: their error, the least they cost and took, and when they started. */
 import { NumberInput, Select, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { useState } from "react";
 
 import { ERROR_TYPES, type RequestsSearch } from "@/app/search";
+import { useTyped } from "@/ui/useTyped";
 
 import { words } from "./outcome";
 
@@ -74,17 +73,7 @@ interface LeastFieldProps {
 const REST_MS = 400;
 
 function LeastField({ label, prefix, suffix, decimals, value, onChoose }: LeastFieldProps) {
-  const [typed, setTyped] = useState<string | number>(value ?? "");
-  const [known, setKnown] = useState(value);
-  // The address changed by other means (back, a cleared filter): follow it.
-  if (value !== known) {
-    setKnown(value);
-    setTyped(value ?? "");
-  }
-  const report = useDebouncedCallback((next: string | undefined) => {
-    setKnown(next);
-    onChoose(next);
-  }, REST_MS);
+  const [typed, type] = useTyped(value ?? "", (text) => onChoose(text === "" ? undefined : text), REST_MS);
   return (
     <NumberInput
       label={label}
@@ -98,10 +87,7 @@ function LeastField({ label, prefix, suffix, decimals, value, onChoose }: LeastF
       suffix={suffix}
       hideControls
       value={typed}
-      onChange={(next) => {
-        setTyped(next);
-        report(next === "" ? undefined : String(next));
-      }}
+      onChange={(next) => type(String(next))}
     />
   );
 }

@@ -4,6 +4,7 @@ import { useId, useState } from "react";
 
 import { asApiError } from "@/api/request";
 import type { RoutingChange, RoutingRules } from "@/api/types";
+import { useDraft } from "@/ui/useDraft";
 
 import { useChangeRules } from "./queries";
 
@@ -31,7 +32,7 @@ export function RulesForm({ rules, disabled }: RulesFormProps) {
   };
   return (
     <Stack gap="md">
-      <WeightsForm key={JSON.stringify(rules.weights)} rules={rules} disabled={disabled} />
+      <WeightsForm rules={rules} disabled={disabled} />
       <Switch
         label="The strategy replaces named models"
         description="Requests that name a model go where the strategy sends them, too."
@@ -72,7 +73,7 @@ export function RulesForm({ rules, disabled }: RulesFormProps) {
 function WeightsForm({ rules, disabled }: RulesFormProps) {
   const change = useChangeRules();
   const heading = useId();
-  const [values, setValues] = useState<Record<Weight, number | string>>({ ...rules.weights });
+  const [values, setValues] = useDraft<Record<Weight, number | string>>(rules.weights);
   const [error, setError] = useState<string | null>(null);
   const numbers = WEIGHTS.map(({ name }) => Number(values[name]));
   const blank = WEIGHTS.find(({ name }) => values[name] === "");

@@ -26,6 +26,7 @@ import { routingQuery } from "@/features/routing/queries";
 import { STRATEGIES } from "@/features/routing/strategies";
 import { BusyButton } from "@/ui/BusyButton";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { useDraft } from "@/ui/useDraft";
 
 import { foundModelsQuery, useSaveDraft } from "./queries";
 
@@ -39,8 +40,9 @@ const numberOrNull = (value: number | string): number | null => (value === "" ? 
 
 export function DraftForm({ draft, disabled }: { draft: RoutingDraft; disabled: boolean }) {
   const save = useSaveDraft(draft.id);
-  const [name, setName] = useState(draft.name);
-  const [changes, setChanges] = useState<Changes>(draft.changes);
+  const sent = save.isError ? undefined : save.variables;
+  const [name, setName] = useDraft(draft.name, sent?.name);
+  const [changes, setChanges] = useDraft<Changes>(draft.changes, sent?.changes);
   const dirty = name !== draft.name || JSON.stringify(changes) !== JSON.stringify(draft.changes);
   const submit = (event: FormEvent): void => {
     event.preventDefault();

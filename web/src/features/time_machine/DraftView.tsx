@@ -44,7 +44,7 @@ export function DraftView({ id, onClose }: { id: string; onClose: () => void }) 
           <Grid.Col span={{ base: 12, lg: 5 }}>
             <Stack gap="md">
               <Panel title={query.data.name} description="What is to be otherwise. All else follows what is live.">
-                <DraftForm key={query.data.updated_at} draft={query.data} disabled={!writes} />
+                <DraftForm draft={query.data} disabled={!writes} />
               </Panel>
               <Differences draft={query.data} writes={writes} onClose={onClose} />
             </Stack>
