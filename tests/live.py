@@ -7,7 +7,9 @@ pid. Nothing in here reaches into the server: only its command line, its HTTP in
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,11 +31,16 @@ ADMIN_PASSWORD = "correct horse battery staple"
 START_SECONDS = 60.0
 
 
+# Below those that the kernel gives out by itself: a server finds its port free, also when it starts again.
+_PORTS = itertools.count(random.SystemRandom().randrange(10_000, 30_000))
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on, and that no other server or client is given by chance."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port := next(_PORTS)))
+            return port
 
 
 def wait_until(fact: Callable[[], Any], *, seconds: float = 5.0, what: str = "it") -> Any:
@@ -109,10 +117,10 @@ class LiveServer:
     def kill(self) -> int:
         """`kill -9`, and wait until workers that it left behind have ended, too."""
         code = self._end(signal.SIGKILL, 10.0)
-        wait_until(lambda: not self._listens(), seconds=20, what="the end of the workers")
+        wait_until(lambda: not self.listens(), seconds=20, what="the end of the workers")
         return code
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 

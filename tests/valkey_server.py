@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from live import free_port
+
 
 def program() -> str | None:
     return shutil.which("valkey-server") or shutil.which("redis-server")
@@ -19,9 +21,7 @@ class ValkeyServer:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from left_out import left_out
 from live import ADMIN_EMAIL, ADMIN_PASSWORD, LiveServer, SimulatorThread
 from ops_center.simulator import SimulatorConfig
 
 CONSOLE = Path(__file__).parent.parent.parent / "src" / "ops_center" / "console" / "public" / "index.html"
+PATIENCE_MS = 15_000  # for what a page does by itself: a busy machine is no fault of the console
+expect.set_options(timeout=PATIENCE_MS)
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -101,7 +103,7 @@ class Console:
 @pytest.fixture
 def console(browser: Browser, server: LiveServer) -> Iterator[Console]:
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     console = Console(context.new_page(), server)
     yield console
     context.close()

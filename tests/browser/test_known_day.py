@@ -23,7 +23,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from browser.conftest import Console
+from browser.conftest import PATIENCE_MS, Console
 from live import LiveServer, SimulatorThread, wait_until
 
 # USD per million tokens: input, output, read from cache (https://openai.com/api/pricing, https://claude.com/pricing;
@@ -392,7 +392,7 @@ def test_exports_hold_the_same(server: LiveServer, whole: Sum, form: str) -> Non
 def screens(browser: Browser, server: LiveServer) -> Iterator[Console]:
     """One admin's page, signed in once."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     console = Console(context.new_page(), server)
     console.open("/admin/settings")
     console.sign_in()

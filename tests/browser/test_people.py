@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import httpx
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import Console
+from browser.conftest import PATIENCE_MS, Console
 from live import LiveServer, SimulatorThread
 from oidc_provider import OidcProvider
 from ops_center.control.second_factor import codes
@@ -19,7 +19,7 @@ PASSWORD = "a long enough password"
 def stranger(browser: Browser) -> Page:
     """Somebody else's browser."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     return context.new_page()
 
 
@@ -212,7 +212,7 @@ def test_an_invited_user_gets_to_an_answer_on_their_own_key_in_one_sitting(
         headers={"authorization": f"Bearer {secret}"},
         timeout=20,
     )
-    expect(figures).to_contain_text("2 calls", timeout=10_000)
+    expect(figures).to_contain_text("2 calls")
     grace = next(u for u in server.admin.get("/users").json()["users"] if u["email"] == "grace@example.com")
     server.admin.patch(f"/users/{grace['id']}", json={"budget_usd": 5})
     page.reload()
