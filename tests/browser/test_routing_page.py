@@ -45,6 +45,8 @@ def test_what_try_routing_says_is_what_the_requests_page_shows_later(
     expect(expected).to_contain_text("for this request")
     drawer.get_by_role("textbox", name="Model").fill("nobody-has-this")
     expect(drawer.get_by_text("is not served by any provider here")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Try routing")).to_be_focused()
     assert server.requests() == []  # nothing was sent
 
     answer = ask(server, secret, "claude-haiku", frequency_penalty=0.5)

@@ -95,7 +95,17 @@ export function ModelsTable({ search }: { search: ModelsSearch }) {
                 filter.
               </EmptyState>
             ) : (
-              <EmptyState title="No model yet">
+              <EmptyState
+                title="No model yet"
+                action={
+                  writable
+                    ? {
+                        label: "Add a provider",
+                        onClick: () => void navigate({ to: "/admin/litellm-providers", search: { add: "1" } }),
+                      }
+                    : undefined
+                }
+              >
                 Add a provider: its models appear here as soon as it has listed them.
               </EmptyState>
             )

@@ -1,4 +1,5 @@
 /** The dialogs of the providers' page in one chunk, loaded when the page stands. */
+import { useMounted } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 
 import type { Provider } from "@/api/types";
@@ -19,12 +20,14 @@ interface ProviderDialogsProps {
 
 export function ProviderDialogs({ adding, configuring, deleting, byHand, onClose }: ProviderDialogsProps) {
   useQuery(providerTypesQuery); // At hand before a dialog opens.
+  // A dialog that is open from its first moment would not know where to give the focus back.
+  const isMounted = useMounted();
   return (
     <>
-      <AddProviderDialog opened={adding} onClose={onClose} />
-      <ConfigureProviderDialog provider={configuring} onClose={onClose} />
-      <DeleteProviderDialog provider={deleting} onClose={onClose} />
-      <ModelsByHandDialog provider={byHand} onClose={onClose} />
+      <AddProviderDialog opened={isMounted && adding} onClose={onClose} />
+      <ConfigureProviderDialog provider={isMounted ? configuring : null} onClose={onClose} />
+      <DeleteProviderDialog provider={isMounted ? deleting : null} onClose={onClose} />
+      <ModelsByHandDialog provider={isMounted ? byHand : null} onClose={onClose} />
     </>
   );
 }

@@ -12,7 +12,7 @@ export function PicksNow({ models }: { models: PickedModel[] }) {
       </Text>
       {models.map((model) => (
         <Group key={`${model.provider} ${model.model}`} gap={6} wrap="nowrap" justify="space-between">
-          <Text size="xs" truncate title={`${model.model} at ${model.provider}`}>
+          <Text size="xs">
             {model.model}{" "}
             <Text component="span" inherit c="dimmed">
               {model.provider}

@@ -39,7 +39,7 @@ export function RoutingPanel() {
       controls={
         <Group gap="sm">
           <Anchor component={Link} to="/admin/time-machine" size="xs">
-            Time machine
+            Time Machine
           </Anchor>
           <TryRoutingButton size="xs" />
         </Group>

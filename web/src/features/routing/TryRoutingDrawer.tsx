@@ -1,6 +1,6 @@
 /** Try routing: where a request would go, why, and what it would cost, before anything is sent. */
 import { Checkbox, Divider, Drawer, Group, NumberInput, Paper, Select, SimpleGrid, Skeleton, Stack, Text, Textarea, TextInput } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { useDebouncedValue, useMounted } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -70,9 +70,11 @@ export function TryRoutingDrawer({ opened, onClose }: TryRoutingDrawerProps) {
   const route = useQuery({ ...routeQuery(asked(settled)), enabled: opened });
   const administers = useMay("manage users");
   const users = useQuery({ ...usersQuery, enabled: opened && administers });
+  // A drawer that is open from its first moment would not know where to give the focus back.
+  const isMounted = useMounted();
   return (
     <Drawer
-      opened={opened}
+      opened={opened && isMounted}
       onClose={onClose}
       position="right"
       size={760}

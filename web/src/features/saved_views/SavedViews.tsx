@@ -24,6 +24,12 @@ export function SavedViews({ page, shown, saved, onOpen }: SavedViewsProps) {
   const views = useQuery(savedViewsQuery(page)).data;
   const change = useChangeView(page);
   const [dialog, setDialog] = useState<"save" | "manage" | null>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  // The entry of the menu will be gone when the dialog closes: the focus goes back to the button.
+  const openDialog = (which: "save" | "manage"): void => {
+    button.current?.focus();
+    setDialog(which);
+  };
   useDefaultView(views, shown, saved, onOpen);
   const current = views?.find((view) => view.id === saved);
   const isChanged = current !== undefined && !isSame(searchOf(current), shown);
@@ -32,6 +38,7 @@ export function SavedViews({ page, shown, saved, onOpen }: SavedViewsProps) {
       <Menu position="bottom-end" width={280}>
         <Menu.Target>
           <Button
+            ref={button}
             variant="default"
             leftSection={<IconBookmark size={16} />}
             rightSection={<IconChevronDown size={14} />}
@@ -68,8 +75,8 @@ export function SavedViews({ page, shown, saved, onOpen }: SavedViewsProps) {
               Save changes to {current.name}
             </Menu.Item>
           )}
-          <Menu.Item onClick={() => setDialog("save")}>Save as a view…</Menu.Item>
-          {views && views.length > 0 && <Menu.Item onClick={() => setDialog("manage")}>Manage views…</Menu.Item>}
+          <Menu.Item onClick={() => openDialog("save")}>Save as a view…</Menu.Item>
+          {views && views.length > 0 && <Menu.Item onClick={() => openDialog("manage")}>Manage views…</Menu.Item>}
         </Menu.Dropdown>
       </Menu>
       <SaveViewDialog

@@ -169,7 +169,7 @@ function Providers({ changes, onChange }: PartProps) {
                 checked={wanted?.enabled ?? provider.enabled}
                 onChange={(event) => change(provider, "enabled", event.currentTarget.checked)}
               />
-              <Group gap="sm" ml="auto">
+              <Group gap="sm" ml={{ base: 44, sm: "auto" }}>
                 <Switch
                   size="xs"
                   label="Auto-fallback"
