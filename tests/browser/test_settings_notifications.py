@@ -76,6 +76,8 @@ def test_whether_requests_wait_is_switched_in_the_settings(console: Console, ser
     panel.get_by_label("Longest wait").fill("5")
     panel.get_by_role("button", name="Save Limits").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_text("Saved.")).to_have_count(0)
     page.reload()
     expect(panel.get_by_label("Longest wait")).to_have_value("5")
     limits = server.admin.get("/settings").json()["limits"]

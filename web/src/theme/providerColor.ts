@@ -37,6 +37,6 @@ function luminance(hex: string): number {
 
 /** White or near-black, whichever reads better on a #RRGGBB background. */
 export function textColorOn(hex: string): string {
-  // Equal contrast to white (1.05) and black (0.05) lies at √(1.05 × 0.05) − 0.05.
-  return luminance(hex) > 0.179 ? "#10131a" : "#ffffff";
+  // Equal contrast to white (1.05) and to that near-black (0.0565) lies at √(1.05 × 0.0565) − 0.05.
+  return luminance(hex) > 0.194 ? "#10131a" : "#ffffff";
 }

@@ -74,6 +74,7 @@ export const theme = createTheme({
     Tooltip: {
       defaultProps: { multiline: true, maw: 320, openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },
+    Notification: { defaultProps: { closeButtonProps: { "aria-label": "Dismiss" } } },
     Fieldset: { defaultProps: { m: 0 }, styles: { legend: { fontWeight: 560 } } },
     Anchor: { defaultProps: { underline: "always" } },
     // A closed list that stays in the page would carry the name of its field a second time.

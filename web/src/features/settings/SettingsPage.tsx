@@ -1,5 +1,5 @@
 /** Settings: the organisation, how people sign in, and where the rest is set. */
-import { Anchor, Checkbox, Group, List, Loader, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Anchor, Checkbox, Group, List, Select, Skeleton, Stack, Text, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useRouter } from "@tanstack/react-router";
@@ -37,7 +37,7 @@ export function SettingsPage() {
             onRetry={() => void settings.refetch()}
           />
         )}
-        {settings.isPending && <Loader size="sm" aria-label="Loading" />}
+        {settings.isPending && [240, 180, 560].map((height) => <Skeleton key={height} height={height} radius="md" />)}
         {settings.data && (
           <>
             <Panel title="Organisation" description="Who runs this installation.">
