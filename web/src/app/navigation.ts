@@ -82,7 +82,7 @@ const ADMIN_GROUPS: NavigationGroup[] = [
   {
     label: "System",
     items: [
-      { label: "Routing History", to: "/admin/routing-history", icon: IconGitBranch, access: "read gateway" },
+      { label: "Routing history", to: "/admin/routing-history", icon: IconGitBranch, access: "read gateway" },
       { label: "Time Machine", to: "/admin/time-machine", icon: IconClockPlay, access: "read gateway" },
       { label: "Alerts", to: "/admin/alerts", icon: IconBell, access: "read gateway", Mark: RingingMark },
       { label: "Audit Log", to: "/admin/audit-log", icon: IconHistory, access: "read audit log" },

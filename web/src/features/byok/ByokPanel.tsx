@@ -28,7 +28,7 @@ export function ByokPanel() {
           variant="default"
           leftSection={<IconUsers size={14} />}
         >
-          View BYOK Users
+          View BYOK users
         </Button>
       }
     >

@@ -23,7 +23,7 @@ export function ByokUsersPage() {
   return (
     <>
       <PageHeader
-        title="BYOK Users"
+        title="BYOK users"
         description={
           summary && summary.byok_users > 0
             ? `${money(summary.saved_total_usd)}${summary.saved_total_estimated_share > 0 ? ` (${estimatedPart(summary.saved_total_estimated_share)})` : ""} saved so far, ${money(summary.saved_30d_usd)} of it in the last 30 days. You see that somebody has a key and whether it works; nothing of the key itself.`

@@ -27,7 +27,7 @@ export function RoutingHistoryPage() {
   return (
     <>
       <PageHeader
-        title="Routing History"
+        title="Routing history"
         description="Every change of where traffic goes: who, when, what. Any version can be returned to."
         action={
           <Button component={Link} to="/admin/time-machine" variant="default" leftSection={<IconClockPlay size={16} />}>
