@@ -219,3 +219,35 @@ def test_it_is_accessible_and_fits(
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_search_of_the_console_reaches_requests_models_and_users(
+    console: Console, server: LiveServer, secret: str
+) -> None:
+    request = ask(server, secret)
+    email = "grace.hopper@example.com"
+    answer = server.admin.post("/users", json={"email": email, "password": "a long enough password"})
+    assert answer.status_code == 201, answer.text
+    wait_until(lambda: request in {row["id"] for row in server.requests()}, what="the record", seconds=15)
+    page = console.open("/admin/settings")
+    console.sign_in()
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_have_text("Settings")
+    dialog = page.get_by_role("dialog", name="Search and commands")
+
+    def look_for(text: str, choose: str) -> None:
+        page.keyboard.press("Control+k")
+        dialog.get_by_placeholder("Page, provider, model").fill(text)
+        dialog.get_by_role("button", name=choose).first.click()
+
+    look_for(request, request)
+    expect(page).to_have_url(re.compile(f"/admin/requests/{request}$"))
+    look_for("gpt-4o-mini", "gpt-4o-mini OpenAI")
+    expect(page).to_have_url(re.compile("/admin/models.*search=gpt-4o-mini"))
+    look_for("hopper", email)
+    users = page.get_by_role("region", name="Users", exact=True).locator("tbody tr")
+    expect(users).to_have_count(1)
+    expect(users).to_contain_text(email)
+    page.get_by_label("Search", exact=True).fill("nobody")
+    page.get_by_role("button", name="Clear Search").click()
+    expect(users).to_have_count(len(server.admin.get("/users").json()["users"]))

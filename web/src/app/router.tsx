@@ -34,6 +34,7 @@ import {
   stringifySearch,
   timeMachineSearch,
   usageSearch,
+  usersSearch,
 } from "./search";
 import { Shell } from "./shell/Shell";
 
@@ -180,6 +181,7 @@ const alerts = createRoute({
 const users = createRoute({
   getParentRoute: () => signedIn,
   path: "/admin/users",
+  validateSearch: usersSearch,
   beforeLoad: needs("manage users"),
   component: lazyRouteComponent(() => loadChunk(() => import("@/features/users/UsersPage")), "UsersPage"),
 });

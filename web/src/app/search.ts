@@ -272,6 +272,8 @@ export const modelsSearch = (raw: RawSearch): ModelsSearch => ({
 /** The model that the playground asks for, so that other pages can link to a try of theirs. */
 export const playgroundSearch = (raw: RawSearch): { model?: string } => ({ model: text(raw.model) });
 
+export const usersSearch = (raw: RawSearch): { search?: string } => ({ search: text(raw.search) });
+
 export const apiKeysSearch = (raw: RawSearch): { create?: string } => ({ create: text(raw.create) });
 
 export interface AuditLogSearch {

@@ -1,10 +1,11 @@
 /** The frame of every signed-in page: side bar, top bar, the page, the command palette. */
 import { loadChunk } from "@/app/loadChunk";
 import { AppShell } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
+import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { Outlet, useLocation } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useRef } from "react";
 
+import { palette } from "./events";
 import { KeyboardHelp } from "./KeyboardHelp";
 import classes from "./Shell.module.css";
 import { SideBar } from "./SideBar";
@@ -19,6 +20,7 @@ export function Shell() {
   const { pathname } = useLocation();
   const previous = useRef(pathname);
   useSlashFocusesSearch();
+  useHotkeys([["mod + K", palette.toggle]], []);
 
   // A new page starts where its content starts, for keyboards and screen readers too.
   useEffect(() => {

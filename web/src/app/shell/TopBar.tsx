@@ -7,7 +7,7 @@ import { Link, useRouter } from "@tanstack/react-router";
 import { BudgetWarning } from "@/features/budgets/BudgetWarning";
 import { signOut, useSystem, useUser } from "@/features/session/queries";
 
-import { openCommands, openKeyboardHelp } from "./events";
+import { openKeyboardHelp, palette } from "./events";
 import classes from "./Shell.module.css";
 import { ThemeMenu } from "./ThemeMenu";
 
@@ -28,7 +28,7 @@ export function TopBar({ menuOpened, onToggleMenu }: TopBarProps) {
         aria-label="Open the menu"
         aria-expanded={menuOpened}
       />
-      <UnstyledButton className={classes.searchButton} onClick={openCommands} visibleFrom="sm">
+      <UnstyledButton className={classes.searchButton} onClick={palette.open} visibleFrom="sm">
         <IconSearch size={15} />
         <span style={{ flex: 1 }}>Search and commands</span>
         <Kbd size="xs">Ctrl K</Kbd>
@@ -48,7 +48,7 @@ export function TopBar({ menuOpened, onToggleMenu }: TopBarProps) {
           size="lg"
           hiddenFrom="sm"
           aria-label="Search and commands"
-          onClick={openCommands}
+          onClick={palette.open}
         >
           <IconSearch size={18} />
         </ActionIcon>

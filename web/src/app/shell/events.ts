@@ -1,7 +1,7 @@
-/** How a button anywhere opens what the shell owns; the palette itself is loaded later. */
+/** How a button anywhere opens what the shell owns. The palette itself is loaded later, and opens then. */
+import { createSpotlight } from "@mantine/spotlight";
 
-export const OPEN_COMMANDS = "ops-center:commands";
+export const [paletteStore, palette] = createSpotlight();
+
 export const OPEN_KEYBOARD_HELP = "ops-center:keyboard-help";
-
-export const openCommands = (): boolean => window.dispatchEvent(new Event(OPEN_COMMANDS));
 export const openKeyboardHelp = (): boolean => window.dispatchEvent(new Event(OPEN_KEYBOARD_HELP));

@@ -2,6 +2,7 @@
 import { Badge, Button, Group, Stack, Text } from "@mantine/core";
 import { IconMailPlus, IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { asApiError } from "@/api/request";
@@ -11,6 +12,7 @@ import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { SessionsDialog } from "@/features/security/SessionsDialog";
+import { SearchField } from "@/ui/SearchField";
 import { StaleNotice } from "@/ui/StaleNotice";
 import { Table } from "@/ui/Table";
 import { TimeAgo } from "@/ui/TimeAgo";
@@ -23,6 +25,12 @@ import { UserDialog } from "./UserDialog";
 
 export function UsersPage() {
   const users = useQuery(usersQuery);
+  const { search } = useSearch({ from: "/signed-in/admin/users" });
+  const navigate = useNavigate({ from: "/admin/users" });
+  const wanted = search?.toLowerCase() ?? "";
+  const found = users.data?.filter((user) =>
+    [user.name ?? "", user.email, user.role].some((text) => text.toLowerCase().includes(wanted)),
+  );
   const me = useUser();
   const [editing, setEditing] = useState<User | "new" | null>(null);
   const [inviting, setInviting] = useState(false);
@@ -44,6 +52,14 @@ export function UsersPage() {
         }
       />
       <Stack gap="md">
+        <SearchField
+          label="Search"
+          placeholder="Name, email or role"
+          atOnce
+          maw={420}
+          value={search ?? ""}
+          onSearch={(text) => void navigate({ search: { search: text || undefined }, replace: true })}
+        />
         <StaleNotice query={users} />
         {users.isError && !users.data ? (
           <ProblemAlert
@@ -54,9 +70,16 @@ export function UsersPage() {
         ) : (
           <Table<User>
             label="Users"
-            records={users.data}
+            records={found}
             fetching={users.isPending}
-            empty={<EmptyState title="No user yet" />}
+            empty={
+              <EmptyState
+                title="No user fits"
+                action={{ label: "Clear Search", onClick: () => void navigate({ search: {}, replace: true }) }}
+              >
+                Type a part of a name or an email.
+              </EmptyState>
+            }
             columns={[
               {
                 accessor: "email",
