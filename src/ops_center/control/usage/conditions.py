@@ -36,12 +36,12 @@ COLUMN = {dimension: value for dimension, (value, _) in COLUMNS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """That one of some values is borne. The values are bound under `name` and are no part of what is compared: a
-    statement that is made for some serves for others, as long as those that are asked are bound to it."""
+    """That one of some values is borne. The values are bound under `name_0`, `name_1`, ... and are no part of what is
+    compared: a statement that is made for some serves for others, as long as those that are asked are bound to it."""
 
     dimension: Dimension
     name: str
-    count: int  # of tags; of other values, which all stand in one list, no more than two
+    count: int  # of values
     or_none: bool
     values: tuple[Any, ...] = field(compare=False)
 
@@ -52,42 +52,30 @@ class Condition:
             some = [int(status) for status in some]
         elif dimension is Dimension.TAG:
             some = [_ESCAPED.sub(r"/\g<0>", msgspec.json.encode(tag).decode()) for tag in some]
-        count = len(some) if dimension is Dimension.TAG else min(len(some), 2)
-        return cls(dimension, name, count, NONE in values, tuple(some))
+        return cls(dimension, name, len(some), NONE in values, tuple(some))
 
     def on(
         self, columns: Mapping[Dimension, ColumnElement[Any]], *, with_values: bool = False
     ) -> ColumnElement[bool]:
         """The condition on some columns; `with_values`: nothing needs to be bound to it."""
-        column, bound = columns[self.dimension], self.bound()
-
-        def value(name: str) -> BindParameter[Any]:
-            is_list = isinstance(bound[name], list)
-            if with_values:
-                return bindparam(name, bound[name], unique=True, expanding=is_list)
-            return bindparam(name, expanding=is_list)
-
+        column = columns[self.dimension]
+        some: list[BindParameter[Any]] = [
+            bindparam(name, value, unique=True) if with_values else bindparam(name)
+            for name, value in self.bound().items()
+        ]
         either: list[ColumnElement[bool]] = []
         if self.dimension is Dimension.TAG:
             text = cast(column, Text)
-            either += [text.contains(value(name), escape="/") for name in self._names]
-        elif self.count == 1:
-            either.append(column == value(self.name))
-        elif self.count:
-            either.append(column.in_(value(self.name)))
+            either += [text.contains(value, escape="/") for value in some]
+        elif some:
+            either.append(column == some[0] if len(some) == 1 else column.in_(some))
         if self.or_none:
             either.append(column.is_(None))
         return or_(*either)
 
     def bound(self) -> dict[str, Any]:
         """What is bound to the condition."""
-        if self.dimension is Dimension.TAG:
-            return dict(zip(self._names, self.values, strict=True))
-        return {self.name: self.values[0] if self.count == 1 else list(self.values)} if self.count else {}
-
-    @property
-    def _names(self) -> list[str]:
-        return [f"{self.name}_{number}" for number in range(self.count)]
+        return {f"{self.name}_{number}": value for number, value in enumerate(self.values)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,7 +356,8 @@ class _Drawing:
                 for (whole, guess), (part, part_guess) in zip(values, self._values(without), strict=True)
             ]
         return [
-            ExplorePoint(
+            # without a check of each: there are up to 168 in each of fifty lines
+            ExplorePoint.model_construct(
                 start_at=start,
                 end_at=end,
                 value=_number(value),

@@ -162,7 +162,7 @@ def _kind(by: Dimension | None, filters: Filters, table: Table) -> str | None:
 
 
 async def _read(conn: AsyncConnection, some: Sequence[Part], asked: Asked) -> list[tuple[Key, Sums]]:
-    statement, values = statements.of_sums(some, asked)
+    statement, values = statements.of_sums(some, asked, conn.dialect.name)
     found = []
     for row in await conn.execute(statement, values):
         if not row.rows:
@@ -177,7 +177,7 @@ async def _read_histograms(
     conn: AsyncConnection, some: Sequence[Part], asked: Asked, *, into: Mapping[Key, Sums]
 ) -> None:
     """Add the histograms of the same rows; they are merged here, since no database can."""
-    statement, values = statements.of_histograms(some, asked)
+    statement, values = statements.of_histograms(some, asked, conn.dialect.name)
     count = len(asked.histograms)
     packed: dict[Key, list[tuple[bytes | None, ...]]] = {}
     keys: dict[tuple[Any, ...], list[Key]] = {}

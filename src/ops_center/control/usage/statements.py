@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,12 +14,19 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
+    TextualSelect,
     and_,
     bindparam,
+    cast,
     func,
+    literal,
+    literal_column,
     select,
+    text,
     union_all,
 )
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from ops_center.control.usage.conditions import COLUMN, COLUMNS, Condition, Failed
 from ops_center.control.usage.dimensions import Dimension
@@ -29,6 +36,11 @@ from ops_center.storage.rollups.sums import QUARTERS_AN_HOUR, tags_of
 from ops_center.storage.tables import Instant, usage_days, usage_hours, usage_series, usage_weeks
 
 _s = usage_series.c
+# Those whose text has its values by name, as `text()` reads it.
+_DIALECTS = {
+    "sqlite": sqlite.dialect(paramstyle="named"),
+    "postgresql": PGDialect(paramstyle="named"),  # type: ignore[no-untyped-call]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ class _Rows:
     def slot(self) -> ColumnElement[int]:
         """What they are told apart by in time: a label, or a quarter-hour (of an hour the first)."""
         if self.is_labelled:
-            return bindparam(f"label_{self.number}", type_=Integer)
+            return cast(bindparam(f"label_{self.number}"), Integer)
         slot = self.table.c.slot
         return slot * QUARTERS_AN_HOUR if self.table is usage_hours else slot
 
@@ -164,21 +176,43 @@ def _histograms_statement(some: tuple[_Rows, ...], asked: Asked) -> Select[Any]:
     return select(*columns).select_from(asked.of(each, some))
 
 
-# To make a statement takes longer than to run some. There are few: what is asked is bound to them.
-_made_sums = lru_cache(maxsize=500)(_sums_statement)
-_made_histograms = lru_cache(maxsize=500)(_histograms_statement)
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A statement as text, and what is always bound to it."""
+
+    text: TextualSelect
+    values: Mapping[str, Any]
 
 
-def of_sums(some: Sequence[Part], asked: Asked) -> tuple[Select[Any], dict[str, Any]]:
+# To make a statement takes longer than to run some, so it is kept: as text, for in SQLAlchemy's own form it is a
+# megabyte of small objects, which every full garbage collection walks. There are few: what is asked is bound to them.
+@lru_cache(maxsize=1000)
+def _made(
+    make: Callable[[tuple[_Rows, ...], Asked], Select[Any]],
+    some: tuple[_Rows, ...],
+    asked: Asked,
+    dialect: str,
+) -> _Made:
+    statement = make(some, asked)
+    compiled = statement.compile(dialect=_DIALECTS[dialect])
+    # by position: the columns are those of the statement, with their types
+    columns = [literal_column(each.name, each.type) for each in statement.selected_columns]
+    always = {name: value for name, value in compiled.params.items() if value is not None}
+    return _Made(text(str(compiled)).columns(*columns), always)
+
+
+def of_sums(some: Sequence[Part], asked: Asked, dialect: str) -> tuple[TextualSelect, dict[str, Any]]:
     """The statement that reads the figures asked for of some parts, and what is bound to it."""
     rows, values = _bound(some, asked)
-    return _made_sums(rows, asked), values
+    made = _made(_sums_statement, rows, asked, dialect)
+    return made.text, {**made.values, **values}
 
 
-def of_histograms(some: Sequence[Part], asked: Asked) -> tuple[Select[Any], dict[str, Any]]:
+def of_histograms(some: Sequence[Part], asked: Asked, dialect: str) -> tuple[TextualSelect, dict[str, Any]]:
     """The same of packed histograms, row by row."""
     rows, values = _bound(some, asked)
-    return _made_histograms(rows, asked), values
+    made = _made(_histograms_statement, rows, asked, dialect)
+    return made.text, {**made.values, **values}
 
 
 def _bound(some: Sequence[Part], asked: Asked) -> tuple[tuple[_Rows, ...], dict[str, Any]]:
@@ -205,7 +239,9 @@ def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElemen
 
 def named(rows: Table | Subquery, kinds: Iterable[str]) -> Join:
     """Rows of some kinds beside what their series is of."""
-    of_kinds = _s.kind.in_(sorted(kinds))  # so that PostgreSQL does not read those of all
+    of_kinds = _s.kind.in_(
+        [literal(kind) for kind in sorted(kinds)]
+    )  # so that PostgreSQL does not read those of all
     return rows.join(usage_series, and_(_s.id == rows.c.series_id, of_kinds))
 
 
