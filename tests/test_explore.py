@@ -18,6 +18,8 @@ import pytest
 from clock import Clock
 from ledger_rows import add_records, random_records, record, some_record
 from ops_center.control.context import Control
+from ops_center.control.usage.dimensions import Dimension
+from ops_center.control.usage.filters import PARAMETERS
 from ops_center.storage.journal.ledger import Ledger, entry
 from ops_center.storage.rollups.rebuild import change_time_zone
 
@@ -205,6 +207,26 @@ async def test_every_figure_leads_to_its_requests(
         assert await behind(answer["requests"]) == answer["total"]
         for one in answer["groups"]:
             assert await behind(one["requests"]) == one["total"], one
+
+
+async def test_a_question_of_the_same_shape_is_about_its_own_values(
+    control_client: httpx.AsyncClient, control: Control, clock: Clock
+) -> None:
+    rows = [row for row in some_records(clock.now) if row["started_at"] > clock.now - timedelta(days=29)]
+    await add_records(control.database, rows)
+    for dimension, values_of in FIELDS.items():
+        values = sorted({value for row in rows for value in values_of(row) if value is not None})
+        some = [*([value] for value in values), values[:2], values[-2:]]
+        if dimension != "status":  # each has one
+            some.append([values[0], "none"])
+        for asked in some:
+            wanted = {None if value == "none" else value for value in asked}
+            answer = await ask(
+                control_client, metric="calls", group="model", **{PARAMETERS[Dimension(dimension)]: asked}
+            )
+            expected = [row for row in rows if wanted & set(values_of(row))]
+            assert answer["total"] == len(expected), (dimension, asked)
+            assert sum(one["total"] for one in answer["groups"]) == len(expected)
 
 
 async def test_what_is_not_shown_by_itself_is_added_up_as_other(
