@@ -100,13 +100,15 @@ export function RequestsPage() {
             empty={
               isFiltered ? (
                 <EmptyState
-                  title="No request fits"
+                  title={next ? "No request fits so far" : "No request fits"}
                   action={{
                     label: "Clear Filters",
                     onClick: () => narrow({ ...NO_FILTER, ...NO_MORE, search: undefined }),
                   }}
                 >
-                  Change or clear the filters.
+                  {next
+                    ? "A page of a search looks at some thousand requests. Older goes on where this one ended."
+                    : "Change or clear the filters."}
                 </EmptyState>
               ) : (
                 <EmptyState title="No request yet">
