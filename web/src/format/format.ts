@@ -166,8 +166,9 @@ export function score(value: number | null | undefined): string {
   return value === null || value === undefined ? UNKNOWN : decimals(value, 1, 1);
 }
 
-/** A change in percent with its sign: "+8%", "-5.2%", "0%". */
+/** A change in percent with its sign: "+8%", "-5.2%", "0%"; "×21" where it is more than tenfold, which nobody reads as +2,000%. */
 export function change(percent: number): string {
+  if (percent >= 1000) return `×${decimals(percent / 100 + 1, 0, 0)}`;
   const digits = Math.abs(percent) < 10 ? 1 : 0;
   const text = decimals(percent, 0, digits);
   if (text === "0" || text === "-0") return "0%";
