@@ -176,6 +176,9 @@ def _histograms_statement(some: tuple[_Rows, ...], asked: Asked) -> Select[Any]:
     return select(*columns).select_from(asked.of(each, some))
 
 
+_Make = Callable[[tuple[_Rows, ...], Asked], Select[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """A statement as text, and what is always bound to it."""
@@ -187,12 +190,7 @@ class _Made:
 # To make a statement takes longer than to run some, so it is kept: as text, for in SQLAlchemy's own form it is a
 # megabyte of small objects, which every full garbage collection walks. There are few: what is asked is bound to them.
 @lru_cache(maxsize=1000)
-def _made(
-    make: Callable[[tuple[_Rows, ...], Asked], Select[Any]],
-    some: tuple[_Rows, ...],
-    asked: Asked,
-    dialect: str,
-) -> _Made:
+def _made(make: _Make, some: tuple[_Rows, ...], asked: Asked, dialect: str) -> _Made:
     statement = make(some, asked)
     compiled = statement.compile(dialect=_DIALECTS[dialect])
     # by position: the columns are those of the statement, with their types
@@ -203,15 +201,19 @@ def _made(
 
 def of_sums(some: Sequence[Part], asked: Asked, dialect: str) -> tuple[TextualSelect, dict[str, Any]]:
     """The statement that reads the figures asked for of some parts, and what is bound to it."""
-    rows, values = _bound(some, asked)
-    made = _made(_sums_statement, rows, asked, dialect)
-    return made.text, {**made.values, **values}
+    return _of(_sums_statement, some, asked, dialect)
 
 
 def of_histograms(some: Sequence[Part], asked: Asked, dialect: str) -> tuple[TextualSelect, dict[str, Any]]:
     """The same of packed histograms, row by row."""
+    return _of(_histograms_statement, some, asked, dialect)
+
+
+def _of(
+    make: _Make, some: Sequence[Part], asked: Asked, dialect: str
+) -> tuple[TextualSelect, dict[str, Any]]:
     rows, values = _bound(some, asked)
-    made = _made(_histograms_statement, rows, asked, dialect)
+    made = _made(make, rows, asked, dialect)
     return made.text, {**made.values, **values}
 
 
