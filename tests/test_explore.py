@@ -227,6 +227,10 @@ async def test_a_question_of_the_same_shape_is_about_its_own_values(
             expected = [row for row in rows if wanted & set(values_of(row))]
             assert answer["total"] == len(expected), (dimension, asked)
             assert sum(one["total"] for one in answer["groups"]) == len(expected)
+    several = await ask(
+        control_client, metric="calls", group="model", status_code=[200, 500, 502], status="error"
+    )
+    assert several["total"] == len([row for row in rows if row["status"] in (500, 502)])
 
 
 async def test_what_is_not_shown_by_itself_is_added_up_as_other(

@@ -73,9 +73,8 @@ def bucket_start(at: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
 def next_bucket(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """The start, in UTC, of the bucket after the one that starts at `start`."""
     if bucket is Bucket.HOUR:
-        following = (
-            start + QUARTER
-        )  # an hour may be cut short by quarters: on the Chatham Islands at a quarter to
+        # an hour may be cut short by quarters: on the Chatham Islands clocks move at a quarter to
+        following = start + QUARTER
         while bucket_start(following, bucket, zone) == start:
             following += QUARTER
         return following

@@ -36,8 +36,8 @@ COLUMN = {dimension: value for dimension, (value, _) in COLUMNS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """That one of some values is borne. The values are bound under `name_0`, `name_1`, ... and are no part of what is
-    compared: a statement that is made for some serves for others, as long as those that are asked are bound to it."""
+    """That one of some values is borne. The values are bound to it and are no part of what is compared: a statement
+    that is made for some serves for others, as long as those that are asked are bound to it."""
 
     dimension: Dimension
     name: str
@@ -74,8 +74,8 @@ class Condition:
         return or_(*either)
 
     def bound(self) -> dict[str, Any]:
-        """What is bound to the condition."""
-        return {f"{self.name}_{number}": value for number, value in enumerate(self.values)}
+        """What is bound to the condition, under names that no literal gets: SQLAlchemy calls those `status_1`."""
+        return {f"{self.name}_is_{number}": value for number, value in enumerate(self.values)}
 
 
 @dataclass(frozen=True, slots=True)

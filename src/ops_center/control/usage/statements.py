@@ -241,9 +241,8 @@ def _summed(rows: Table | Subquery, figures: Sequence[str]) -> list[ColumnElemen
 
 def named(rows: Table | Subquery, kinds: Iterable[str]) -> Join:
     """Rows of some kinds beside what their series is of."""
-    of_kinds = _s.kind.in_(
-        [literal(kind) for kind in sorted(kinds)]
-    )  # so that PostgreSQL does not read those of all
+    # so that PostgreSQL does not read those of all
+    of_kinds = _s.kind.in_([literal(kind) for kind in sorted(kinds)])
     return rows.join(usage_series, and_(_s.id == rows.c.series_id, of_kinds))
 
 

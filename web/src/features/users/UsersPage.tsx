@@ -77,7 +77,7 @@ export function UsersPage() {
                 title="No user fits"
                 action={{ label: "Clear Search", onClick: () => void navigate({ search: {}, replace: true }) }}
               >
-                Type a part of a name or an email.
+                Type a part of a name, an email or a role.
               </EmptyState>
             }
             columns={[
